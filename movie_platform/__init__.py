@@ -1,0 +1,1 @@
+"""The movie platform: four movie data sources, proven and served from a lake and a warehouse."""
