@@ -1,0 +1,39 @@
+"""What can go wrong, by who has to act on it.
+
+An `InputRefused` is about data that somebody sent: it is recorded and the work goes on.
+A `WorldUnavailable` is about something outside that may come back: the work is tried again.
+A `SettingsError` is about how the platform was set up: nothing starts until it is mended.
+Everything else is a fault of ours and ends the run loudly.
+"""
+
+
+class PlatformError(Exception):
+    """Base of all errors whose message is written for the person who reads it."""
+
+
+class InputRefused(PlatformError):
+    """The source sent something that must not go on; `rule` names the claim that it breaks."""
+
+    def __init__(self, message: str, *, rule: str) -> None:
+        super().__init__(message)
+        self.rule = rule
+
+
+class WorldUnavailable(PlatformError):
+    """A store, a database or a lock did not answer in time; the same call may succeed later."""
+
+
+class SettingsError(PlatformError):
+    """A setting has a value that the platform cannot work with."""
+
+
+class ObjectMissing(PlatformError):
+    """An object that was expected is not in its store."""
+
+    def __init__(self, uri: str) -> None:
+        super().__init__(f"{uri} does not exist")
+        self.uri = uri
+
+
+class LoadRefused(PlatformError):
+    """A warehouse refuses a load that would lose data; the message says how to force it."""

@@ -1,0 +1,164 @@
+"""A folder on this machine's disk as a store."""
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import IO
+from urllib.parse import unquote, urlsplit
+
+import obstore.store
+
+from movie_platform.lake.store import ObjectInfo, ObjectStore, Writer
+
+UNDER_WAY = ".under-way"
+"""Folder at the store's root for files that are being written: one place to hide and to sweep."""
+
+
+class LocalStore(ObjectStore):
+    """Writes go to a locked temporary file and appear by a rename; a file whose lock is free has lost its writer."""
+
+    def __init__(self, uri: str) -> None:
+        self.root = Path(unquote(urlsplit(uri).path))
+        super().__init__(uri, obstore.store.LocalStore(self.root, mkdir=True))
+
+    def objects(self, prefix: str = "", *, after: str = "") -> Iterator[ObjectInfo]:
+        """Descends only into folders that can hold a key greater than `after`."""
+        with self._reaching(prefix):
+            yield from self._scan(prefix, after)
+
+    def _scan(self, folder: str, after: str) -> Iterator[ObjectInfo]:
+        if after.startswith(folder):
+            # `after` may name an object inside a folder: that folder sorts before it, and holds keys behind it.
+            threshold = after[len(folder) :].split("/", 1)[0]
+        elif after > folder:
+            return
+        else:
+            threshold = ""
+        found: list[tuple[str, os.stat_result | None]] = []
+        for name in _names(self.root / folder):
+            if name < threshold or (name == UNDER_WAY and not folder):
+                continue
+            try:
+                stat = os.stat(self.root / (folder + name))  # noqa: PTH116 - once an object, on every sensor's tick
+            except FileNotFoundError:
+                continue
+            is_folder = stat.st_mode & 0o170000 == 0o040000
+            found.append((folder + name + "/", None) if is_folder else (folder + name, stat))
+        for key, stat_ in sorted(found, key=lambda entry: entry[0]):
+            if stat_ is None:
+                yield from self._scan(key, after)
+            elif key > after:
+                yield _object_info(key, stat_)
+
+    def folders(self, prefix: str = "") -> list[str]:
+        with self._reaching(prefix):
+            try:
+                with os.scandir(self.root / prefix) as entries:
+                    return sorted(e.name for e in entries if e.is_dir() and (prefix or e.name != UNDER_WAY))
+            except (FileNotFoundError, NotADirectoryError):
+                return []
+
+    def info(self, key: str) -> ObjectInfo | None:
+        with self._reaching(key):
+            try:
+                return _object_info(key, (self.root / key).stat())
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+
+    def local_path(self, key: str) -> Path | None:
+        return self.root / key
+
+    def write(self, key: str, data: bytes) -> None:
+        with self.writer(key) as target:
+            target.write(data)
+
+    def create(self, key: str, data: bytes) -> bool:
+        with self._reaching(key), self._temporary() as (path, file):
+            file.write(data)
+            file.flush()
+            target = self._parent_made(key)
+            try:
+                os.link(path, target)
+            except FileExistsError:
+                return False
+            return True
+
+    def upload(self, key: str, path: Path) -> None:
+        with self.writer(key) as target, path.open("rb") as source:
+            shutil.copyfileobj(source, target, 1024 * 1024)
+
+    @contextmanager
+    def writer(self, key: str) -> Iterator[Writer]:
+        with self._temporary() as (path, file):
+            yield file
+            with self._reaching(key):
+                file.flush()
+                path.replace(self._parent_made(key))
+
+    @contextmanager
+    def _temporary(self) -> Iterator[tuple[Path, IO[bytes]]]:
+        folder = self.root / UNDER_WAY
+        with self._reaching(UNDER_WAY):
+            folder.mkdir(parents=True, exist_ok=True)
+            descriptor, name = tempfile.mkstemp(dir=folder)
+            os.fchmod(descriptor, 0o644)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        path = Path(name)
+        with os.fdopen(descriptor, "wb") as file:
+            try:
+                yield path, file
+            finally:
+                path.unlink(missing_ok=True)
+
+    def _parent_made(self, key: str) -> Path:
+        target = self.root / key
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return target
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Also removes the folders that become empty: on S3 there are none."""
+        for key in keys:
+            path = self.root / key
+            with self._reaching(key):
+                path.unlink(missing_ok=True)
+            for parent in path.parents:
+                if parent == self.root or any(_names(parent)):
+                    break
+                try:
+                    parent.rmdir()
+                except OSError:  # another process wrote into it, or removed it, in between
+                    break
+
+    def sweep(self) -> int:
+        removed = 0
+        for name in _names(self.root / UNDER_WAY):
+            path = self.root / UNDER_WAY / name
+            try:
+                with path.open("rb") as file:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    path.unlink()
+                    removed += 1
+            except (BlockingIOError, FileNotFoundError):  # its writer is alive, or has just finished
+                continue
+        return removed
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)  # noqa: PTH208 - a third of iterdir's time over 100,000 names
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _object_info(key: str, stat: os.stat_result) -> ObjectInfo:
+    """The etag has obstore's form, so that a listing and a read of the same bytes agree."""
+    etag = f"{stat.st_ino:x}-{stat.st_mtime_ns // 1000:x}-{stat.st_size:x}"
+    return ObjectInfo(key, stat.st_size, etag, _EPOCH + timedelta(microseconds=stat.st_mtime_ns // 1000))

@@ -1,0 +1,106 @@
+"""A bucket, or a prefix of one, as a store."""
+
+import importlib.util
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import obstore
+import obstore.store
+from obstore.exceptions import AlreadyExistsError
+
+from movie_platform.lake.store import ObjectInfo, ObjectStore, Writer
+
+PART_BYTES = 8 * 1024 * 1024
+DELETE_KEYS = 1000
+
+
+class S3Store(ObjectStore):
+    def __init__(self, uri: str) -> None:
+        parts = urlsplit(uri)
+        self.bucket = parts.netloc
+        self.prefix = parts.path.strip("/")
+        inner = obstore.store.S3Store(
+            self.bucket,
+            prefix=self.prefix or None,
+            client_options={"allow_http": True},  # an endpoint on plain http says so in its own address
+            **_aws_chain(),
+        )
+        super().__init__(uri, inner)
+
+    def objects(self, prefix: str = "", *, after: str = "") -> Iterator[ObjectInfo]:
+        """One call for every 1,000 keys greater than `after`."""
+        with self._reaching(prefix):
+            for batch in obstore.list(self.inner, prefix or None, offset=after or None, chunk_size=1000):
+                yield from (self._info(meta["path"], meta) for meta in batch)
+
+    def folders(self, prefix: str = "") -> list[str]:
+        with self._reaching(prefix):
+            result = obstore.list_with_delimiter(self.inner, prefix or None)
+            return sorted(path.rstrip("/").rsplit("/", 1)[-1] for path in result["common_prefixes"])
+
+    def info(self, key: str) -> ObjectInfo | None:
+        with self._reaching(key):
+            try:
+                return self._info(key, obstore.head(self.inner, key))
+            except FileNotFoundError:
+                return None
+
+    def local_path(self, key: str) -> Path | None:
+        return None
+
+    def write(self, key: str, data: bytes) -> None:
+        with self._reaching(key):
+            obstore.put(self.inner, key, data, chunk_size=PART_BYTES)
+
+    def create(self, key: str, data: bytes) -> bool:
+        with self._reaching(key):
+            try:
+                obstore.put(self.inner, key, data, mode="create")
+            except AlreadyExistsError:
+                return False
+            return True
+
+    def upload(self, key: str, path: Path) -> None:
+        with self._reaching(key):
+            obstore.put(self.inner, key, path, chunk_size=PART_BYTES)
+
+    @contextmanager
+    def writer(self, key: str) -> Iterator[Writer]:
+        with self._reaching(key):
+            stream = obstore.open_writer(self.inner, key, buffer_size=PART_BYTES)
+        try:
+            yield stream
+        except BaseException:
+            # Leaving the writer unclosed leaves the multipart upload incomplete: nothing appears under the key.
+            del stream
+            raise
+        with self._reaching(key):
+            stream.close()
+
+    def delete(self, keys: Iterable[str]) -> None:
+        names = list(keys)
+        with self._reaching(names[0] if names else ""):
+            for start in range(0, len(names), DELETE_KEYS):
+                obstore.delete(self.inner, names[start : start + DELETE_KEYS])
+
+    def sweep(self) -> int:
+        """Nothing is readable of an upload that was cut off; its parts expire by the bucket's lifecycle rule."""
+        return 0
+
+
+def _aws_chain() -> dict[str, Any]:
+    """Credentials and region the way AWS's own tools find them: boto3's chain where it is installed (profiles, SSO,
+    roles), else the environment, container and instance roles that obstore knows."""
+    if importlib.util.find_spec("boto3") is None:
+        return {}
+    import boto3
+    from obstore.auth.boto3 import Boto3CredentialProvider
+
+    session = boto3.Session()
+    chain: dict[str, Any] = {"region": session.region_name} if session.region_name else {}
+    if session.get_credentials() is not None:
+        chain["credential_provider"] = Boto3CredentialProvider(session)
+    return chain

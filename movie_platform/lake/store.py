@@ -1,0 +1,128 @@
+"""What every store can do. `local.py` and `s3.py` differ only in how they list, address and clean up."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Any, Protocol, cast
+
+import obstore
+from obstore.exceptions import BaseError, NotFoundError
+
+from movie_platform.errors import ObjectMissing, WorldUnavailable
+
+READ_AHEAD_BYTES = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """What a listing tells of an object; another `etag` means other content."""
+
+    key: str
+    size: int
+    etag: str
+    modified: datetime
+
+
+class Writer(Protocol):
+    """Where bytes of an object under way go."""
+
+    def write(self, data: bytes, /) -> object: ...
+
+
+class ObjectStore(ABC):
+    """A bucket, or a prefix of one, or a local folder. Keys are relative to it and use `/`."""
+
+    def __init__(self, uri: str, inner: Any) -> None:
+        self.uri = uri
+        self.inner = inner
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.uri!r})"
+
+    def uri_of(self, key: str) -> str:
+        return f"{self.uri}/{key}"
+
+    @abstractmethod
+    def objects(self, prefix: str = "", *, after: str = "") -> Iterator[ObjectInfo]:
+        """Objects below the folder `prefix` (it ends in `/`, or is empty) with a key greater than `after`, in key order."""
+
+    @abstractmethod
+    def folders(self, prefix: str = "") -> list[str]:
+        """Names of the folders directly below the folder `prefix`, sorted."""
+
+    @abstractmethod
+    def info(self, key: str) -> ObjectInfo | None:
+        """The object as a listing shows it, or None."""
+
+    @abstractmethod
+    def local_path(self, key: str) -> Path | None:
+        """Where an engine may read the object as a file, where the store is on this machine's disk."""
+
+    def read(self, key: str) -> bytes:
+        return self.read_with_info(key)[0]
+
+    def read_with_info(self, key: str) -> tuple[bytes, ObjectInfo]:
+        """The bytes and what they are, from one read: the etag is that of these bytes."""
+        with self._reaching(key):
+            result = obstore.get(self.inner, key)
+            return bytes(result.bytes()), self._info(key, result.meta)
+
+    def open(self, key: str) -> IO[bytes]:
+        """A seekable reader that fetches what is asked for."""
+        with self._reaching(key):
+            return cast(IO[bytes], obstore.open_reader(self.inner, key, buffer_size=READ_AHEAD_BYTES))
+
+    @abstractmethod
+    def write(self, key: str, data: bytes) -> None:
+        """Replace the object as a whole."""
+
+    @abstractmethod
+    def create(self, key: str, data: bytes) -> bool:
+        """Write the object unless it is there; whether it was written. Of several callers exactly one gets True."""
+
+    @abstractmethod
+    def upload(self, key: str, path: Path) -> None:
+        """Replace the object by a file's content, in parallel parts where it is large."""
+
+    @abstractmethod
+    def writer(self, key: str) -> AbstractContextManager[Writer]:
+        """Stream an object of any size; it appears when the block ends well, and not at all otherwise."""
+
+    @abstractmethod
+    def delete(self, keys: Iterable[str]) -> None:
+        """Remove objects; those that are not there are no error."""
+
+    @abstractmethod
+    def sweep(self) -> int:
+        """Remove what killed writers left behind and no reader ever sees; the number of remains removed."""
+
+    def _info(self, key: str, meta: Any) -> ObjectInfo:
+        return ObjectInfo(key, meta["size"], (meta["e_tag"] or "").strip('"'), meta["last_modified"])
+
+    @contextmanager
+    def _reaching(self, key: str) -> Iterator[None]:
+        """Say which object could not be reached, as an error that knows whether trying again may help."""
+        try:
+            yield
+        except (NotFoundError, FileNotFoundError):
+            raise ObjectMissing(self.uri_of(key)) from None
+        except (BaseError, OSError) as error:
+            first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise WorldUnavailable(
+                f"{self.uri_of(key)} could not be reached: {first_line}. Check the address, permissions and network, "
+                "or run `movie-platform doctor`."
+            ) from error
+
+
+def open_store(uri: str) -> ObjectStore:
+    """The store at a `file:///` or `s3://` address. A local folder need not exist yet."""
+    if uri.startswith("s3://"):
+        from movie_platform.lake.s3 import S3Store
+
+        return S3Store(uri)
+    from movie_platform.lake.local import LocalStore
+
+    return LocalStore(uri)

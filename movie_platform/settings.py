@@ -1,0 +1,178 @@
+"""The environment, read once into `Settings`. Nothing else in the platform reads it."""
+
+import re
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from movie_platform.errors import SettingsError
+
+PREFIX = "MOVIE_PLATFORM_"
+PACKAGE_PARENT = Path(__file__).resolve().parent.parent
+PROJECT_ROOT = PACKAGE_PARENT if (PACKAGE_PARENT / "workspace.yaml").is_file() else Path.cwd()
+"""Where relative paths of settings start: the checkout, or the working directory of an installed package."""
+
+WINDOW_FORMAT = "%Y%m%d%H%M"
+
+
+def _store_uri(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme == "s3" and parts.netloc:
+        return value.rstrip("/")
+    if parts.scheme == "file" and parts.path.startswith("/"):
+        return value.rstrip("/")
+    if not parts.scheme and value:
+        return (PROJECT_ROOT / value).as_uri()
+    raise ValueError("allowed are file:///absolute/folder, a folder relative to the project, or s3://bucket[/prefix]")
+
+
+def _warehouse_uri(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.password:
+        raise ValueError("a password does not belong in the address: set WAREHOUSE_PASSWORD, or use IAM")
+    if parts.scheme == "duckdb" and parts.path.strip("/"):
+        return value
+    if parts.scheme in {"redshift", "snowflake"} and parts.hostname:
+        return value
+    raise ValueError(
+        "allowed are duckdb:///relative/file, duckdb:////absolute/file, redshift://... and snowflake://..."
+    )
+
+
+def _notify(value: str) -> str:
+    if value == "log" or re.fullmatch(r"sns:arn:[^:]+:sns:[^:]*:[^:]*:.+|events:.+", value):
+        return value
+    raise ValueError("allowed are log, sns:<topic arn> and events:<bus>; several are separated by commas")
+
+
+def _engine(value: str) -> str:
+    if value in {"duckdb", "spark"} or re.fullmatch(
+        r"spark:(local\[(\d+|\*)\]|spark://.+|emr-serverless:.+|emr:.+)", value
+    ):
+        return value
+    raise ValueError(
+        "allowed are duckdb, spark (local[*]), spark:local[N], spark:spark://host:port, "
+        "spark:emr-serverless:<application id> and spark:emr:<cluster id>"
+    )
+
+
+def _duration(value: Any) -> Any:
+    """`61`, `61s`, `30m`, `24h` and `7d`, as people write them."""
+    if isinstance(value, str) and (match := re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhd]?)\s*", value)):
+        unit = {"": "seconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}[match[2]]
+        return timedelta(**{unit: float(match[1])})
+    if isinstance(value, str):
+        raise ValueError("allowed is a number of seconds, or one with a unit: 61s, 30m, 24h, 7d")  # noqa: TRY004
+    return value
+
+
+StoreUri = Annotated[str, AfterValidator(_store_uri)]
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+
+
+class Settings(BaseSettings):
+    """Every setting of the platform; the variable of a field is its name in capitals with the prefix."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+
+    raw_uri: StoreUri = Field(".data/imdb-bkt", description="where the sources deliver; list and read only")
+    feed_uri: StoreUri | None = Field(None, description="the IMDB feed's own bucket, where it is not RAW_URI")
+    dataset_uri: StoreUri | None = Field(None, description="The Movies Dataset's own bucket")
+    quality_uri: StoreUri | None = Field(None, description="the quality movies' own bucket")
+    behavior_uri: StoreUri | None = Field(None, description="the movie reviews' own bucket")
+    lake_uri: StoreUri = Field(".data/de-bkt", description="where the platform writes archives, Parquet and rejects")
+    warehouse: Annotated[str, AfterValidator(_warehouse_uri)] = Field(
+        "duckdb:///.data/warehouse.duckdb", description="the warehouse: duckdb://, redshift:// or snowflake://"
+    )
+    warehouse_password: SecretStr | None = Field(
+        None, description="the warehouse user's password, where IAM is not used"
+    )
+    warehouse_wait: Duration = Field(
+        timedelta(minutes=10), description="how long a load or reader waits for the embedded warehouse"
+    )
+
+    feed_start: str = Field("202601010000", description="first window of the feed, as YYYYMMDDHHMM in UTC")
+    dataset_start: date = Field(date(2026, 1, 1), description="first day of The Movies Dataset's deliveries")
+    quality_start: date = Field(date(2026, 1, 1), description="first day of the quality movies' deliveries")
+    behavior_start: date = Field(date(2026, 1, 1), description="first day of the user behavior metric")
+    feed_grace: Duration = Field(
+        timedelta(seconds=61), description="how long after a window's first file its others are waited for"
+    )
+    feed_lookback: Duration = Field(
+        timedelta(hours=24), description="how far behind the newest window late and corrected deliveries are looked for"
+    )
+    sensor_interval: Duration = Field(timedelta(seconds=30), description="seconds between two looks at the raw side")
+
+    engine: Annotated[str, AfterValidator(_engine)] = Field("duckdb", description="where bulk transforms run")
+    notify: Annotated[tuple[str, ...], NoDecode] = Field(("log",), description="who hears of runs and checks")
+
+    @field_validator("raw_uri", "lake_uri", mode="before")
+    @classmethod
+    def _not_blank(cls, value: Any) -> Any:
+        if isinstance(value, str) and not value.strip():
+            raise ValueError("it is blank; unset it to use the default")
+        return value
+
+    @field_validator("notify", mode="before")
+    @classmethod
+    def _split_notify(cls, value: Any) -> Any:
+        parts = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+        return tuple(_notify(part) for part in parts)
+
+    @field_validator("feed_start")
+    @classmethod
+    def _feed_start_is_a_window(cls, value: str) -> str:
+        if not re.fullmatch(r"\d{11}0", value):
+            raise ValueError("allowed is a window, YYYYMMDDHHMM, at a full ten minutes")
+        datetime.strptime(value, WINDOW_FORMAT).replace(tzinfo=UTC)
+        return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_are_validated(cls, values: dict[str, Any]) -> dict[str, Any]:
+        for name in ("raw_uri", "lake_uri"):
+            values.setdefault(name, cls.model_fields[name].default)
+        return values
+
+    def source_uri(self, source: Literal["feed", "dataset", "quality", "behavior"]) -> str:
+        """The store that a source delivers into."""
+        return getattr(self, f"{source}_uri") or self.raw_uri
+
+
+def variable(field_name: str) -> str:
+    """The environment variable of a setting."""
+    return PREFIX + field_name.upper()
+
+
+def _shown(name: str, value: Any) -> str:
+    if "password" in name or "secret" in name:
+        return "(hidden)"
+    if isinstance(value, str) and "://" in value and "@" in value:
+        parts = urlsplit(value)
+        return repr(urlunsplit(parts._replace(netloc=f"...@{parts.netloc.rpartition('@')[2]}")))
+    return repr(value)
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """The settings of this process; one `SettingsError` that names each wrong variable, its value and what is allowed."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        lines = []
+        for problem in error.errors():
+            name = str(problem["loc"][0]) if problem["loc"] else "settings"
+            message = problem["msg"].removeprefix("Value error, ")
+            lines.append(f"{variable(name)}={_shown(name, problem.get('input'))}: {message}")
+        raise SettingsError("\n".join(lines)) from None
