@@ -166,7 +166,7 @@ def _shown(name: str, value: Any) -> str:
 
 
 def load_settings(**overrides: Any) -> Settings:
-    """The settings of this process; one `SettingsError` that names each wrong variable, its value and what is allowed."""
+    """The settings of this process; a `SettingsError` names each wrong variable, its value and what is allowed."""
     try:
         return Settings(**overrides)
     except ValidationError as error:

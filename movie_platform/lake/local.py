@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import IO
+from typing import IO, BinaryIO
 from urllib.parse import unquote, urlsplit
 
 import obstore.store
@@ -72,6 +72,10 @@ class LocalStore(ObjectStore):
 
     def local_path(self, key: str) -> Path | None:
         return self.root / key
+
+    def open(self, key: str) -> BinaryIO:
+        with self._reaching(key):
+            return (self.root / key).open("rb")
 
     def write(self, key: str, data: bytes) -> None:
         with self.writer(key) as target:

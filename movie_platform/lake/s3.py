@@ -1,20 +1,27 @@
 """A bucket, or a prefix of one, as a store."""
 
 import importlib.util
+import io
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from urllib.parse import urlsplit
 
 import obstore
 import obstore.store
 from obstore.exceptions import AlreadyExistsError
 
+from movie_platform.errors import ObjectMissing
 from movie_platform.lake.store import ObjectInfo, ObjectStore, Writer
 
 PART_BYTES = 8 * 1024 * 1024
 DELETE_KEYS = 1000
+READ_AHEAD_BYTES = 8 * 1024 * 1024
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+    from obstore import GetOptions
 
 
 class S3Store(ObjectStore):
@@ -50,6 +57,12 @@ class S3Store(ObjectStore):
 
     def local_path(self, key: str) -> Path | None:
         return None
+
+    def open(self, key: str) -> BinaryIO:
+        info = self.info(key)
+        if info is None:
+            raise ObjectMissing(self.uri_of(key))
+        return cast(BinaryIO, io.BufferedReader(_Ranges(self, info), READ_AHEAD_BYTES))
 
     def write(self, key: str, data: bytes) -> None:
         with self._reaching(key):
@@ -89,6 +102,42 @@ class S3Store(ObjectStore):
     def sweep(self) -> int:
         """Nothing is readable of an upload that was cut off; its parts expire by the bucket's lifecycle rule."""
         return 0
+
+
+class _Ranges(io.RawIOBase):
+    """An object as a seekable file, each read one ranged GET of the version that was opened."""
+
+    def __init__(self, store: S3Store, info: ObjectInfo) -> None:
+        self._store = store
+        self._info = info
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._info.size}[whence]
+        self._position = max(0, start + offset)
+        return self._position
+
+    def readinto(self, buffer: "WriteableBuffer", /) -> int:
+        target = memoryview(buffer).cast("B")
+        end = min(self._position + len(target), self._info.size)
+        if end <= self._position:
+            return 0
+        with self._store._reaching(self._info.key):
+            options: GetOptions = {"range": (self._position, end), "if_match": f'"{self._info.etag}"'}
+            data = obstore.get(self._store.inner, self._info.key, options=options).bytes()
+        count = len(data)
+        target[:count] = memoryview(data)
+        self._position += count
+        return count
 
 
 def _aws_chain() -> dict[str, Any]:

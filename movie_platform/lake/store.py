@@ -6,14 +6,12 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any, Protocol, cast
+from typing import Any, BinaryIO, Protocol
 
 import obstore
 from obstore.exceptions import BaseError, NotFoundError
 
 from movie_platform.errors import ObjectMissing, WorldUnavailable
-
-READ_AHEAD_BYTES = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +45,7 @@ class ObjectStore(ABC):
 
     @abstractmethod
     def objects(self, prefix: str = "", *, after: str = "") -> Iterator[ObjectInfo]:
-        """Objects below the folder `prefix` (it ends in `/`, or is empty) with a key greater than `after`, in key order."""
+        """Objects below the folder `prefix` (ends in `/`, or is empty) whose key is greater than `after`, in order."""
 
     @abstractmethod
     def folders(self, prefix: str = "") -> list[str]:
@@ -70,10 +68,9 @@ class ObjectStore(ABC):
             result = obstore.get(self.inner, key)
             return bytes(result.bytes()), self._info(key, result.meta)
 
-    def open(self, key: str) -> IO[bytes]:
-        """A seekable reader that fetches what is asked for."""
-        with self._reaching(key):
-            return cast(IO[bytes], obstore.open_reader(self.inner, key, buffer_size=READ_AHEAD_BYTES))
+    @abstractmethod
+    def open(self, key: str) -> BinaryIO:
+        """A seekable reader that fetches what is asked for; of one version of the object, never of two."""
 
     @abstractmethod
     def write(self, key: str, data: bytes) -> None:
