@@ -1,0 +1,1 @@
+"""The IMDB feed: a CSV triplet every ten minutes -> archive -> clean Parquet -> warehouse."""

@@ -1,0 +1,83 @@
+"""The feed's files as they are delivered, and its tables as they are served."""
+
+from dataclasses import dataclass
+
+import pandera.pandas as pandera
+import pyarrow as pa
+
+from movie_platform.table import Column, Table
+
+MOVIE_ID = Column("movie_id", pa.int64(), "the client's number of the movie; it identifies the movie", nullable=False)
+RATING = Column(
+    "imdb_rating",
+    pa.float64(),
+    "mean user rating at delivery, 0 to 10",
+    checks=(pandera.Check.in_range(0, 10, name="imdb_rating_between_0_and_10"),),
+)
+TITLE = Column("title", pa.string(), "the movie's title", nullable=False)
+
+IMDB_CLEAN = Table(
+    name="imdb_clean",
+    description="One row per movie and director of one ten-minute delivery.",
+    columns=(
+        Column("imdb_movie_id", pa.string(), "IMDB's own id of the movie", nullable=False),
+        TITLE,
+        Column("release_year", pa.int64(), "year of first release"),
+        Column("certificate", pa.string(), "age certificate"),
+        Column("run_time_min", pa.int64(), "running time in minutes"),
+        RATING,
+        Column("metascore", pa.int64(), "Metacritic's score, 0 to 100"),
+        Column("description", pa.string(), "plot summary; may hold commas, quotes and line breaks"),
+        Column("num_voted_users", pa.int64(), "votes behind the rating at delivery"),
+        Column("gross", pa.float64(), "box office gross in dollars"),
+        MOVIE_ID,
+        Column("person_id", pa.int64(), "the client's number of the director", nullable=False),
+        Column("imdb_person_id", pa.string(), "IMDB's own id of the director", nullable=False),
+        Column("director_name", pa.string(), "the director's full name"),
+    ),
+    key=("movie_id", "person_id"),
+)
+
+_WINDOW = Column("window", pa.string(), "the delivery's window, YYYYMMDDHHMM in UTC", nullable=False, max_bytes=12)
+
+IMDB_MOVIE_WINDOWS = IMDB_CLEAN.derive(
+    "imdb_movie_windows",
+    description="Every delivered state of every movie: the clean rows of each window.",
+    last=(_WINDOW,),
+    key=("window", "movie_id", "person_id"),
+    partition="window",
+    sort=("window", "movie_id"),
+)
+
+IMDB_MOVIES = IMDB_MOVIE_WINDOWS.derive(
+    "imdb_movies",
+    description="Each movie as the highest window that it appears in delivered it, one row per director.",
+    key=("movie_id", "person_id"),
+    partition=None,
+    sort=("movie_id",),
+)
+
+
+@dataclass(frozen=True)
+class DeliveredFile:
+    """One of a triplet's files: the columns that its header must name, and the types that its cells must have."""
+
+    type: str
+    columns: dict[str, pa.DataType]
+    ids: tuple[str, ...]
+    """Columns that must not be blank."""
+
+
+TYPE_A = DeliveredFile(
+    "A",
+    {
+        "id": pa.int64(),
+        **{c.name: c.type for c in IMDB_CLEAN.columns[:10]},
+    },
+    ids=("id", "imdb_movie_id"),
+)
+TYPE_B = DeliveredFile("B", {"movie_id": pa.int64(), "person_id": pa.int64()}, ids=("movie_id", "person_id"))
+TYPE_C = DeliveredFile(
+    "C", {"id": pa.int64(), "imdb_person_id": pa.string(), "full_name": pa.string()}, ids=("id", "imdb_person_id")
+)
+TRIPLET = (TYPE_A, TYPE_B, TYPE_C)
