@@ -1,0 +1,26 @@
+"""The warehouse: every load exactly once, into DuckDB, Redshift or Snowflake behind one protocol."""
+
+from movie_platform.warehouse.address import open_warehouse
+from movie_platform.warehouse.loads import (
+    LatestPartition,
+    LedgerRow,
+    LoadResult,
+    PartitionLoad,
+    Provenance,
+    Source,
+)
+from movie_platform.warehouse.protocol import Warehouse
+from movie_platform.warehouse.views import View, read_views
+
+__all__ = [
+    "LatestPartition",
+    "LedgerRow",
+    "LoadResult",
+    "PartitionLoad",
+    "Provenance",
+    "Source",
+    "View",
+    "Warehouse",
+    "open_warehouse",
+    "read_views",
+]

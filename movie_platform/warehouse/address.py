@@ -1,0 +1,23 @@
+"""From the setting WAREHOUSE to a warehouse."""
+
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from movie_platform.errors import SettingsError
+from movie_platform.settings import PROJECT_ROOT, Settings
+from movie_platform.warehouse.protocol import Warehouse
+
+
+def open_warehouse(settings: Settings) -> Warehouse:
+    """The warehouse that the settings name. Nothing is opened before the first load or question."""
+    scheme = urlsplit(settings.warehouse).scheme
+    if scheme == "duckdb":
+        from movie_platform.warehouse.duckdb import DuckDBWarehouse
+
+        return DuckDBWarehouse(duckdb_path(settings.warehouse), wait=settings.warehouse_wait)
+    raise SettingsError(f"there is no warehouse for {scheme}://")
+
+
+def duckdb_path(address: str) -> Path:
+    """Three slashes: relative to the project's root. Four: absolute."""
+    return PROJECT_ROOT / unquote(urlsplit(address).path)[1:]

@@ -1,0 +1,28 @@
+"""The little that loading asks of a database connection."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import pyarrow as pa
+
+from movie_platform.warehouse.dialect import Sql
+
+
+class Connection(Protocol):
+    """Statements take `?` for a parameter. Outside begin and commit each statement stands for itself."""
+
+    def execute(self, sql: str, parameters: Sequence[object] = ()) -> None: ...
+
+    def fetch(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple]: ...
+
+    def fetch_arrow(self, sql: str, parameters: Sequence[object] = ()) -> pa.Table: ...
+
+    def insert(self, into: Sql, rows: pa.Table) -> None:
+        """Put a few thousand rows in, by position of their columns."""
+        ...
+
+    def begin(self) -> None: ...
+
+    def commit(self) -> None: ...
+
+    def rollback(self) -> None: ...

@@ -1,0 +1,528 @@
+"""How a load happens, whichever the engine: stage, then one transaction with its derived tables and its ledger rows."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import astuple, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet
+
+from movie_platform.errors import LoadRefused, PlatformError
+from movie_platform.lake import ObjectStore
+from movie_platform.table import Column, Table
+from movie_platform.warehouse.connection import Connection
+from movie_platform.warehouse.dialect import Dialect, Sql, statement
+from movie_platform.warehouse.loads import (
+    LEDGER,
+    WHOLE_TABLE,
+    Decision,
+    LatestPartition,
+    LedgerRow,
+    LoadResult,
+    PartitionLoad,
+    Provenance,
+    Request,
+    Source,
+    decide,
+    misfits,
+)
+from movie_platform.warehouse.views import View, in_order, statements, translate
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+STAGED, LOADING, AFFECTED, WINNING = "staged_rows", "loading_partitions", "affected_keys", "winning_rows"
+VERSION = "loaded_version"
+MASTER_SHARE = 0.5
+"""A table that is replaced as a whole keeps at least this share of its rows, unless forced."""
+
+
+@dataclass(frozen=True)
+class Staging:
+    """What an engine puts into its temporary table: the rows of these loads, and nothing else."""
+
+    request: Request
+    loads: tuple[PartitionLoad, ...]
+    lake: ObjectStore
+
+    @property
+    def placed(self) -> list[tuple[str, Source]]:
+        return [(load.partition, source) for load in self.loads for source in load.sources]
+
+    @property
+    def rows(self) -> int:
+        return sum(load.rows for load in self.loads)
+
+
+class LoadingWarehouse(ABC):
+    """The protocol, carried out with what an engine's room adds: a dialect, connections and a way to stage Parquet."""
+
+    dialect: Dialect
+
+    @abstractmethod
+    def connect(self, purpose: str) -> AbstractContextManager[Connection]:
+        """A connection for one load or question; `purpose` is what others are told who wait for it."""
+
+    @abstractmethod
+    def stage(self, connection: Connection, staging: Staging, into: Sql) -> AbstractContextManager[None]:
+        """Fill a temporary table, which has the table's columns, with a load's rows."""
+
+    @abstractmethod
+    def lock_ledger(self, connection: Connection) -> None:
+        """Within a transaction: no other load commits until this one has ended."""
+
+    def loaded(self, connection: Connection) -> None:  # noqa: B027 - most engines have nothing to do
+        """Called after a commit, while the connection is still open."""
+
+    # Loads
+
+    def replace_partitions(
+        self,
+        table: Table,
+        loads: Sequence[PartitionLoad],
+        *,
+        lake: ObjectStore,
+        provenance: Provenance,
+        derived: Sequence[LatestPartition] = (),
+        force: bool = False,
+    ) -> list[LoadResult]:
+        return self._load(Request("partitions", table, tuple(loads), provenance, tuple(derived), force), lake)
+
+    def replace_table(
+        self,
+        table: Table,
+        version: str,
+        sources: Sequence[Source],
+        *,
+        lake: ObjectStore,
+        provenance: Provenance,
+        force: bool = False,
+    ) -> LoadResult:
+        load = PartitionLoad(WHOLE_TABLE, version, tuple(sources))
+        return self._load(Request("table", table, (load,), provenance, (), force), lake)[0]
+
+    def upsert_latest(
+        self,
+        table: Table,
+        version: str,
+        sources: Sequence[Source],
+        *,
+        lake: ObjectStore,
+        provenance: Provenance,
+        force: bool = False,
+    ) -> LoadResult:
+        load = PartitionLoad(version, version, tuple(sources))
+        return self._load(Request("keys", table, (load,), provenance, (), force), lake)[0]
+
+    def _load(self, request: Request, lake: ObjectStore) -> list[LoadResult]:
+        if not request.loads:
+            return []
+        started = datetime.now(UTC)
+        with self.connect(f"loading {request.table.qualified_name}") as connection:
+            self._make(connection, LEDGER)
+            while True:
+                decisions = self._decide(connection, request)
+                chosen = tuple(load for load in request.loads if decisions[load.partition].outcome == "loaded")
+                made: dict[str, LoadResult] | None = {}
+                if chosen:
+                    _check_parquet(request, chosen, lake)
+                    with self._staged(connection, request, Staging(request, chosen, lake)):
+                        made = self._commit(connection, request, chosen, decisions, started)
+                elif any(decision.confirm for decision in decisions.values()):
+                    made = self._commit(connection, request, chosen, decisions, started)
+                if made is not None:
+                    return [
+                        made.get(load.partition) or self._not_loaded(request, load, decisions) for load in request.loads
+                    ]
+
+    def _not_loaded(self, request: Request, load: PartitionLoad, decisions: dict[str, Decision]) -> LoadResult:
+        decision = decisions[load.partition]
+        return LoadResult(
+            request.table.qualified_name, load.partition, load.version, decision.outcome, reason=decision.reason
+        )
+
+    def _commit(
+        self,
+        connection: Connection,
+        request: Request,
+        chosen: tuple[PartitionLoad, ...],
+        decisions: dict[str, Decision],
+        started: datetime,
+    ) -> dict[str, LoadResult] | None:
+        """The transaction; None if another load committed since the decision, which then must be taken again."""
+        incomplete = () if self.dialect.transactional_ddl else self._prepare(connection, request)
+        connection.begin()
+        try:
+            self.lock_ledger(connection)
+            if self._decide(connection, request) != decisions:
+                connection.rollback()
+                return None
+            if self.dialect.transactional_ddl:
+                incomplete = self._prepare(connection, request)
+            made = {}
+            if chosen:
+                apply = {
+                    "partitions": self._replace_partitions,
+                    "table": self._replace_table,
+                    "keys": self._upsert,
+                }[request.replaces]
+                made = apply(connection, request, chosen)
+            for derived in incomplete:
+                self._rebuild(connection, request, derived)
+            self._write_ledger(connection, request, made, decisions, started)
+            connection.commit()
+        except BaseException:
+            connection.rollback()
+            raise
+        self.loaded(connection)
+        return made
+
+    def _decide(self, connection: Connection, request: Request) -> dict[str, Decision]:
+        names = sorted(request.by_partition)
+        d = self.dialect
+        sql = statement(
+            "last_loads",
+            columns=d.quoted(LEDGER.column_names),
+            partition=d.quote("partition"),
+            load_number=d.quote("load_number"),
+            table_name=d.quote("table_name"),
+            loads=d.name_of(LEDGER),
+        )
+        rows = connection.fetch(sql, (request.table.qualified_name, names[0], names[-1]))
+        last = {row.partition: row for row in map(ledger_row, rows)}
+        return {
+            load.partition: decide(load, last.get(load.partition), request.provenance, force=request.force)
+            for load in request.loads
+        }
+
+    @contextmanager
+    def _staged(self, connection: Connection, request: Request, staging: Staging) -> Iterator[None]:
+        """All temporary tables of a load, made before its transaction: some engines commit at each CREATE."""
+        d, table = self.dialect, request.table
+        temporary = {STAGED: table.columns}
+        if request.replaces == "partitions":
+            temporary[LOADING] = (request.partition_column,)
+        for derived in request.derived:
+            if derived.key:
+                temporary[_affected(derived)] = tuple(table[column] for column in derived.key)
+        if request.replaces == "keys":
+            temporary[WINNING] = table.columns
+        for name, columns in temporary.items():
+            connection.execute(f"DROP TABLE IF EXISTS {d.quote(name)}")
+            connection.execute(f"CREATE TEMPORARY TABLE {d.quote(name)} ({d.columns_ddl(columns)})")
+        if request.replaces == "partitions" and staging.loads:
+            values = request.partition_values(staging.loads)
+            connection.insert(d.quote(LOADING), pa.table({request.partition_column.name: values}))
+        with self.stage(connection, staging, d.quote(STAGED)):
+            yield
+
+    def _replace_partitions(
+        self, connection: Connection, request: Request, chosen: tuple[PartitionLoad, ...]
+    ) -> dict[str, LoadResult]:
+        table, d = request.table, self.dialect
+        parts = {
+            "target": d.name_of(table),
+            "partition": d.quote(request.partition_column.name),
+            "staged": d.quote(STAGED),
+            "loading": d.quote(LOADING),
+        }
+        brought = dict(connection.fetch(statement("staged_rows", **parts)))
+        taken = dict(connection.fetch(statement("partition_rows", **parts)))
+        results = {}
+        for value, load in zip(request.partition_values(chosen).to_pylist(), chosen, strict=True):
+            results[load.partition] = _loaded(table, load, brought.get(value, 0), taken.get(value, 0))
+
+        keyed = [derived for derived in request.derived if derived.key]
+        for derived in keyed:
+            affected, key = d.quote(_affected(derived)), d.quoted(derived.key)
+            connection.execute(statement("affected_keys", affected=affected, key=key, **parts))
+        connection.execute(statement("delete_partitions", **parts))
+        connection.execute(statement("insert_staged", columns=d.quoted(table.column_names), **parts))
+        for derived in keyed:
+            name, affected = d.name_of(derived.table), d.quote(_affected(derived))
+            same_key = d.same(derived.key, name, "affected")
+            connection.execute(statement("delete_keys", derived=name, affected=affected, same_key=same_key))
+            latest = statement(
+                "insert_latest_of_keys",
+                affected=affected,
+                same_key_affected=d.same(derived.key, "candidate", "affected"),
+                **self._latest_parts(request, derived),
+            )
+            connection.execute(latest)
+        for derived in request.derived:
+            if not derived.key:
+                self._rebuild(connection, request, derived)
+        return results
+
+    def _latest_parts(self, request: Request, derived: LatestPartition) -> dict[str, Sql]:
+        d = self.dialect
+        return {
+            "derived": d.name_of(derived.table),
+            "target": d.name_of(request.table),
+            "partition": d.quote(request.partition_column.name),
+            "columns": d.quoted(derived.table.column_names),
+            "columns_of_source": d.quoted(derived.table.column_names, of="source"),
+            "key_of_candidate": d.quoted(derived.key, of="candidate") if derived.key else Sql(""),
+            "same_key_latest": d.same(derived.key, "source", "latest"),
+        }
+
+    def _rebuild(self, connection: Connection, request: Request, derived: LatestPartition) -> None:
+        """The whole derived table anew: it has no key to go by, or has just been made or widened."""
+        name = self.dialect.name_of(derived.table)
+        rows_before = self._count(connection, name)
+        connection.execute(statement("delete_all", table=name))
+        form = "insert_latest_of_all" if derived.key else "insert_highest_partition"
+        connection.execute(statement(form, **self._latest_parts(request, derived)))
+        if not derived.key and not request.force:
+            _keep_master(derived.table, rows_before, self._count(connection, name))
+
+    def _replace_table(
+        self, connection: Connection, request: Request, chosen: tuple[PartitionLoad, ...]
+    ) -> dict[str, LoadResult]:
+        table, d = request.table, self.dialect
+        name, staged = d.name_of(table), d.quote(STAGED)
+        (load,) = chosen
+        rows_before = self._count(connection, name)
+        if not request.force:
+            _keep_master(table, rows_before, load.rows)
+        connection.execute(statement("delete_all", table=name))
+        columns = d.quoted(table.column_names)
+        connection.execute(statement("insert_staged", target=name, columns=columns, staged=staged))
+        return {load.partition: _loaded(table, load, self._count(connection, name), rows_before)}
+
+    def _upsert(
+        self, connection: Connection, request: Request, chosen: tuple[PartitionLoad, ...]
+    ) -> dict[str, LoadResult]:
+        table, d = request.table, self.dialect
+        (load,) = chosen
+        name, staged, winning = d.name_of(table), d.quote(STAGED), d.quote(WINNING)
+        versions, key, columns = d.name_of(_versions(table)), d.quoted(table.key), d.quoted(table.column_names)
+        repeated = connection.fetch(statement("repeated_key", key=key, staged=staged))
+        if repeated:
+            values = dict(zip(table.key, repeated[0], strict=False))
+            raise LoadRefused(
+                f"{table.qualified_name} cannot be upserted by {', '.join(table.key)}: {repeated[0][-1]} rows of "
+                f"version {load.version} have the key {values}. Merge them before the load."
+            )
+        staged_rows = self._count(connection, staged)
+        connection.execute(
+            statement(
+                "winning_rows",
+                winning=winning,
+                columns=columns,
+                columns_of_staged=d.quoted(table.column_names, of="staged"),
+                staged=staged,
+                versions=versions,
+                same_key=d.same(table.key, "staged", "written"),
+                version=d.quote(VERSION),
+            ),
+            (load.version,),
+        )
+        rows_before = self._count(connection, name)
+        if d.upsert == "merge":
+            others = [column for column in table.column_names if column not in table.key]
+            merge = statement(
+                "merge_winning",
+                target=name,
+                winning=winning,
+                same_key=d.same(table.key, "target", "winning"),
+                assignments=Sql(", ".join(f"{d.quote(c)} = winning.{d.quote(c)}" for c in others or table.key)),
+                columns=columns,
+                columns_of_winning=d.quoted(table.column_names, of="winning"),
+            )
+            connection.execute(merge)
+        else:
+            same_key = d.same(table.key, name, "winning")
+            connection.execute(statement("delete_winning", target=name, winning=winning, same_key=same_key))
+            connection.execute(statement("insert_staged", target=name, columns=columns, staged=winning))
+        same_key = d.same(table.key, versions, "winning")
+        connection.execute(statement("delete_winning", target=versions, winning=winning, same_key=same_key))
+        connection.execute(
+            statement("insert_versions", versions=versions, columns=key, version=d.quote(VERSION), winning=winning),
+            (load.version,),
+        )
+        added = self._count(connection, name) - rows_before
+        written = self._count(connection, winning)
+        _loaded(table, load, staged_rows, 0)
+        return {
+            load.partition: LoadResult(
+                table.qualified_name, load.partition, load.version, "loaded", written, written - added
+            )
+        }
+
+    def _count(self, connection: Connection, relation: Sql) -> int:
+        return int(connection.fetch(statement("count", relation=relation))[0][0])
+
+    # Tables
+
+    def _prepare(self, connection: Connection, request: Request) -> list[LatestPartition]:
+        """Tables as described; the derived ones among them that are new or have new columns, and so lack rows."""
+        self._make(connection, request.table)
+        if request.replaces == "keys":
+            self._make(connection, _versions(request.table))
+        return [derived for derived in request.derived if self._make(connection, derived.table) and derived.key]
+
+    def _make(self, connection: Connection, table: Table) -> bool:
+        """Make the table, or the columns that it lacks; whether anything was made."""
+        d = self.dialect
+        sql = statement("columns")
+        cased = str.upper if d.upper_case else str
+        found = {row[0] for row in connection.fetch(sql, (cased(table.schema), cased(table.name)))}
+        if not found:
+            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {d.quote(table.schema)}")
+            connection.execute(d.create_table(table))
+            return True
+        missing = [column for column in table.columns if cased(column.name) not in found]
+        for column in missing:
+            # Rows from before have nothing to put there, so it is nullable whatever the description says.
+            connection.execute(
+                f"ALTER TABLE {d.name_of(table)} ADD COLUMN {d.quote(column.name)} {d.type_name(column)}"
+            )
+        return bool(missing)
+
+    # Ledger
+
+    def _write_ledger(
+        self,
+        connection: Connection,
+        request: Request,
+        made: dict[str, LoadResult],
+        decisions: dict[str, Decision],
+        started: datetime,
+    ) -> None:
+        d = self.dialect
+        sql = statement("next_load_number", load_number=d.quote("load_number"), loads=d.name_of(LEDGER))
+        number = int(connection.fetch(sql)[0][0])
+        ended = datetime.now(UTC)
+        provenance = request.provenance
+        rows: list[dict[str, object]] = []
+        for load in request.loads:
+            result = made.get(load.partition)
+            if result is None and not decisions[load.partition].confirm:
+                continue
+            row = LedgerRow(
+                load_number=number + len(rows),
+                table_name=request.table.qualified_name,
+                partition=load.partition,
+                version=load.version,
+                outcome="loaded" if result else "confirmed",
+                source_digests=load.digests,
+                rows=result.rows if result else load.rows,
+                rows_before=result.rows_before if result else load.rows,
+                code_version=provenance.code_version,
+                ruleset_digest=provenance.ruleset_digest,
+                run_id=provenance.run_id,
+                started=started,
+                ended=ended,
+            )
+            rows.append(dict(zip(LEDGER.column_names, astuple(row), strict=True)))
+        connection.insert(d.name_of(LEDGER), pa.Table.from_pylist(rows, schema=LEDGER.arrow_schema))
+
+    def ledger(self, table: Table | None = None, partition: str | None = None) -> list[LedgerRow]:
+        """Committed loads, oldest first."""
+        d = self.dialect
+        conditions, parameters = [], []
+        if table is not None:
+            conditions.append(f"{d.quote('table_name')} = ?")
+            parameters.append(table.qualified_name)
+        if partition is not None:
+            conditions.append(f"{d.quote('partition')} = ?")
+            parameters.append(partition)
+        sql = statement(
+            "ledger",
+            columns=d.quoted(LEDGER.column_names),
+            loads=d.name_of(LEDGER),
+            conditions=Sql(" AND ".join(conditions) or "1 = 1"),
+            load_number=d.quote("load_number"),
+        )
+        with self.connect("reading the ledger") as connection:
+            self._make(connection, LEDGER)
+            rows = connection.fetch(sql, parameters)
+        return [ledger_row(row) for row in rows]
+
+    # Questions
+
+    def query(self, question: "str | ir.Table", parameters: Sequence[object] = ()) -> pa.Table:
+        """The answer to a question in DuckDB's SQL (`?` stands for a parameter) or as an Ibis expression."""
+        if isinstance(question, str):
+            sql = question
+        else:
+            import ibis
+
+            sql = str(ibis.to_sql(question, dialect="duckdb"))
+        with self.connect("a query") as connection:
+            return connection.fetch_arrow(translate(sql, self.dialect), parameters)
+
+    def create_views(self, views: Sequence[View]) -> None:
+        """Create or replace views, those that others read first."""
+        with self.connect("creating views") as connection:
+            for view in in_order(views):
+                connection.execute(f"CREATE SCHEMA IF NOT EXISTS {self.dialect.quote(view.schema)}")
+                for sql in statements(view, self.dialect):
+                    connection.execute(sql)
+
+    def refresh_views(self, views: Sequence[View]) -> None:
+        """Bring materialized views up to date, where the engine has them."""
+        materialized = [view for view in in_order(views) if view.materialized]
+        if materialized and self.dialect.materialized_views:
+            with self.connect("refreshing views") as connection:
+                for view in materialized:
+                    name = f"{self.dialect.quote(view.schema)}.{self.dialect.quote(view.name)}"
+                    connection.execute(f"REFRESH MATERIALIZED VIEW {name}")
+
+
+def ledger_row(values: Sequence) -> LedgerRow:
+    return LedgerRow(*values)
+
+
+def _affected(derived: LatestPartition) -> str:
+    return f"affected_{derived.table.name}"
+
+
+def _versions(table: Table) -> Table:
+    """Which version wrote each key of a table that is upserted."""
+    columns = tuple(table[name] for name in table.key)
+    return Table(
+        name=f"{table.name}_versions",
+        schema=table.schema,
+        description=f"The version that each key of {table.name} comes from.",
+        columns=(*columns, Column(VERSION, pa.string(), "version of the delivery", nullable=False, max_bytes=512)),
+        key=table.key,
+        distribution=table.distribution if table.distribution in {"all", "even", *table.key} else "even",
+    )
+
+
+def _loaded(table: Table, load: PartitionLoad, rows: int, rows_before: int) -> LoadResult:
+    if rows != load.rows:
+        raise PlatformError(
+            f"{table.qualified_name} {load.partition or load.version}: its objects hold {rows} rows, and the load was "
+            f"announced with {load.rows}. An object was replaced meanwhile: materialize again."
+        )
+    return LoadResult(table.qualified_name, load.partition, load.version, "loaded", rows, rows_before)
+
+
+def _keep_master(table: Table, rows_before: int, rows: int) -> None:
+    if rows < rows_before * MASTER_SHARE:
+        raise LoadRefused(
+            f"{table.qualified_name} holds {rows_before} rows and this load would leave {rows}, less than half. "
+            "If the source really shrank, load with --force."
+        )
+
+
+def _check_parquet(request: Request, chosen: Sequence[PartitionLoad], lake: ObjectStore) -> None:
+    """The first object stands for the others: all come from one program, and an engine refuses what differs."""
+    source = next((source for load in chosen for source in load.sources), None)
+    if source is None:
+        return
+    with lake.open(source.key) as file:
+        schema = pyarrow.parquet.read_schema(file)
+    absent = [request.partition_column.name] if request.replaces == "partitions" else []
+    problems = misfits(request.table, schema, without=absent)
+    if problems:
+        raise PlatformError(
+            f"{lake.uri_of(source.key)} does not hold the columns of {request.table.qualified_name}: "
+            f"{'; '.join(problems)}. The table's description and the program that writes the Parquet must agree."
+        )

@@ -1,0 +1,265 @@
+"""What a load is, what came of it, and the rule that decides whether it happens. No database in here."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+import pyarrow as pa
+
+from movie_platform.table import Column, Table
+
+WHOLE_TABLE = ""
+"""The ledger's partition of a load that replaces a whole table."""
+
+DIGESTS_BYTES = 4000
+"""Source digests longer than this are kept as one digest of them all, so that the ledger fits every engine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One Parquet object in the lake: where it is, a digest that changes with its content, and its rows."""
+
+    key: str
+    digest: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionLoad:
+    """A partition's content: the rows of its sources. Without sources the partition becomes empty.
+
+    Versions are texts of one form that sort, such as the newest modification time of a delivery.
+    """
+
+    partition: str
+    version: str
+    sources: tuple[Source, ...] = ()
+
+    @property
+    def rows(self) -> int:
+        return sum(source.rows for source in self.sources)
+
+    @property
+    def digests(self) -> str:
+        """The content as the ledger remembers it: the same whatever the order or the names of the objects."""
+        joined = ",".join(sorted(source.digest for source in self.sources))
+        if len(joined.encode()) > DIGESTS_BYTES:
+            return f"{len(self.sources)} objects, sha256:{hashlib.sha256(joined.encode()).hexdigest()}"
+        return joined
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Who made the rows: the code, the rules it applied and the run that loads them."""
+
+    code_version: str
+    ruleset_digest: str = ""
+    run_id: str = ""
+
+
+@dataclass(frozen=True)
+class LatestPartition:
+    """A table derived from a partitioned one: for each key, all rows of the highest partition that the key appears in.
+
+    With no key it holds the rows of the highest partition there is. It is recomputed in the transaction of each load,
+    for the keys that the load takes out or brings in, so that it always is what the partitions imply.
+    """
+
+    table: Table
+    key: tuple[str, ...] = ()
+
+
+Outcome = Literal["loaded", "skipped", "refused"]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadResult:
+    """What came of one load. `rows` are in the table now by this load, `rows_before` it took out."""
+
+    table: str
+    partition: str
+    version: str
+    outcome: Outcome
+    rows: int = 0
+    rows_before: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRow:
+    """A committed load. `outcome` is `confirmed` where a newer version brought the same content."""
+
+    load_number: int
+    table_name: str
+    partition: str
+    version: str
+    outcome: str
+    source_digests: str
+    rows: int
+    rows_before: int
+    code_version: str
+    ruleset_digest: str
+    run_id: str
+    started: datetime
+    ended: datetime
+
+
+_INSTANT = pa.timestamp("us", tz="UTC")
+
+LEDGER = Table(
+    name="loads",
+    description="Every committed load, in the transaction that made it.",
+    columns=(
+        Column("load_number", pa.int64(), "increases with every committed load", nullable=False),
+        Column("table_name", pa.string(), "schema.table", nullable=False, max_bytes=512),
+        Column("partition", pa.string(), "what was replaced; blank for a whole table", nullable=False, max_bytes=512),
+        Column("version", pa.string(), "version of the delivery; sorts", nullable=False, max_bytes=512),
+        Column("outcome", pa.string(), "loaded, or confirmed: newer, with the same content", nullable=False),
+        Column("source_digests", pa.string(), "digests of the objects loaded", nullable=False, max_bytes=8000),
+        Column("rows", pa.int64(), "rows that the load brought", nullable=False),
+        Column("rows_before", pa.int64(), "rows that the load took out", nullable=False),
+        Column("code_version", pa.string(), "code that made the rows", nullable=False, max_bytes=512),
+        Column("ruleset_digest", pa.string(), "rules that the rows passed", nullable=False, max_bytes=512),
+        Column("run_id", pa.string(), "run that loaded", nullable=False, max_bytes=512),
+        Column("started", _INSTANT, "when the load began", nullable=False),
+        Column("ended", _INSTANT, "when its rows were in place, just before the commit", nullable=False),
+    ),
+    sort=("table_name", "partition"),
+    distribution="all",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    outcome: Outcome
+    reason: str = ""
+    confirm: bool = False
+    """The content is the same but its version is newer: the ledger must know, or a version in between could load."""
+
+
+def decide(load: PartitionLoad, last: LedgerRow | None, provenance: Provenance, *, force: bool) -> Decision:
+    """Whether a load happens, given the last committed load of its table and partition."""
+    if last is None:
+        return Decision("loaded")
+    if load.version < last.version:
+        return Decision("refused", f"version {last.version} is loaded, and {load.version} is older")
+    same = (load.digests, provenance.code_version, provenance.ruleset_digest) == (
+        last.source_digests,
+        last.code_version,
+        last.ruleset_digest,
+    )
+    if same and not force:
+        return Decision(
+            "skipped",
+            f"load {last.load_number} of {last.ended:%Y-%m-%d %H:%M:%S} UTC brought the same content",
+            confirm=load.version > last.version,
+        )
+    return Decision("loaded")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Everything a warehouse needs to know of one call: what it replaces, and with which rows."""
+
+    replaces: Literal["partitions", "table", "keys"]
+    table: Table
+    loads: tuple[PartitionLoad, ...]
+    provenance: Provenance
+    derived: tuple[LatestPartition, ...] = ()
+    force: bool = False
+    by_partition: dict[str, PartitionLoad] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "by_partition", {load.partition: load for load in self.loads})
+        if len(self.by_partition) != len(self.loads):
+            raise ValueError(f"a load of {self.table.qualified_name} names a partition twice")
+        if self.replaces == "partitions" and self.table.partition is None:
+            raise ValueError(f"{self.table.qualified_name} describes no partition column to replace by")
+        if self.replaces == "keys" and (not self.table.key or any(self.table[c].nullable for c in self.table.key)):
+            raise ValueError(f"{self.table.qualified_name} describes no key without nulls to upsert by")
+        for derived in self.derived:
+            self._check(derived)
+
+    @property
+    def partition_column(self) -> Column:
+        assert self.table.partition is not None
+        return self.table[self.table.partition]
+
+    def partition_values(self, loads: Sequence[PartitionLoad]) -> pa.Array:
+        """The partitions' names as values of the partition column."""
+        column = self.partition_column
+        try:
+            return pa.array([load.partition for load in loads], pa.string()).cast(column.type)
+        except pa.ArrowInvalid as error:
+            raise ValueError(
+                f"a partition of {self.table.qualified_name} is no {column.type} for its column {column.name}: {error}"
+            ) from None
+
+    def _check(self, derived: LatestPartition) -> None:
+        name = derived.table.qualified_name
+        unknown = {*derived.table.column_names, *derived.key} - set(self.table.column_names)
+        if unknown:
+            raise ValueError(f"{name} derives {sorted(unknown)}, which {self.table.qualified_name} does not have")
+        nullable = [column for column in derived.key if self.table[column].nullable]
+        if nullable:
+            raise ValueError(f"the key of {name} holds {nullable}, which may be null: a null belongs to no key")
+
+
+def misfits(table: Table, found: pa.Schema, *, without: Sequence[str] = ()) -> list[str]:
+    """Why Parquet with this schema does not hold the table's columns; `without` may be absent."""
+    problems = [f"{name} is not a column of the table" for name in found.names if name not in table.column_names]
+    for column in table.columns:
+        if column.name not in found.names:
+            if column.name not in without:
+                problems.append(f"{column.name} is missing")
+        elif not fits(found.field(column.name).type, column.type):
+            problems.append(f"{column.name} is {found.field(column.name).type}, and the table says {column.type}")
+    return problems
+
+
+def fits(found: pa.DataType, described: pa.DataType) -> bool:
+    """Whether every value of one type is a value of the other, unchanged."""
+    types = pa.types
+    if found == described or types.is_null(found):
+        return True
+    if types.is_dictionary(found):
+        return fits(found.value_type, described)
+    for family in (_is_text, _is_bytes):
+        if family(found) and family(described):
+            return True
+    if types.is_integer(found) and types.is_integer(described):
+        keeps_sign = types.is_unsigned_integer(found) or types.is_signed_integer(described)
+        return keeps_sign and found.bit_width < described.bit_width
+    if types.is_floating(found) and types.is_floating(described):
+        return found.bit_width <= described.bit_width
+    if types.is_decimal(found) and types.is_decimal(described):
+        whole = found.precision - found.scale
+        return found.scale <= described.scale and whole <= described.precision - described.scale
+    if types.is_timestamp(found) and types.is_timestamp(described):
+        return (found.tz is None) == (described.tz is None) and _unit(found) <= _unit(described)
+    if _is_list(found) and _is_list(described):
+        return fits(found.value_type, described.value_type)
+    if types.is_struct(found) and types.is_struct(described):
+        names = [f.name for f in found.fields]
+        return sorted(names) == sorted(f.name for f in described.fields) and all(
+            fits(found.field(name).type, described.field(name).type) for name in names
+        )
+    return False
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+
+
+def _is_bytes(kind: pa.DataType) -> bool:
+    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind)
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    return pa.types.is_list(kind) or pa.types.is_large_list(kind)
+
+
+def _unit(kind: pa.TimestampType) -> int:
+    return ["s", "ms", "us", "ns"].index(kind.unit)

@@ -1,0 +1,1 @@
+SELECT column_name FROM information_schema.columns WHERE table_schema = ? AND table_name = ?

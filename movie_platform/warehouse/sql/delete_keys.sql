@@ -1,0 +1,1 @@
+DELETE FROM {derived} USING {affected} AS affected WHERE {same_key}

@@ -1,0 +1,1 @@
+DELETE FROM {target} WHERE {partition} IN (SELECT {partition} FROM {loading})

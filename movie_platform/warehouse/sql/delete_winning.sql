@@ -1,0 +1,1 @@
+DELETE FROM {target} USING {winning} AS winning WHERE {same_key}

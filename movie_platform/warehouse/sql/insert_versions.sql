@@ -1,0 +1,1 @@
+INSERT INTO {versions} ({columns}, {version}) SELECT {columns}, ? FROM {winning}

@@ -1,0 +1,1 @@
+SELECT {columns} FROM {loads} WHERE {conditions} ORDER BY {load_number}

@@ -1,0 +1,1 @@
+SELECT coalesce(max({load_number}), 0) + 1 FROM {loads}

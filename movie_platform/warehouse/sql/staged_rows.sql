@@ -1,0 +1,1 @@
+SELECT {partition}, count(*) FROM {staged} GROUP BY {partition}

@@ -1,0 +1,93 @@
+"""Analytical views: SQL files beside their pipeline, written in DuckDB's dialect, created in every engine."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+
+import sqlglot
+from sqlglot import exp
+
+from movie_platform.warehouse.dialect import Dialect
+
+DIALECT = "duckdb"
+
+
+@dataclass(frozen=True)
+class View:
+    """One `CREATE [MATERIALIZED] VIEW schema.name AS SELECT ...`, and the relations that it reads."""
+
+    schema: str
+    name: str
+    select: str
+    materialized: bool = False
+    reads: frozenset[str] = frozenset()
+
+    @property
+    def qualified_name(self) -> str:
+        return f"{self.schema}.{self.name}"
+
+    @classmethod
+    def parse(cls, sql: str) -> "View":
+        statements = [s for s in sqlglot.parse(sql, read=DIALECT) if s is not None]
+        if len(statements) != 1 or not isinstance(statements[0], exp.Create) or statements[0].kind != "VIEW":
+            raise ValueError(f"a view's file holds one CREATE VIEW statement, and this one holds: {sql[:80]!r}")
+        create = statements[0]
+        target, select = create.this, create.expression
+        if not isinstance(target, exp.Table):
+            raise ValueError(  # noqa: TRY004 - the file is wrong, not a type
+                f"a view takes its column names from its SELECT: {sql[:80]!r}"
+            )
+        within = {cte.alias for cte in select.find_all(exp.CTE)}
+        reads = {
+            f"{table.db or 'main'}.{table.name}"
+            for table in select.find_all(exp.Table)
+            if table.name and (table.db or table.name not in within)
+        }
+        return cls(
+            schema=target.db or "main",
+            name=target.name,
+            select=select.sql(dialect=DIALECT),
+            materialized=create.find(exp.MaterializedProperty) is not None,
+            reads=frozenset(reads),
+        )
+
+
+def read_views(package: str) -> tuple[View, ...]:
+    """The views in the `.sql` files of a package's folder `views`, each after those that it reads."""
+    folder = files(package).joinpath("views")
+    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
+    return in_order(View.parse(folder.joinpath(name).read_text("utf-8")) for name in names)
+
+
+def in_order(views: Iterable[View]) -> tuple[View, ...]:
+    """Each view after those that it reads; otherwise as given."""
+    waiting = {view.qualified_name: view for view in views}
+    ordered: list[View] = []
+    while waiting:
+        ready = [view for view in waiting.values() if not (view.reads & waiting.keys()) - {view.qualified_name}]
+        if not ready:
+            raise ValueError(f"these views read each other in a circle: {', '.join(sorted(waiting))}")
+        for view in ready:
+            ordered.append(view)
+            del waiting[view.qualified_name]
+    return tuple(ordered)
+
+
+def translate(sql: str, dialect: Dialect) -> str:
+    """A SELECT written in DuckDB's dialect, in the engine's, with names quoted the engine's way."""
+    tree = sqlglot.parse_one(sql, read=DIALECT)
+    if dialect.name == DIALECT:
+        return sql
+    for identifier in tree.find_all(exp.Identifier):
+        name = identifier.name
+        identifier.replace(exp.to_identifier(name.upper() if dialect.upper_case else name, quoted=True))
+    return tree.sql(dialect=dialect.name)
+
+
+def statements(view: View, dialect: Dialect) -> Sequence[str]:
+    """What makes the view in an engine; a materialized one is a plain view where the engine has no other."""
+    name = f"{dialect.quote(view.schema)}.{dialect.quote(view.name)}"
+    select = translate(view.select, dialect)
+    if view.materialized and dialect.materialized_views:
+        return (f"DROP MATERIALIZED VIEW IF EXISTS {name}", f"CREATE MATERIALIZED VIEW {name} AS {select}")
+    return (f"CREATE OR REPLACE VIEW {name} AS {select}",)

@@ -1,0 +1,109 @@
+"""A warehouse of every engine over a lake that it can read, and tables like the platform's own."""
+
+import hashlib
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from movie_platform.lake import ObjectStore, open_store
+from movie_platform.table import Column, Table
+from movie_platform.warehouse import LatestPartition, LoadResult, PartitionLoad, Provenance, Source, Warehouse
+from movie_platform.warehouse.duckdb import DuckDBWarehouse
+
+WINDOWS = Table(
+    name="imdb_movie_windows",
+    columns=(
+        Column("movie_id", pa.int64(), nullable=False),
+        Column("title", pa.string()),
+        Column("rating", pa.float64()),
+        Column("window", pa.string(), nullable=False, max_bytes=12),
+    ),
+    key=("window", "movie_id"),
+    partition="window",
+)
+MOVIES = WINDOWS.derive("imdb_movies", key=("movie_id",), partition=None)
+LATEST = LatestPartition(MOVIES, ("movie_id",))
+
+Row = dict[str, Any]
+
+
+@dataclass
+class Loader:
+    """Puts rows into the lake as Parquet and loads them, the way a pipeline does."""
+
+    warehouse: Warehouse
+    lake: ObjectStore
+    provenance: Provenance = field(default_factory=lambda: Provenance("code-1", "rules-1", "run-1"))
+
+    def put(self, table: Table, name: str, rows: Sequence[Row], *, without: Sequence[str] = ()) -> Source:
+        schema = pa.schema([f for f in table.arrow_schema if f.name not in without])
+        kept = [{k: v for k, v in row.items() if k not in without} for row in rows]
+        buffer = io.BytesIO()
+        pq.write_table(pa.Table.from_pylist(kept, schema=schema), buffer)
+        key = f"clean_files/{table.name}/{name}.parquet"
+        self.lake.write(key, buffer.getvalue())
+        return Source(key, hashlib.sha256(repr(kept).encode()).hexdigest(), len(rows))
+
+    def partition(self, partition: str, version: str, rows: Sequence[Row], table: Table = WINDOWS) -> PartitionLoad:
+        assert table.partition is not None
+        name = f"{partition}-{version}".replace(":", "")
+        source = self.put(table, name, rows, without=[table.partition])
+        return PartitionLoad(partition, version, (source,))
+
+    def window(self, window: str, version: str, rows: Sequence[Row], **options: Any) -> LoadResult:
+        return self.windows([self.partition(window, version, rows)], **options)[0]
+
+    def windows(self, loads: Sequence[PartitionLoad], *, force: bool = False) -> list[LoadResult]:
+        return self.warehouse.replace_partitions(
+            WINDOWS, loads, lake=self.lake, provenance=self.provenance, derived=[LATEST], force=force
+        )
+
+    def replace(self, table: Table, version: str, rows: Sequence[Row], *, force: bool = False) -> LoadResult:
+        source = self.put(table, version, rows)
+        return self.warehouse.replace_table(
+            table, version, [source], lake=self.lake, provenance=self.provenance, force=force
+        )
+
+    def upsert(self, table: Table, version: str, rows: Sequence[Row], *, force: bool = False) -> LoadResult:
+        source = self.put(table, version, rows)
+        return self.warehouse.upsert_latest(
+            table, version, [source], lake=self.lake, provenance=self.provenance, force=force
+        )
+
+    def rows(self, table: Table) -> list[Row]:
+        """A table's rows in a stable order."""
+        sql = f'SELECT * FROM "{table.schema}"."{table.name}"'
+        return sorted(self.warehouse.query(sql).to_pylist(), key=repr)
+
+
+def movie(movie_id: int, title: str | None = "Up", rating: float | None = 8.3) -> Row:
+    return {"movie_id": movie_id, "title": title, "rating": rating}
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> ObjectStore:
+    return open_store((tmp_path / "lake").as_uri())
+
+
+@pytest.fixture
+def duckdb_path(tmp_path: Path) -> Path:
+    return tmp_path / "warehouse.duckdb"
+
+
+@pytest.fixture(params=["duckdb"])
+def loader(request: pytest.FixtureRequest) -> Loader:
+    """Loads into a fresh warehouse; the test runs once per engine."""
+    engines: dict[str, Callable[[], Loader]] = {"duckdb": lambda: _duckdb(request)}
+    return engines[request.param]()
+
+
+def _duckdb(request: pytest.FixtureRequest) -> Loader:
+    path = request.getfixturevalue("duckdb_path")
+    return Loader(DuckDBWarehouse(path, wait=timedelta(seconds=5)), request.getfixturevalue("lake"))
