@@ -1,0 +1,108 @@
+"""DuckDB in this process: multi-threaded, larger than memory, nothing to install or start."""
+
+import itertools
+import tempfile
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import ibis
+import ibis.expr.datatypes as dt
+import ibis.expr.types as ir
+import pyarrow as pa
+from ibis.formats.pyarrow import PyArrowType
+
+from movie_platform.engine.literal import NATIVE_NONE, NATIVE_NULL, native_pattern, read_literals
+from movie_platform.engine.protocol import Format
+from movie_platform.engine.records import CsvFile, RecordColumn, RereadableRecords
+
+ROW_GROUP = 122_880
+
+
+class DuckDBEngine:
+    """Bulk transforms in process. Memory stays below `memory`; what does not fit goes to a temporary folder."""
+
+    name = "duckdb"
+
+    def __init__(self, *, memory: str = "1GB", threads: int | None = None, work: Path | None = None) -> None:
+        self._work = tempfile.TemporaryDirectory(prefix="movie-platform-engine-", dir=work)
+        self._ibis = ibis.duckdb.connect(":memory:", memory_limit=memory, temp_directory=self._work.name)
+        if threads:
+            self._ibis.con.execute(f"SET threads = {int(threads)}")
+        self._names = (f"source_{number}" for number in itertools.count(1))
+
+    def records(self, file: CsvFile, columns: Sequence[RecordColumn]) -> ir.Table:
+        name = next(self._names)
+        self._ibis.con.register(name, RereadableRecords(file, columns))
+        return self._ibis.table(name)
+
+    def literal(self, text: ir.StringValue, kind: pa.DataType) -> ir.Value:
+        exact = _exact_reader(kind)(text)["value"]
+        pattern = native_pattern(kind)
+        if pattern is None:
+            return exact
+        native = text.replace(NATIVE_NONE, NATIVE_NULL).try_cast(PyArrowType.to_ibis(kind))
+        return ibis.cases((text.re_search(pattern), native), else_=exact)
+
+    def stage(self, name: str, table: ir.Table) -> ir.Table:
+        self._ibis.con.execute(f"CREATE OR REPLACE TEMP TABLE {_identifier(name)} AS {self._query(table)}")
+        return self._ibis.table(name)
+
+    def to_arrow(self, table: ir.Table) -> pa.Table:
+        return self._ibis.to_pyarrow(table)
+
+    def write(self, table: ir.Table, path: Path, kind: Format, schema: pa.Schema) -> int:
+        types = {field.name: PyArrowType.to_ibis(field.type) for field in schema}
+        shaped = table.select(*(table[name].cast(type_) for name, type_ in types.items()))
+        if kind == "csv":
+            shaped = shaped.mutate(
+                **{name: shaped[name].cast(dt.json) for name, type_ in types.items() if type_.is_nested()}
+            )
+        copy = f"COPY ({self._query(shaped)}) TO {_text(path)} ({_COPY_OPTIONS[kind]})"
+        return int(self._ibis.con.execute(copy).fetchall()[0][0])
+
+    def _query(self, table: ir.Table) -> str:
+        # Ibis makes functions and frames that an expression uses known to DuckDB only when it runs one.
+        self._ibis.to_pyarrow(table.limit(0))
+        return self._ibis.compile(table)
+
+    def close(self) -> None:
+        self._ibis.disconnect()
+        self._work.cleanup()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+_COPY_OPTIONS = {
+    "parquet": f"FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE {ROW_GROUP}",
+    "csv": "FORMAT csv, HEADER",
+    "json": "FORMAT json",
+}
+
+
+def _identifier(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _text(value: object) -> str:
+    return "'" + str(value).replace("'", "''") + "'"
+
+
+@cache
+def _exact_reader(kind: pa.DataType) -> Any:
+    # A function on DuckDB must not answer null, so that each value comes in a box.
+    box = pa.struct([("value", kind)])
+
+    def read(texts: pa.ChunkedArray) -> pa.Array:
+        return pa.StructArray.from_arrays([read_literals((text.as_py() for text in texts), kind)], fields=list(box))
+
+    signature = ((dt.string,), PyArrowType.to_ibis(box))
+    return ibis.udf.scalar.pyarrow(read, name="read_literal", signature=signature)

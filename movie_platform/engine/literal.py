@@ -1,0 +1,129 @@
+"""Python literals in cells of text, read as `ast.literal_eval` reads them and never evaluated.
+
+The exact reader takes any literal. The native pattern describes those literals that an engine's own cast of text to
+nested types reads the same way: lists of records, or one record, whose keys stand in the order of the type, without
+escapes. An engine reads what matches the pattern by its cast and everything else exactly.
+"""
+
+import ast
+import re
+import warnings
+from collections.abc import Iterable
+
+import pyarrow as pa
+
+MAX_DEPTH = 64
+"""Nesting beyond this is no data set's cell, and deep nesting can take Python's parser down."""
+
+_STRING = re.compile(
+    r"'''(?:\\.|[^\\])*?'''|\"\"\"(?:\\.|[^\\])*?\"\"\"|'(?:\\.|[^'\\\n])*'|\"(?:\\.|[^\"\\\n])*\"", re.DOTALL
+)
+_SEPARATOR = re.compile(r"[,:\[\](){}]")
+_MAX_SIGNS = 16
+
+
+class LiteralUnreadable(ValueError):
+    """The text is no Python literal, or not one of the type that its column has."""
+
+
+def read_literal(text: str, kind: pa.DataType) -> object:
+    """The value of a literal as the type describes it: blank and `None` are None, a key that a record lacks is None,
+    a key that the type lacks is left out. What is no such literal raises `LiteralUnreadable`."""
+    if not text.strip():
+        return None
+    _refuse_towers(text)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            value = ast.literal_eval(text)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
+        raise LiteralUnreadable(f"not a Python literal: {error}") from None
+    return conform(value, kind)
+
+
+def read_literals(texts: Iterable[str | None], kind: pa.DataType) -> pa.Array:
+    """The values of many literals; null for those that are null, blank, `None` or unreadable."""
+    values = []
+    for text in texts:
+        try:
+            values.append(None if text is None else read_literal(text, kind))
+        except LiteralUnreadable:
+            values.append(None)
+    return pa.array(values, kind)
+
+
+def conform(value: object, kind: pa.DataType) -> object:
+    """The value as the type describes it, or `LiteralUnreadable`; nothing is converted but whole numbers to floats."""
+    if value is None:
+        return None
+    if pa.types.is_list(kind) and isinstance(value, list):
+        return [conform(item, kind.value_type) for item in value]
+    if pa.types.is_struct(kind) and isinstance(value, dict):
+        return {field.name: conform(value.get(field.name), field.type) for field in kind}
+    if pa.types.is_string(kind) and isinstance(value, str) and _is_utf8(value):
+        return value
+    if pa.types.is_boolean(kind) and isinstance(value, bool):
+        return value
+    if pa.types.is_int64(kind) and isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63:
+        return value
+    if pa.types.is_float64(kind) and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    raise LiteralUnreadable(f"{type(value).__name__} where {kind} is expected")
+
+
+def native_pattern(kind: pa.DataType) -> str | None:
+    """A regular expression (RE2) for the literals of this type that a cast of text to it reads right, after
+    `NATIVE_NONE` is replaced by `NATIVE_NULL`; None where the type is not one of such a shape."""
+    if pa.types.is_list(kind) and (record := _record_pattern(kind.value_type)):
+        return rf"^\[(?:{record}(?:, {record})*)?\]$"
+    if record := _record_pattern(kind):
+        return rf"^{record}$"
+    return None
+
+
+NATIVE_NONE = "': None"
+NATIVE_NULL = "': NULL"
+
+_NO_LINE = r"\x00\n\r"
+# A text that starts with a colon, or that holds an apostrophe and a colon behind it, could look like a key with None.
+_SINGLE = rf"'(?:[^':\\{_NO_LINE}][^'\\{_NO_LINE}]*)?'"
+_DOUBLE = rf'"(?:[^\'"\\{_NO_LINE}]|\'+[^\'":\\{_NO_LINE}])*\'*"'
+_NATIVE_VALUES = {
+    pa.string(): f"(?:{_SINGLE}|{_DOUBLE}|None)",
+    pa.int64(): "(?:-?(?:0|[1-9][0-9]{0,17})|None)",
+}
+
+
+def _record_pattern(kind: pa.DataType) -> str | None:
+    if not pa.types.is_struct(kind) or not kind.num_fields:
+        return None
+    parts = []
+    for field in kind:
+        if field.type not in _NATIVE_VALUES or not re.fullmatch(r"\w+", field.name):
+            return None
+        parts.append(f"'{field.name}': {_NATIVE_VALUES[field.type]}")
+    return r"\{" + ", ".join(parts) + r"\}"
+
+
+def _refuse_towers(text: str) -> None:
+    """Python's parser is safe against code in a literal, not against towers of brackets or signs."""
+    bare = _STRING.sub("''", text)
+    depth = deepest = 0
+    for character in bare:
+        if character in "[({":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif character in "])}":
+            depth -= 1
+    if deepest > MAX_DEPTH:
+        raise LiteralUnreadable(f"nested deeper than {MAX_DEPTH} levels")
+    if any(part.count("+") + part.count("-") + part.count("~") > _MAX_SIGNS for part in _SEPARATOR.split(bare)):
+        raise LiteralUnreadable("a chain of signs instead of a number")
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

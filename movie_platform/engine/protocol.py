@@ -1,0 +1,50 @@
+"""What a bulk transform may ask of the engine that it runs on.
+
+Transforms are Ibis expressions over the tables an engine hands out; they never ask which engine it is. Two things have
+an implementation per engine, held to one suite of cases: reading CSV records with their record number, and reading a
+column of Python literals.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Protocol, Self
+
+import ibis.expr.types as ir
+import pyarrow as pa
+
+from movie_platform.engine.records import CsvFile, RecordColumn
+
+Format = Literal["parquet", "csv", "json"]
+
+
+class Engine(Protocol):
+    """An engine under way; leaving its `with` block ends it and removes what it staged."""
+
+    name: str
+
+    def records(self, file: CsvFile, columns: Sequence[RecordColumn]) -> ir.Table:
+        """All records of a CSV file with the columns of `record_schema(columns)`, read anew whenever it is computed:
+        stage what is needed more than once."""
+
+    def literal(self, text: ir.StringValue, kind: pa.DataType) -> ir.Value:
+        """The text's Python literals as values of the type, equal to `read_literals`; null where unreadable."""
+
+    def stage(self, name: str, table: ir.Table) -> ir.Table:
+        """The table computed once, to be read many times; it may be larger than memory."""
+
+    def to_arrow(self, table: ir.Table) -> pa.Table:
+        """The table in memory, for results that are small."""
+
+    def write(self, table: ir.Table, path: Path, kind: Format, schema: pa.Schema) -> int:
+        """Write the table with the schema's columns and types, rows in the table's order, and count its rows.
+        `path` becomes a file, or a folder of parts where the engine writes in parallel. CSV and JSON (one object a
+        line) hold nested values as JSON."""
+
+    def close(self) -> None: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...

@@ -1,0 +1,424 @@
+"""CSV records with their record number, none of them lost.
+
+A record is what Python's `csv` module takes for one, read leniently: quotes hold line breaks, and a line with nothing
+on it is a record too. Records are numbered from 1, the header not counted. A record that cannot be used (blank, another
+number of fields than the header, not UTF-8, a number that is none) keeps its number, its reason and its raw text, and
+has no values. Whoever implements reading on another engine is held to the same cases.
+
+Chunks without a quote are read by Arrow; any chunk that Arrow objects to, and every chunk with a quote, is read record
+by record. Both ways give the same result, so the fast one is never a matter of luck.
+"""
+
+import csv
+import io
+import itertools
+import math
+import re
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import BinaryIO, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+
+from movie_platform.errors import InputRefused
+
+RECORD_NUMBER = "record_number"
+REASON = "reason"
+REASON_COLUMN = "reason_column"
+RAW = "raw"
+
+MAX_CELL = 64 * 2**20
+"""A longer cell is an unclosed quote that swallows the file: the record is broken, and reading goes on behind it."""
+
+CHUNK_BYTES = 8 * 2**20
+BATCH_RECORDS = 4096
+BATCH_CHARACTERS = 16 * 2**20
+LOOK_AHEAD = 3
+
+_INTEGER = re.compile(r"[+-]?[0-9]+(?:\.0*)?")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_ARROW_TYPES = {"text": pa.string(), "integer": pa.int64(), "number": pa.float64()}
+
+
+@dataclass(frozen=True)
+class RecordColumn:
+    """A column of the file that is read.
+
+    Text is what the cell holds, untrimmed, blank as an empty string. An integer may be written with a fraction of zeros
+    (`862.0`), as spreadsheets and pandas do; integers and numbers may have blanks around them, and a blank one is null.
+    A record whose cell is none of its kind, or is blank though `required`, is broken.
+    """
+
+    name: str
+    kind: Literal["text", "integer", "number"] = "text"
+    required: bool = False
+
+
+@dataclass(frozen=True)
+class CsvFile:
+    """A CSV file that can be opened as often as needed; `name` is what people call it."""
+
+    name: str
+    open: Callable[[], BinaryIO]
+
+
+def record_schema(columns: Sequence[RecordColumn]) -> pa.Schema:
+    """Number and trouble of the record, then its columns; `reason` is null where the record is sound."""
+    return pa.schema(
+        [
+            pa.field(RECORD_NUMBER, pa.int64(), nullable=False),
+            pa.field(REASON, pa.string()),
+            pa.field(REASON_COLUMN, pa.string()),
+            pa.field(RAW, pa.string()),
+            *(pa.field(column.name, _ARROW_TYPES[column.kind]) for column in columns),
+        ]
+    )
+
+
+def read_records(file: CsvFile, columns: Sequence[RecordColumn]) -> pa.RecordBatchReader:
+    """All records of the file in order. A file without the columns asked for is an `InputRefused`, raised at once."""
+    with file.open() as stream:
+        _read_header(file, stream, columns)
+    return pa.RecordBatchReader.from_batches(record_schema(columns), _batches(file, columns))
+
+
+class RereadableRecords:
+    """Records for engines that scan Arrow streams: each scan reads the file anew, so none finds it used up."""
+
+    def __init__(self, file: CsvFile, columns: Sequence[RecordColumn]) -> None:
+        self._file = file
+        self._columns = tuple(columns)
+        read_records(file, columns).close()
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        batches = _batches(self._file, self._columns)
+        reader = pa.RecordBatchReader.from_batches(record_schema(self._columns), batches)
+        return reader.__arrow_c_stream__(requested_schema)
+
+
+@dataclass(frozen=True)
+class _Header:
+    names: list[str]
+    positions: list[int]
+    columns: tuple[RecordColumn, ...]
+    chunks: Iterator[bytes]
+    """What is behind the header."""
+
+
+def _read_header(file: CsvFile, stream: BinaryIO, columns: Sequence[RecordColumn]) -> _Header:
+    chunks = _chunks(stream)
+    first = next(chunks, b"").removeprefix(b"\xef\xbb\xbf")
+    lines = _Lines(iter([first]))
+    try:
+        names = [name.strip() for name in next(csv.reader(lines), [])]
+    except csv.Error:
+        names = []
+    missing = [column.name for column in columns if column.name not in names]
+    if missing:
+        raise InputRefused(
+            f"{file.name} has no column {', '.join(map(repr, missing))}; "
+            f"its header reads {', '.join(names) or '(nothing)'}",
+            rule="header",
+        )
+    positions = [names.index(column.name) for column in columns]
+    return _Header(names, positions, tuple(columns), itertools.chain(filter(None, [lines.rest()]), chunks))
+
+
+def _batches(file: CsvFile, columns: Sequence[RecordColumn]) -> Iterator[pa.RecordBatch]:
+    schema = record_schema(columns)
+    with file.open() as stream, ThreadPoolExecutor(1, thread_name_prefix="csv") as pool:
+        header = _read_header(file, stream, columns)
+        number = 1
+        for sound in _parts(header, header.chunks, pool):
+            for part in sound:
+                batch = _numbered(part, number, schema)
+                number += batch.num_rows
+                yield batch
+
+
+def _numbered(part: pa.RecordBatch, first: int, schema: pa.Schema) -> pa.RecordBatch:
+    numbers = pa.array(range(first, first + part.num_rows), pa.int64()) if part.num_rows < 64 else _range(first, part)
+    if part.num_columns == len(schema):
+        arrays = [numbers, *part.columns[1:]]
+    else:
+        nothing = pa.nulls(part.num_rows, pa.string())
+        arrays = [numbers, nothing, nothing, nothing, *part.columns]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _range(first: int, part: pa.RecordBatch) -> pa.Array:
+    import numpy as np
+
+    return pa.array(np.arange(first, first + part.num_rows, dtype=np.int64))
+
+
+def _chunks(stream: BinaryIO) -> Iterator[bytes]:
+    """The stream in pieces that end with a line break, the last one excepted."""
+    pieces: list[bytes] = []
+    while data := stream.read(CHUNK_BYTES):
+        cut = data.rfind(b"\n") + 1
+        if cut:
+            pieces.append(data[:cut])
+            yield b"".join(pieces)
+            pieces = [data[cut:]] if cut < len(data) else []
+        else:
+            pieces.append(data)
+    if pieces:
+        yield b"".join(pieces)
+
+
+def _parts(header: _Header, chunks: Iterator[bytes], pool: ThreadPoolExecutor) -> Iterator[Iterator[pa.RecordBatch]]:
+    """Runs of batches in file order. Arrow parses ahead in its thread while the consumer works on earlier batches."""
+    waiting: deque[tuple[bytes, Future[list[pa.RecordBatch] | None]]] = deque()
+
+    def refill() -> None:
+        while len(waiting) < LOOK_AHEAD and (chunk := next(chunks, None)) is not None:
+            waiting.append((chunk, pool.submit(_parse_fast, chunk, header)))
+
+    def upcoming() -> Iterator[bytes]:
+        """What the slow reader may pull on: the chunk at hand, then further ones while a record is open."""
+        while True:
+            refill()
+            if not waiting:
+                return
+            yield waiting.popleft()[0]
+
+    while True:
+        refill()
+        if not waiting:
+            return
+        fast = waiting[0][1].result()
+        if fast is not None:
+            waiting.popleft()
+            yield iter(fast)
+        else:
+            yield _parse_slowly(_Lines(upcoming()), header)
+
+
+def _parse_fast(chunk: bytes, header: _Header) -> list[pa.RecordBatch] | None:
+    """What Arrow reads in one go, or None where anything about the chunk needs a closer look."""
+    if b'"' in chunk or b"\0" in chunk or not any(column.required for column in header.columns):
+        return None
+    if len(set(header.names)) != len(header.names):
+        return None
+    names = [column.name for column in header.columns]
+    try:
+        table = pyarrow.csv.read_csv(
+            pa.BufferReader(chunk),
+            read_options=pyarrow.csv.ReadOptions(
+                use_threads=False, column_names=header.names, block_size=max(len(chunk), 1)
+            ),
+            parse_options=pyarrow.csv.ParseOptions(quote_char=False, ignore_empty_lines=False),
+            convert_options=pyarrow.csv.ConvertOptions(
+                column_types={column.name: _ARROW_TYPES[column.kind] for column in header.columns},
+                include_columns=names,
+                null_values=[""],
+                strings_can_be_null=False,
+            ),
+        )
+    except pa.ArrowInvalid:
+        return None
+    for column in header.columns:
+        values = table[column.name]
+        if column.required and (values.null_count or (column.kind == "text" and _any(pc.equal(_trimmed(values), "")))):
+            return None
+        if column.kind == "number" and _any(pc.invert(pc.is_finite(values))):
+            return None
+    return table.to_batches()
+
+
+def _trimmed(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.utf8_trim_whitespace(values)
+
+
+def _any(mask: pa.ChunkedArray) -> bool:
+    return bool(pc.any(mask).as_py())
+
+
+class _Lines:
+    """Lines of text from chunks of bytes. Remembers those of the record at hand, and says where a chunk ends."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._lines: Iterator[str] = iter(())
+        self._next: str | None = None
+        self._started = False
+        self.of_record: list[str] = []
+        self.is_utf8 = True
+
+    def __iter__(self) -> "_Lines":
+        return self
+
+    def __next__(self) -> str:
+        if self._next is None and not self._load():
+            raise StopIteration
+        line = self._next
+        assert line is not None
+        self._next = next(self._lines, None)
+        self.of_record.append(line)
+        return line
+
+    def _load(self) -> bool:
+        chunk = next(self._chunks, None)
+        if chunk is None:
+            return False
+        self._started = True
+        try:
+            text = chunk.decode()
+            self.is_utf8 = True
+        except UnicodeDecodeError:
+            text = chunk.decode(errors="surrogateescape")
+            self.is_utf8 = False
+        self._lines = iter(io.StringIO(text, newline=""))
+        self._next = next(self._lines, None)
+        return self._next is not None
+
+    @property
+    def at_chunk_end(self) -> bool:
+        return self._started and self._next is None
+
+    def rest(self) -> bytes:
+        """The lines of the chunk that nobody asked for."""
+        lines = [] if self._next is None else [self._next, *self._lines]
+        return "".join(lines).encode(errors="surrogateescape")
+
+
+class _Rows:
+    """Records on their way into a batch, column by column."""
+
+    def __init__(self, header: _Header) -> None:
+        self._schema = record_schema(header.columns)
+        self._reasons: list[str | None] = []
+        self._reason_columns: list[str | None] = []
+        self._raw: list[str | None] = []
+        self._cells: list[list[object]] = [[] for _ in header.columns]
+        self._characters = 0
+
+    def add(self, cells: Sequence[object], characters: int) -> None:
+        self._add(None, None, None, cells, characters)
+
+    def add_broken(self, reason: str, column: str | None, raw: str) -> None:
+        self._add(reason, column, raw, [None] * len(self._cells), len(raw))
+
+    def _add(
+        self, reason: str | None, column: str | None, raw: str | None, cells: Sequence[object], characters: int
+    ) -> None:
+        self._reasons.append(reason)
+        self._reason_columns.append(column)
+        self._raw.append(raw)
+        for values, cell in zip(self._cells, cells, strict=True):
+            values.append(cell)
+        self._characters += characters
+
+    @property
+    def is_full(self) -> bool:
+        return len(self._reasons) >= BATCH_RECORDS or self._characters >= BATCH_CHARACTERS
+
+    def batch(self) -> pa.RecordBatch | None:
+        if not self._reasons:
+            return None
+        columns = [self._reasons, self._reason_columns, self._raw, *self._cells]
+        fields = list(self._schema)[1:]
+        arrays = [pa.array(values, field.type) for values, field in zip(columns, fields, strict=True)]
+        numbers = pa.nulls(len(self._reasons), pa.int64())
+        return pa.RecordBatch.from_arrays([numbers, *arrays], names=self._schema.names)
+
+
+def _parse_slowly(lines: _Lines, header: _Header) -> Iterator[pa.RecordBatch]:
+    """Records one by one up to the first chunk border that is also a record's end."""
+    csv.field_size_limit(MAX_CELL)
+    reader = csv.reader(lines)
+    rows = _Rows(header)
+    readers = [_cell_reader(column) for column in header.columns]
+    width = len(header.names)
+    while not lines.at_chunk_end:
+        lines.of_record.clear()
+        try:
+            record = next(reader, None)
+        except csv.Error as error:
+            rows.add_broken(f"unreadable: {error}", None, _raw(lines))
+            continue
+        if record is None:
+            break
+        _take(rows, record, lines, header, readers, width)
+        if rows.is_full:
+            if batch := rows.batch():
+                yield batch
+            rows = _Rows(header)
+    if batch := rows.batch():
+        yield batch
+
+
+def _take(
+    rows: _Rows,
+    record: list[str],
+    lines: _Lines,
+    header: _Header,
+    readers: list[Callable[[str], object]],
+    width: int,
+) -> None:
+    if not lines.is_utf8 and not _is_utf8(lines):
+        rows.add_broken("not UTF-8", None, _raw(lines))
+    elif not any(cell and not cell.isspace() for cell in record):
+        rows.add_broken("blank", None, _raw(lines))
+    elif len(record) != width and (len(record) < width or any(record[width:])):
+        rows.add_broken(f"{len(record)} fields where the header has {width}", None, _raw(lines))
+    else:
+        cells: list[object] = []
+        for column, position, read in zip(header.columns, header.positions, readers, strict=True):
+            try:
+                cells.append(read(record[position]))
+            except ValueError as error:
+                rows.add_broken(str(error), column.name, _raw(lines))
+                return
+        rows.add(cells, sum(map(len, record)))
+
+
+def _raw(lines: _Lines) -> str:
+    raw = "".join(lines.of_record).rstrip("\r\n")
+    return raw.encode(errors="surrogateescape").decode(errors="replace")
+
+
+def _is_utf8(lines: _Lines) -> bool:
+    try:
+        "".join(lines.of_record).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _cell_reader(column: RecordColumn) -> Callable[[str], object]:
+    read = {"text": _text, "integer": _integer, "number": _number}[column.kind]
+    return partial(read, required=column.required)
+
+
+def _text(cell: str, *, required: bool) -> str:
+    if required and not cell.strip():
+        raise ValueError("required, but blank")
+    return cell
+
+
+def _integer(cell: str, *, required: bool) -> int | None:
+    text = _text(cell, required=required).strip()
+    if not text:
+        return None
+    if not _INTEGER.fullmatch(text):
+        raise ValueError("not an integer")
+    whole = text.partition(".")[0]
+    if len(whole) > 20 or not -(2**63) <= int(whole) < 2**63:
+        raise ValueError("an integer of more than 64 bits")
+    return int(whole)
+
+
+def _number(cell: str, *, required: bool) -> float | None:
+    text = _text(cell, required=required).strip()
+    if not text:
+        return None
+    if not _NUMBER.fullmatch(text) or not math.isfinite(float(text)):
+        raise ValueError("not a number")
+    return float(text)

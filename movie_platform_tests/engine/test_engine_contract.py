@@ -1,0 +1,127 @@
+"""Every engine reads records and literals alike. Another engine joins by its name in `engine`."""
+
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import hypothesis.strategies as st
+import ibis
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from movie_platform.engine import CsvFile, Engine, RecordColumn
+from movie_platform.engine.in_process import DuckDBEngine
+from movie_platform.errors import InputRefused
+from movie_platform_tests.engine.cases import NAMED, ONE, READABLE, RECORDS, TEXT, UNREADABLE, RecordCase, reference
+
+
+@pytest.fixture(scope="module", params=["duckdb"])
+def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    with DuckDBEngine() as engine:
+        yield engine
+
+
+def csv_file(content: bytes, name: str = "file.csv") -> CsvFile:
+    return CsvFile(name, lambda: io.BytesIO(content))
+
+
+def literals(engine: Engine, texts: list[str], kind: pa.DataType) -> list[Any]:
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(["cell", "n"])
+    writer.writerows([text, n] for n, text in enumerate(texts))
+    columns = [RecordColumn("cell"), RecordColumn("n", "integer", required=True)]
+    table = engine.records(csv_file(out.getvalue().encode()), columns)
+    read = engine.to_arrow(table.select("n", value=engine.literal(table.cell, kind)))
+    return [row["value"] for row in sorted(read.to_pylist(), key=lambda row: row["n"])]
+
+
+@pytest.mark.parametrize("kind", [NAMED, ONE], ids=["list", "record"])
+def test_a_literal_is_what_python_reads(engine: Engine, kind: pa.DataType) -> None:
+    texts = [text for text, its_kind in READABLE if its_kind == kind]
+    for text, value in zip(texts, literals(engine, texts, kind), strict=True):
+        assert value == reference(text.strip(), kind), text[:200]
+
+
+@pytest.mark.parametrize("kind", [NAMED, ONE], ids=["list", "record"])
+def test_what_is_no_literal_of_the_type_is_null_and_runs_nothing(engine: Engine, kind: pa.DataType) -> None:
+    texts = [text for text, its_kind in UNREADABLE if its_kind == kind]
+    for text, value in zip(texts, literals(engine, texts, kind), strict=True):
+        assert value is None, text[:200]
+
+
+def test_a_blank_literal_is_null(engine: Engine) -> None:
+    assert literals(engine, ["", " ", "[]"], NAMED) == [None, None, []]
+
+
+names = (
+    st.none() | st.text(max_size=12) | st.sampled_from(["O'Brien", "': None", ": None", "None", "\\", "'\"", "}], "])
+)
+records = st.lists(st.fixed_dictionaries({"id": st.none() | st.integers(-(2**63), 2**63 - 1), "name": names}))
+
+
+@hypothesis.settings(
+    max_examples=25, deadline=None, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture]
+)
+@hypothesis.given(st.lists(records, min_size=1, max_size=30))
+def test_the_repr_of_any_records_reads_back(engine: Engine, values: list[Any]) -> None:
+    readable = [value for value in values if "\\ud" not in repr(value)]
+    assert literals(engine, [repr(value) for value in readable], NAMED) == readable
+
+
+@pytest.mark.parametrize("case", RECORDS, ids=lambda case: case.claim)
+def test_records(engine: Engine, case: RecordCase) -> None:
+    table = engine.to_arrow(engine.records(csv_file(case.content), case.columns))
+    rows = sorted(table.to_pylist(), key=lambda row: row["record_number"])
+    assert [row["record_number"] for row in rows] == list(range(1, len(case.expected) + 1))
+    seen: list[Any] = []
+    for row in rows:
+        if row["reason"] is None:
+            assert row["raw"] is None
+            seen.append(tuple(row[column.name] for column in case.columns))
+        else:
+            assert all(row[column.name] is None for column in case.columns)
+            seen.append(row["reason"] + (f" ({row['reason_column']})" if row["reason_column"] else ""))
+    assert seen == case.expected
+
+
+def test_a_broken_record_shows_its_raw_text(engine: Engine) -> None:
+    table = engine.to_arrow(engine.records(csv_file(b'id,overview\n"1\n2",x,"y"\n3,z\n'), TEXT))
+    assert table["raw"].to_pylist() == ['"1\n2",x,"y"', None]
+
+
+def test_a_file_without_a_column_is_refused_by_name(engine: Engine) -> None:
+    with pytest.raises(InputRefused, match=r"credits.csv has no column 'overview'; its header reads id, cast"):
+        engine.records(csv_file(b"id,cast\n1,x\n", "credits.csv"), TEXT)
+    with pytest.raises(InputRefused, match=r"empty.csv has no column"):
+        engine.records(csv_file(b"", "empty.csv"), TEXT)
+
+
+def test_records_can_be_computed_again_and_staged(engine: Engine) -> None:
+    table = engine.records(csv_file(b"id,overview\n1,x\n2,y\n"), TEXT)
+    assert [len(engine.to_arrow(table)), len(engine.to_arrow(table))] == [2, 2]
+    staged = engine.stage("staged", table.filter(table.id == "2"))
+    assert engine.to_arrow(staged.select("id")).to_pylist() == [{"id": "2"}]
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv", "json"])
+def test_a_written_table_has_the_schema_and_counts_its_rows(engine: Engine, tmp_path: Path, kind: Any) -> None:
+    table = ibis.memtable(
+        pa.table({"b": ["x", None], "a": [1, 2], "c": pa.array([[{"id": 1, "name": "n"}], []], NAMED)})
+    )
+    schema = pa.schema([("a", pa.int64()), ("b", pa.string()), ("c", NAMED)])
+    path = tmp_path / f"it's {kind}"
+    assert engine.write(table, path, kind, schema) == 2
+    if kind == "parquet":
+        assert pq.read_table(path).to_pylist() == [
+            {"a": 1, "b": "x", "c": [{"id": 1, "name": "n"}]},
+            {"a": 2, "b": None, "c": []},
+        ]
+    elif kind == "csv" and path.is_file():
+        assert path.read_text() == 'a,b,c\n1,x,"[{""id"":1,""name"":""n""}]"\n2,,[]\n'
+    elif path.is_file():
+        assert path.read_text() == '{"a":1,"b":"x","c":[{"id":1,"name":"n"}]}\n{"a":2,"b":null,"c":[]}\n'
