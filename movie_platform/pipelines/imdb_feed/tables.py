@@ -1,6 +1,6 @@
 """The feed's files as they are delivered, and its tables as they are served."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandera.pandas as pandera
 import pyarrow as pa
@@ -60,24 +60,25 @@ IMDB_MOVIES = IMDB_MOVIE_WINDOWS.derive(
 
 @dataclass(frozen=True)
 class DeliveredFile:
-    """One of a triplet's files: the columns that its header must name, and the types that its cells must have."""
+    """One of a triplet's files: the columns that its header must name, and what each record must satisfy."""
 
     type: str
     columns: dict[str, pa.DataType]
-    ids: tuple[str, ...]
+    required: tuple[str, ...]
     """Columns that must not be blank."""
+    checks: dict[str, tuple[pandera.Check, ...]] = field(default_factory=dict)
 
+
+_MOVIE_COLUMNS = IMDB_CLEAN.columns[:10]
 
 TYPE_A = DeliveredFile(
     "A",
-    {
-        "id": pa.int64(),
-        **{c.name: c.type for c in IMDB_CLEAN.columns[:10]},
-    },
-    ids=("id", "imdb_movie_id"),
+    {"id": pa.int64(), **{column.name: column.type for column in _MOVIE_COLUMNS}},
+    required=("id", *(column.name for column in _MOVIE_COLUMNS if not column.nullable)),
+    checks={column.name: column.checks for column in _MOVIE_COLUMNS},
 )
-TYPE_B = DeliveredFile("B", {"movie_id": pa.int64(), "person_id": pa.int64()}, ids=("movie_id", "person_id"))
+TYPE_B = DeliveredFile("B", {"movie_id": pa.int64(), "person_id": pa.int64()}, required=("movie_id", "person_id"))
 TYPE_C = DeliveredFile(
-    "C", {"id": pa.int64(), "imdb_person_id": pa.string(), "full_name": pa.string()}, ids=("id", "imdb_person_id")
+    "C", {"id": pa.int64(), "imdb_person_id": pa.string(), "full_name": pa.string()}, required=("id", "imdb_person_id")
 )
 TRIPLET = (TYPE_A, TYPE_B, TYPE_C)
