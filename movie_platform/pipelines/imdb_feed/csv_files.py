@@ -7,10 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from movie_platform.errors import InputRefused
+
+if TYPE_CHECKING:
+    import _csv
 
 csv.field_size_limit(sys.maxsize)
 
@@ -79,7 +83,7 @@ def _parse(data: bytes) -> CsvFile:
 _parse_once = lru_cache(maxsize=6)(_parse)
 
 
-def _columns(reader: "csv._reader", width: int) -> Iterator[list[pa.Array]]:
+def _columns(reader: "_csv.Reader", width: int) -> Iterator[list[pa.Array]]:
     number = 0
     while True:
         rows: list[list[str]] = []
@@ -90,7 +94,7 @@ def _columns(reader: "csv._reader", width: int) -> Iterator[list[pa.Array]]:
                 number += 1
                 if len(row) != width:
                     raise InputRefused(
-                        f"record {number} (line {reader.line_num}) has {len(row)} fields where the header names {width}",
+                        f"record {number} (line {reader.line_num}) has {len(row)} fields, the header {width}",
                         rule="records",
                     )
                 rows.append(row)

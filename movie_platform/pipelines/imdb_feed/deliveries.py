@@ -55,7 +55,7 @@ def of(window: str, objects: Iterable[ObjectInfo]) -> Delivery | None:
 
 
 def read(raw: ObjectStore, delivery: Delivery) -> tuple[Delivery, dict[str, bytes]]:
-    """The triplet's bytes, and the delivery as these bytes were: a file replaced since the listing is read as it is now.
+    """The triplet's bytes, and the delivery as these bytes were: a file may have been replaced since the listing.
 
     Files that do not belong to a triplet are named and not read.
     """

@@ -93,7 +93,7 @@ def verify(window: str, files: Mapping[str, bytes]) -> Verification:
     return Verification(window, outcomes, Triplet(window, records, tuple(with_bom)) if good else None)
 
 
-class _Faults(Exception):  # noqa: N818
+class _Faults(Exception):
     """What is wrong with one file, as rule and reason."""
 
     def __init__(self, *faults: tuple[str, str]) -> None:
