@@ -7,8 +7,9 @@ provenance in its metadata, is what "processed" means, and a run that dies befor
 import hashlib
 import io
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -24,6 +25,9 @@ from movie_platform.pipelines.imdb_feed.verification import Triplet, Verificatio
 
 CODE_VERSION = "1"
 """Changes when the same triplet would give other rows; windows that older code refused are then tried again."""
+
+UNDER_WAY = 4
+"""Windows of one run that are worked on at a time: enough to hide a store's latency, few enough for memory."""
 
 _METADATA_KEY = b"movie_platform"
 
@@ -46,6 +50,7 @@ class Provenance:
     version: str
     code_version: str
     files: Mapping[str, FileFacts]
+    clean_rows: int = 0
 
     @property
     def fingerprint(self) -> str:
@@ -72,6 +77,7 @@ class Outcome:
     provenance: Provenance | None = None
     clean: CleanWindow | None = None
     refusal: Refusal | None = None
+    clean_bytes: int = 0
 
 
 def archive_prefix(window: str) -> str:
@@ -94,7 +100,7 @@ def bad_records_key(window: str) -> str:
     return f"bad-records/imdb_feed/{window}.parquet"
 
 
-def process(raw: ObjectStore, lake: ObjectStore, window: str) -> Outcome:
+def process(raw: ObjectStore, lake: ObjectStore, window: str, *, until_archive: bool = False) -> Outcome:
     """Archive and clean what lies in the window's folder now."""
     try:
         found = deliveries.find(raw, window)
@@ -109,8 +115,11 @@ def process(raw: ObjectStore, lake: ObjectStore, window: str) -> Outcome:
         refusal = _refuse(lake, window, verification.reason, rules=verification.broken_rules, files=etags)
         return Outcome(window, verification, refusal=refusal)
     provenance = _provenance(delivery, contents, verification.triplet)
-    _archive(lake, window, contents)
-    return Outcome(window, verification, provenance, _clean(lake, verification.triplet, provenance))
+    for name, data in contents.items():
+        lake.write(archive_prefix(window) + name, data)
+    if until_archive:
+        return Outcome(window, verification, provenance)
+    return _cleaned(lake, verification, verification.triplet, provenance)
 
 
 def clean_again(lake: ObjectStore, window: str) -> Outcome:
@@ -130,8 +139,27 @@ def clean_again(lake: ObjectStore, window: str) -> Outcome:
     provenance = _provenance(Delivery(window, infos), contents, verification.triplet)
     before = provenance_of(lake, window)
     if before and before.digest == provenance.digest:
-        provenance = Provenance(window, before.version, CODE_VERSION, before.files)
-    return Outcome(window, verification, provenance, _clean(lake, verification.triplet, provenance))
+        provenance = replace(provenance, version=before.version, files=before.files)
+    return _cleaned(lake, verification, verification.triplet, provenance)
+
+
+def process_all(
+    raw: ObjectStore, lake: ObjectStore, windows: Sequence[str], *, until_archive: bool = False
+) -> Iterator[Outcome]:
+    """Each window's outcome, in order, several under way at a time."""
+    return _each(lambda window: process(raw, lake, window, until_archive=until_archive), windows)
+
+
+def clean_all_again(lake: ObjectStore, windows: Sequence[str]) -> Iterator[Outcome]:
+    return _each(lambda window: clean_again(lake, window), windows)
+
+
+def _each(work: Callable[[str], Outcome], windows: Sequence[str]) -> Iterator[Outcome]:
+    if len(windows) == 1:
+        yield work(windows[0])
+        return
+    with ThreadPoolExecutor(UNDER_WAY, thread_name_prefix="window") as pool:
+        yield from pool.map(work, windows)
 
 
 def provenance_of(lake: ObjectStore, window: str) -> Provenance | None:
@@ -143,11 +171,6 @@ def provenance_of(lake: ObjectStore, window: str) -> Provenance | None:
         return None
     fields = json.loads(metadata[_METADATA_KEY])
     return Provenance(**{**fields, "files": {name: FileFacts(**facts) for name, facts in fields["files"].items()}})
-
-
-def rows_of(lake: ObjectStore, window: str) -> int:
-    with lake.open(clean_key(window)) as file:
-        return pq.read_metadata(file).num_rows
 
 
 def processed_windows(lake: ObjectStore, *, after: str = "") -> list[str]:
@@ -163,6 +186,7 @@ def parquet(table: pa.Table, provenance: Provenance) -> bytes:
             "window": provenance.window,
             "version": provenance.version,
             "code_version": provenance.code_version,
+            "clean_rows": provenance.clean_rows,
             "files": {name: vars(facts) for name, facts in sorted(provenance.files.items())},
         },
         sort_keys=True,
@@ -172,14 +196,10 @@ def parquet(table: pa.Table, provenance: Provenance) -> bytes:
     return buffer.getvalue()
 
 
-def _archive(lake: ObjectStore, window: str, contents: Mapping[str, bytes]) -> None:
-    for name, data in contents.items():
-        lake.write(archive_prefix(window) + name, data)
-
-
-def _clean(lake: ObjectStore, triplet: Triplet, provenance: Provenance) -> CleanWindow:
+def _cleaned(lake: ObjectStore, verification: Verification, triplet: Triplet, provenance: Provenance) -> Outcome:
     window = triplet.window
     result = clean(triplet)
+    provenance = replace(provenance, clean_rows=result.rows.num_rows)
     stale = []
     for key, left_out in ((rejects_key(window), result.rejects), (bad_records_key(window), result.bad_records)):
         if left_out.num_rows:
@@ -191,7 +211,7 @@ def _clean(lake: ObjectStore, triplet: Triplet, provenance: Provenance) -> Clean
     lake.write(partitioned_key(window), data)
     lake.write(clean_key(window), data)
     refusals.clear(lake, window)
-    return result
+    return Outcome(window, verification, provenance, result, clean_bytes=len(data))
 
 
 def _provenance(delivery: Delivery, contents: Mapping[str, bytes], triplet: Triplet) -> Provenance:

@@ -1,0 +1,205 @@
+"""The feed's assets: what was delivered, what was archived, what is clean, and what the warehouse serves."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+from dagster import ResourceParam
+
+from movie_platform.lake import ObjectStore
+from movie_platform.pipelines.imdb_feed import processing, refusals
+from movie_platform.pipelines.imdb_feed.arrivals import RANGE_AT_MOST
+from movie_platform.pipelines.imdb_feed.checks import (
+    archive_checks,
+    archive_evaluations,
+    clean_checks,
+    clean_evaluations,
+)
+from movie_platform.pipelines.imdb_feed.deliveries import Delivery
+from movie_platform.pipelines.imdb_feed.loading import load
+from movie_platform.pipelines.imdb_feed.processing import CODE_VERSION, Outcome
+from movie_platform.pipelines.imdb_feed.tables import IMDB_CLEAN, IMDB_MOVIE_WINDOWS, IMDB_MOVIES
+from movie_platform.progress import Progress
+from movie_platform.resources.table_metadata import described, table_metadata
+from movie_platform.warehouse import LoadResult, Warehouse
+
+GROUP = "imdb_feed"
+OWNERS = ["team:data-engineering"]
+RAW = dg.AssetKey("imdb_raw_triplet")
+ARCHIVE = dg.AssetKey("imdb_archive")
+CLEAN = dg.AssetKey("imdb_clean")
+MOVIES = dg.AssetKey("imdb_movies")
+
+
+def raw_triplet(windows: dg.PartitionsDefinition) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        RAW,
+        description="Three CSV files that the client delivers every ten minutes: movies (type A), pairs of movie and "
+        "director (type B), people (type C). The sensor reports each arrival.",
+        partitions_def=windows,
+        group_name=GROUP,
+        owners=OWNERS,
+        kinds={"csv"},
+    )
+
+
+def feed_assets(windows: dg.PartitionsDefinition) -> dg.AssetsDefinition:
+    """Archive, clean and load in one step, so that a bad window never holds back another one of its run."""
+
+    def spec(key: dg.AssetKey, after: dg.AssetKey, description: str, kinds: set[str], **metadata: Any) -> dg.AssetSpec:
+        return dg.AssetSpec(
+            key,
+            deps=[after],
+            skippable=True,
+            description=description,
+            metadata=metadata,
+            group_name=GROUP,
+            owners=OWNERS,
+            kinds=kinds,
+            code_version=CODE_VERSION,
+            partitions_def=windows,
+        )
+
+    @dg.multi_asset(
+        name="imdb_feed_windows",
+        specs=[
+            spec(
+                ARCHIVE,
+                RAW,
+                "The triplet, byte for byte, of every window that verified: `archive/<window>/`.",
+                {"csv"},
+            ),
+            spec(
+                CLEAN,
+                ARCHIVE,
+                "Movies joined with their directors, typed, one row per movie and director: "
+                "`clean_files/<window>.parquet`, and the same in `partitioned/filetime=<window>/`. Rejected records lie "
+                "in `rejects/imdb_feed/`, those that break a row rule in `bad-records/imdb_feed/`.",
+                {"parquet", "pandera"},
+                **described(IMDB_CLEAN, in_warehouse=False),
+            ),
+            spec(
+                MOVIES,
+                CLEAN,
+                "Every movie as the highest window that it appears in delivered it. `imdb_movie_windows` beside it "
+                "holds the rows of every window.",
+                {"table"},
+                **described(IMDB_MOVIES, in_warehouse=True),
+            ),
+        ],
+        check_specs=[*archive_checks(windows), *clean_checks(windows)],
+        can_subset=True,
+        partitions_def=windows,
+        backfill_policy=dg.BackfillPolicy.multi_run(RANGE_AT_MOST),
+    )
+    def imdb_feed_windows(
+        context: dg.AssetExecutionContext,
+        raw_feed: ResourceParam[ObjectStore],
+        lake: ResourceParam[ObjectStore],
+        warehouse: ResourceParam[Warehouse],
+        progress: ResourceParam[Progress],
+    ) -> Iterator[Any]:
+        selected = context.selected_asset_keys
+        keys = list(context.partition_keys)
+        if ARCHIVE in selected:
+            work = processing.process_all(raw_feed, lake, keys, until_archive=CLEAN not in selected)
+        elif CLEAN in selected:
+            work = processing.clean_all_again(lake, keys)
+        else:
+            work = (Outcome(window, provenance=processing.provenance_of(lake, window)) for window in keys)
+        outcomes = list(progress.track(work, len(keys), "windows"))
+        good = [outcome for outcome in outcomes if outcome.provenance]
+        loads = {}
+        if MOVIES in selected:
+            loaded = load(warehouse, lake, [o.provenance for o in good if o.provenance], run_id=context.run_id)
+            loads = {result.partition: result for result in loaded}
+
+        for outcome in good:
+            for event in _materializations(outcome, selected, lake, loads):
+                context.log_event(event)
+        for evaluation in (e for o in outcomes for e in (*archive_evaluations(o), *clean_evaluations(o))):
+            if evaluation.asset_check_key in context.selected_asset_check_keys:
+                yield evaluation
+        if CLEAN in selected or ARCHIVE in selected:
+            refusals.rebuild_log(lake)
+        _fail_where_refused(context, outcomes)
+        for check in sorted(context.selected_asset_check_keys):
+            yield dg.Output(None, f"{check.asset_key.to_python_identifier()}_{check.name}")
+
+    return imdb_feed_windows
+
+
+def arrival(delivery: Delivery, raw: ObjectStore) -> dg.AssetMaterialization:
+    """The client's delivery as an event of the external asset; its version changes with the files' content."""
+    return dg.AssetMaterialization(
+        RAW,
+        partition=delivery.window,
+        metadata={
+            "dagster/uri": raw.uri_of(f"imdb_raw_data/{delivery.window}/"),
+            "delivered": delivery.version,
+            "bytes": sum(info.size for info in delivery.files.values()),
+            "files": {name: {"etag": info.etag, "bytes": info.size} for name, info in delivery.files.items()},
+        },
+        tags={"dagster/data_version": delivery.fingerprint},
+    )
+
+
+def _materializations(
+    outcome: Outcome, selected: Any, lake: ObjectStore, loads: dict[str, LoadResult]
+) -> Iterator[dg.AssetMaterialization]:
+    provenance = outcome.provenance
+    assert provenance is not None
+    tags = {"dagster/data_version": provenance.digest[:16], "dagster/code_version": CODE_VERSION}
+
+    def event(key: dg.AssetKey, metadata: dict[str, Any]) -> dg.AssetMaterialization:
+        return dg.AssetMaterialization(key, partition=outcome.window, metadata=metadata, tags=tags)
+
+    if ARCHIVE in selected:
+        yield event(
+            ARCHIVE,
+            {
+                "dagster/uri": lake.uri_of(processing.archive_prefix(outcome.window)),
+                "dagster/partition_row_count": sum(facts.rows for facts in provenance.files.values()),
+                "bytes": provenance.bytes,
+                "files": {name: vars(facts) for name, facts in provenance.files.items()},
+                "with_bom": list(outcome.verification.triplet.with_bom) if outcome.verification.triplet else [],
+            }
+            if outcome.verification
+            else {},
+        )
+    if CLEAN in selected and outcome.clean:
+        clean = outcome.clean
+        uri = lake.uri_of(processing.clean_key(outcome.window))
+        metadata = table_metadata(IMDB_CLEAN, rows=clean.rows.num_rows, uri=uri, size=outcome.clean_bytes, part=True)
+        yield event(
+            CLEAN, {**metadata, "rejected": clean.rejects.num_rows, "quarantined": clean.bad_records.num_rows}
+        )
+    if result := loads.get(outcome.window):
+        metadata = {
+            "dagster/partition_row_count": result.rows,
+            "dagster/table_name": IMDB_MOVIES.qualified_name,
+            "windows_table": IMDB_MOVIE_WINDOWS.qualified_name,
+            "load": result.outcome,
+            "version": result.version,
+        }
+        yield event(MOVIES, metadata | ({"reason": result.reason} if result.reason else {}))
+
+
+def _fail_where_refused(context: dg.AssetExecutionContext, outcomes: list[Outcome]) -> None:
+    """A run that leaves a window unprocessed is a failed run: the good windows stay, the others show as failed."""
+    refused = [outcome.refusal for outcome in outcomes if outcome.refusal]
+    for outcome in outcomes:
+        if outcome.provenance is None and outcome.refusal is None:
+            context.log.info(f"{outcome.window}: nothing was delivered")
+    for refusal in refused:
+        context.log.error(f"{refusal.window} is refused: {refusal.reason}")
+    if refused:
+        first = refused[0]
+        raise dg.Failure(
+            f"{len(refused)} of {len(outcomes)} windows are refused, {first.window} because {first.reason}",
+            metadata={
+                "refused": {refusal.window: refusal.reason for refusal in refused},
+                "ours": any(refusal.passing for refusal in refused),
+            },
+            allow_retries=False,
+        )

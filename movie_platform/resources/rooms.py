@@ -1,0 +1,39 @@
+"""Stores, warehouse and progress as resources. Each is opened by the run or tick that uses it, never at load."""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import dagster as dg
+
+from movie_platform.lake import open_store
+from movie_platform.progress import LogProgress
+from movie_platform.settings import Settings
+from movie_platform.warehouse import open_warehouse
+
+Source = Literal["feed", "dataset", "quality", "behavior"]
+
+
+def platform_resources(settings: Settings) -> dict[str, dg.ResourceDefinition]:
+    """`raw_<source>` for each source, `lake`, `warehouse` and `progress`, as the settings name them."""
+    sources: tuple[Source, ...] = ("feed", "dataset", "quality", "behavior")
+    raw = {f"raw_{source}": _store(settings.source_uri(source)) for source in sources}
+    return {
+        **raw,
+        "lake": _store(settings.lake_uri, sweep=True),
+        "warehouse": _opened(lambda: open_warehouse(settings), f"The warehouse at {settings.warehouse}"),
+        "progress": _opened(LogProgress, "How far a run is, in its log"),
+    }
+
+
+def _store(uri: str, *, sweep: bool = False) -> dg.ResourceDefinition:
+    def open_swept() -> Any:
+        store = open_store(uri)
+        if sweep:
+            store.sweep()
+        return store
+
+    return _opened(open_swept, f"Objects below {uri}")
+
+
+def _opened(how: Callable[[], Any], description: str) -> dg.ResourceDefinition:
+    return dg.ResourceDefinition(lambda _: how(), description=description)
