@@ -129,13 +129,16 @@ class LocalStore(ObjectStore):
         for key in keys:
             path = self.root / key
             with self._reaching(key):
-                path.unlink(missing_ok=True)
+                try:
+                    path.unlink()
+                except (FileNotFoundError, NotADirectoryError):
+                    continue
             for parent in path.parents:
-                if parent == self.root or any(_names(parent)):
+                if parent == self.root:
                     break
                 try:
                     parent.rmdir()
-                except OSError:  # another process wrote into it, or removed it, in between
+                except OSError:  # it is not empty, or another process was faster
                     break
 
     def sweep(self) -> int:

@@ -28,11 +28,11 @@ def column_schema(table: Table) -> dg.TableSchemaMetadataValue:
     return dg.MetadataValue.table_schema(dg.TableSchema(columns))
 
 
-def table_metadata(table: Table, *, rows: int, uri: str, size: int | None = None, part: bool = False) -> dict[str, Any]:
+def table_metadata(*, rows: int, uri: str, size: int | None = None, part: bool = False) -> dict[str, Any]:
     """The metadata of one materialization; `part` says that the rows are those of one partition."""
     metadata: dict[str, Any] = {
         "dagster/partition_row_count" if part else "dagster/row_count": rows,
-        "dagster/uri": dg.MetadataValue.url(uri) if uri.startswith("http") else uri,
+        "dagster/uri": uri,
     }
     if size is not None:
         metadata["bytes"] = size

@@ -73,8 +73,8 @@ def feed_assets(windows: dg.PartitionsDefinition) -> dg.AssetsDefinition:
                 CLEAN,
                 ARCHIVE,
                 "Movies joined with their directors, typed, one row per movie and director: "
-                "`clean_files/<window>.parquet`, and the same in `partitioned/filetime=<window>/`. Rejected records lie "
-                "in `rejects/imdb_feed/`, those that break a row rule in `bad-records/imdb_feed/`.",
+                "`clean_files/<window>.parquet`, and the same in `partitioned/filetime=<window>/`. Rejected records "
+                "lie in `rejects/imdb_feed/`, those that break a row rule in `bad-records/imdb_feed/`.",
                 {"parquet", "pandera"},
                 **described(IMDB_CLEAN, in_warehouse=False),
             ),
@@ -108,20 +108,19 @@ def feed_assets(windows: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         else:
             work = (Outcome(window, provenance=processing.provenance_of(lake, window)) for window in keys)
         outcomes = list(progress.track(work, len(keys), "windows"))
-        good = [outcome for outcome in outcomes if outcome.provenance]
-        loads = {}
-        if MOVIES in selected:
-            loaded = load(warehouse, lake, [o.provenance for o in good if o.provenance], run_id=context.run_id)
-            loads = {result.partition: result for result in loaded}
-
-        for outcome in good:
-            for event in _materializations(outcome, selected, lake, loads):
-                context.log_event(event)
-        for evaluation in (e for o in outcomes for e in (*archive_evaluations(o), *clean_evaluations(o))):
-            if evaluation.asset_check_key in context.selected_asset_check_keys:
-                yield evaluation
-        if CLEAN in selected or ARCHIVE in selected:
+        if {ARCHIVE, CLEAN} & selected:
             refusals.rebuild_log(lake)
+        for outcome in outcomes:
+            for event in lake_materializations(outcome, lake):
+                if event.asset_key in selected:
+                    context.log_event(event)
+            for evaluation in (*archive_evaluations(outcome), *clean_evaluations(outcome)):
+                if evaluation.asset_check_key in context.selected_asset_check_keys:
+                    yield evaluation
+        if MOVIES in selected:
+            made = [outcome.provenance for outcome in outcomes if outcome.provenance]
+            for result in load(warehouse, lake, made, run_id=context.run_id):
+                context.log_event(load_materialization(result))
         _fail_where_refused(context, outcomes)
         for check in sorted(context.selected_asset_check_keys):
             yield dg.Output(None, f"{check.asset_key.to_python_identifier()}_{check.name}")
@@ -144,45 +143,43 @@ def arrival(delivery: Delivery, raw: ObjectStore) -> dg.AssetMaterialization:
     )
 
 
-def _materializations(
-    outcome: Outcome, selected: Any, lake: ObjectStore, loads: dict[str, LoadResult]
-) -> Iterator[dg.AssetMaterialization]:
-    provenance = outcome.provenance
-    assert provenance is not None
+def lake_materializations(outcome: Outcome, lake: ObjectStore) -> Iterator[dg.AssetMaterialization]:
+    """What a processed window left in the lake; nothing for a window that was not processed."""
+    provenance, verification, clean = outcome.provenance, outcome.verification, outcome.clean
+    if provenance is None:
+        return
     tags = {"dagster/data_version": provenance.digest[:16], "dagster/code_version": CODE_VERSION}
-
-    def event(key: dg.AssetKey, metadata: dict[str, Any]) -> dg.AssetMaterialization:
-        return dg.AssetMaterialization(key, partition=outcome.window, metadata=metadata, tags=tags)
-
-    if ARCHIVE in selected:
-        yield event(
-            ARCHIVE,
-            {
-                "dagster/uri": lake.uri_of(processing.archive_prefix(outcome.window)),
-                "dagster/partition_row_count": sum(facts.rows for facts in provenance.files.values()),
-                "bytes": provenance.bytes,
-                "files": {name: vars(facts) for name, facts in provenance.files.items()},
-                "with_bom": list(outcome.verification.triplet.with_bom) if outcome.verification.triplet else [],
-            }
-            if outcome.verification
-            else {},
-        )
-    if CLEAN in selected and outcome.clean:
-        clean = outcome.clean
-        uri = lake.uri_of(processing.clean_key(outcome.window))
-        metadata = table_metadata(IMDB_CLEAN, rows=clean.rows.num_rows, uri=uri, size=outcome.clean_bytes, part=True)
-        yield event(
-            CLEAN, {**metadata, "rejected": clean.rejects.num_rows, "quarantined": clean.bad_records.num_rows}
-        )
-    if result := loads.get(outcome.window):
-        metadata = {
-            "dagster/partition_row_count": result.rows,
-            "dagster/table_name": IMDB_MOVIES.qualified_name,
-            "windows_table": IMDB_MOVIE_WINDOWS.qualified_name,
-            "load": result.outcome,
-            "version": result.version,
+    if verification and verification.triplet:
+        metadata: dict[str, Any] = {
+            "dagster/uri": lake.uri_of(processing.archive_prefix(outcome.window)),
+            "dagster/partition_row_count": sum(facts.rows for facts in provenance.files.values()),
+            "bytes": provenance.bytes,
+            "files": {name: vars(facts) for name, facts in provenance.files.items()},
+            "with_bom": list(verification.triplet.with_bom),
         }
-        yield event(MOVIES, metadata | ({"reason": result.reason} if result.reason else {}))
+        yield dg.AssetMaterialization(ARCHIVE, partition=outcome.window, metadata=metadata, tags=tags)
+    if clean:
+        uri = lake.uri_of(processing.clean_key(outcome.window))
+        metadata = {
+            **table_metadata(rows=clean.rows.num_rows, uri=uri, size=outcome.clean_bytes, part=True),
+            "rejected": clean.rejects.num_rows,
+            "quarantined": clean.bad_records.num_rows,
+        }
+        yield dg.AssetMaterialization(CLEAN, partition=outcome.window, metadata=metadata, tags=tags)
+
+
+def load_materialization(result: LoadResult) -> dg.AssetMaterialization:
+    """A window's rows in the warehouse: loaded now, or there already for the reason given."""
+    metadata: dict[str, Any] = {
+        "dagster/partition_row_count": result.rows,
+        "windows_table": IMDB_MOVIE_WINDOWS.qualified_name,
+        "load": result.outcome,
+        "version": result.version,
+    }
+    if result.reason:
+        metadata["reason"] = result.reason
+    tags = {"dagster/code_version": CODE_VERSION}
+    return dg.AssetMaterialization(MOVIES, partition=result.partition, metadata=metadata, tags=tags)
 
 
 def _fail_where_refused(context: dg.AssetExecutionContext, outcomes: list[Outcome]) -> None:

@@ -19,7 +19,9 @@ def archive_checks(windows: dg.PartitionsDefinition) -> list[dg.AssetCheckSpec]:
 
 
 def clean_checks(windows: dg.PartitionsDefinition) -> list[dg.AssetCheckSpec]:
-    conserved = "Every record of the three files is in the clean rows, merged, rejected, quarantined, or not of this delivery."
+    conserved = (
+        "Every record of the three files is in the clean rows, merged, rejected, quarantined, or not of this delivery."
+    )
     return [
         _spec(ROWS_CONSERVED, "imdb_clean", conserved, windows),
         *(_spec(rule, "imdb_clean", meaning, windows) for rule, meaning in ROW_RULES.items()),
@@ -61,7 +63,9 @@ def clean_evaluations(outcome: Outcome) -> list[dg.AssetCheckEvaluation]:
             check_name=ROWS_CONSERVED,
             passed=clean.conserved,
             description="; ".join(map(str, clean.accounts)),
-            metadata={account.source.rsplit("_", 1)[-1].removesuffix(".csv"): str(account) for account in clean.accounts},
+            metadata={
+                account.source.rsplit("_", 1)[-1].removesuffix(".csv"): str(account) for account in clean.accounts
+            },
             partition=outcome.window,
         )
     ]

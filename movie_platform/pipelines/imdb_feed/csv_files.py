@@ -84,24 +84,25 @@ _parse_once = lru_cache(maxsize=6)(_parse)
 
 
 def _columns(reader: "_csv.Reader", width: int) -> Iterator[list[pa.Array]]:
-    number = 0
-    while True:
-        rows: list[list[str]] = []
-        try:
-            for row in islice(reader, _BATCH_RECORDS):
-                if not row:
-                    continue
-                number += 1
-                if len(row) != width:
-                    raise InputRefused(
-                        f"record {number} (line {reader.line_num}) has {len(row)} fields, the header {width}",
-                        rule="records",
-                    )
-                rows.append(row)
-        except csv.Error as error:
-            reason = "a quote is opened and never closed, or stands unescaped in a quoted field"
-            reason = reason if "'\"'" in str(error) or "unexpected end" in str(error) else str(error)
-            raise InputRefused(f"record {number + 1} (line {reader.line_num}): {reason}", rule="records") from None
-        if not rows:
-            return
+    """The data records, some at a time, turned into columns of text."""
+    records = _records(reader, width)
+    while rows := list(islice(records, _BATCH_RECORDS)):
         yield [pa.array([cell or None for cell in column], pa.string()) for column in zip(*rows, strict=True)]
+
+
+def _records(reader: "_csv.Reader", width: int) -> Iterator[list[str]]:
+    number = 0
+    try:
+        for row in reader:
+            if not row:
+                continue
+            number += 1
+            if len(row) != width:
+                where = f"record {number} (line {reader.line_num})"
+                raise InputRefused(f"{where} has {len(row)} fields where the header names {width}", rule="records")
+            yield row
+    except csv.Error as error:
+        reason = "a quote is opened and never closed, or stands unescaped in a quoted field"
+        if "unexpected end" not in str(error) and "'\"'" not in str(error):
+            reason = str(error)
+        raise InputRefused(f"record {number + 1} (line {reader.line_num}): {reason}", rule="records") from None
