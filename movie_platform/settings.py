@@ -8,6 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import (
     AfterValidator,
+    AliasChoices,
     BeforeValidator,
     Field,
     SecretStr,
@@ -115,6 +116,12 @@ class Settings(BaseSettings):
     )
     sensor_interval: Duration = Field(timedelta(seconds=30), description="seconds between two looks at the raw side")
 
+    dagster_home: Annotated[Path, AfterValidator(lambda path: PROJECT_ROOT / path)] = Field(
+        Path(".data/dagster"),
+        validation_alias=AliasChoices("DAGSTER_HOME", "dagster_home"),
+        description="where Dagster keeps runs and events",
+    )
+
     engine: Annotated[str, AfterValidator(_engine)] = Field("duckdb", description="where bulk transforms run")
     notify: Annotated[tuple[str, ...], NoDecode] = Field(("log",), description="who hears of runs and checks")
 
@@ -152,8 +159,13 @@ class Settings(BaseSettings):
 
 
 def variable(field_name: str) -> str:
-    """The environment variable of a setting."""
-    return PREFIX + field_name.upper()
+    """The environment variable of a setting; Dagster's home has the name that Dagster gave it."""
+    return "DAGSTER_HOME" if field_name == "dagster_home" else PREFIX + field_name.upper()
+
+
+def default_settings() -> Settings:
+    """The settings as they are where nobody set anything, whatever the environment says."""
+    return load_settings(**{name: field.default for name, field in Settings.model_fields.items()})
 
 
 def _shown(name: str, value: Any) -> str:

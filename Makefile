@@ -1,0 +1,56 @@
+# Needs Python 3.11 to 3.13 (PYTHON=...) and make; everything else is installed into .venv from requirements.lock.
+PYTHON ?= python3
+BIN := .venv/bin
+UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.lock
+TESTS ?= movie_platform_tests
+
+export DAGSTER_HOME ?= $(CURDIR)/.data/dagster
+export DAGSTER_DISABLE_TELEMETRY := yes
+
+.PHONY: demo install test test-live dev check bench soak lock clean
+
+demo: .venv/base  ## sample data of every source through every pipeline, on local disk and DuckDB
+	@$(BIN)/movie-platform demo
+
+install: .venv/all  ## every extra: AWS, Snowflake, Spark, and what development needs
+
+test: .venv/all  ## the whole suite; no cloud, no Docker, no root
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(TESTS)
+
+test-live: .venv/all  ## the warehouse's claims on a real cluster; its variables are in the README
+	$(BIN)/python -m pytest -m live $(TESTS)
+
+dev: .venv/base  ## the UI on http://localhost:3000, sensors and schedules on
+	@mkdir -p $(DAGSTER_HOME) && cp dagster.yaml $(DAGSTER_HOME)/dagster.yaml
+	$(BIN)/dg dev
+
+check: .venv/all  ## lint, format, types, definitions
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m mypy
+	$(BIN)/dg check defs
+
+bench: .venv/all  ## ratios, measured side by side in one run
+	@for bench in $(or $(BENCH),bench/*.py); do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done
+
+soak: .venv/all  ## hours, not minutes
+	$(BIN)/python -m pytest -m soak --timeout 0 $(TESTS)
+
+lock: .venv/all
+	$(BIN)/uv pip compile --quiet --universal --all-extras --generate-hashes --no-header --no-annotate \
+		--no-emit-index-url --no-emit-find-links --python-version 3.11 pyproject.toml --output-file requirements.lock
+
+clean:
+	rm -rf .venv .data build *.egg-info
+
+.venv/bin/uv:
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+
+.venv/base: .venv/bin/uv pyproject.toml requirements.lock
+	$(UV) --editable .
+	@touch $@
+
+.venv/all: .venv/bin/uv pyproject.toml requirements.lock
+	$(UV) --editable '.[dev]'
+	@touch .venv/base $@

@@ -1,0 +1,3 @@
+from movie_platform.cli import main
+
+main()

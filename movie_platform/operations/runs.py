@@ -1,0 +1,79 @@
+"""The same assets as in the UI, run in this process."""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+
+from movie_platform.settings import PROJECT_ROOT
+
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """How a run ended. `ours` is true where it failed for another reason than the data's own."""
+
+    run_id: str
+    succeeded: bool
+    ours: bool
+    message: str
+
+
+@contextmanager
+def instance(home: Path) -> Iterator[dg.DagsterInstance]:
+    """The Dagster instance in a folder, so that the UI shows what ran; made with the project's `dagster.yaml`."""
+    home.mkdir(parents=True, exist_ok=True)
+    configuration = home / "dagster.yaml"
+    if not configuration.exists():
+        shipped = PROJECT_ROOT / "dagster.yaml"
+        if shipped.exists():
+            shutil.copyfile(shipped, configuration)
+        else:
+            configuration.touch()
+    with dg.DagsterInstance.from_config(str(home)) as opened:
+        yield opened
+
+
+def run_partitions(
+    definitions: dg.Definitions,
+    selection: Sequence[str],
+    stretch: Sequence[str],
+    on: dg.DagsterInstance,
+) -> RunOutcome:
+    """Materialize assets over partitions that follow each other, in one run; never raises for what the run did."""
+    tags = {}
+    if len(stretch) > 1:
+        tags = {"dagster/asset_partition_range_start": stretch[0], "dagster/asset_partition_range_end": stretch[-1]}
+    job = definitions.resolve_implicit_global_asset_job_def()
+    result = job.execute_in_process(
+        asset_selection=[dg.AssetKey(name) for name in selection],
+        partition_key=stretch[0] if len(stretch) == 1 else None,
+        tags=tags,
+        instance=on,
+        run_config=_QUIET,
+        raise_on_error=False,
+    )
+    if result.success:
+        return RunOutcome(result.run_id, succeeded=True, ours=False, message="")
+    return _failed(result)
+
+
+def _failed(result: dg.ExecuteInProcessResult) -> RunOutcome:
+    """A step that failed on purpose says whether the data or the platform is the reason."""
+    messages, ours = [], False
+    for event in result.get_step_failure_events():
+        failure = event.step_failure_data
+        intended = failure.user_failure_data
+        if intended:
+            messages.append(intended.description or "")
+            told = intended.metadata.get("ours")
+            ours = ours or told is None or bool(told.value)
+        elif failure.error:
+            ours = True
+            cause = failure.error.cause or failure.error
+            messages.append(cause.message.strip())
+    return RunOutcome(result.run_id, succeeded=False, ours=ours or not messages, message="; ".join(messages))

@@ -1,0 +1,42 @@
+"""What people read in a terminal: progress bars and tables, with nothing in them that a terminal would obey."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+T = TypeVar("T")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+out = Console()
+err = Console(stderr=True)
+
+
+def safe(value: object) -> Text:
+    """The value as plain text: control characters and terminal escapes are shown, not obeyed."""
+    return Text(_CONTROL.sub(lambda match: repr(match[0])[1:-1], str(value)))
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
+    shown = Table(title=title, title_justify="left", header_style="bold", title_style="bold")
+    for column in columns:
+        shown.add_column(column, overflow="fold")
+    for row in rows:
+        shown.add_row(*map(safe, row))
+    return shown
+
+
+class TerminalProgress:
+    """A progress bar; nothing where the output is no terminal."""
+
+    def track(self, items: Iterable[T], total: int, description: str) -> Iterator[T]:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=err, disable=not err.is_terminal) as bar:
+            task = bar.add_task(description, total=total)
+            for item in items:
+                yield item
+                bar.advance(task)
