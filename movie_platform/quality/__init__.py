@@ -1,0 +1,37 @@
+"""Data quality: rules in DQDL, judged on frames, Arrow tables and files, row by row and as a whole.
+
+`parse_ruleset` reads the rules, `evaluate` judges data by them. The package knows nothing of schedulers, lakes or
+settings: a history is handed to it.
+"""
+
+from movie_platform.quality.data import open_data
+from movie_platform.quality.errors import DataUnreadable, RuleNotComputable, RulesetError
+from movie_platform.quality.evaluation import Evaluation, FailingRow, Outcome, evaluate
+from movie_platform.quality.history import InMemoryHistory, MetricHistory, MetricPoint, NoHistory, ParquetHistory
+from movie_platform.quality.parsing import parse_ruleset
+from movie_platform.quality.row_results import RESULT_COLUMNS
+from movie_platform.quality.ruleset import Analyzer, CompositeRule, PanderaRule, Rule, Ruleset, SimpleRule
+
+__all__ = [
+    "RESULT_COLUMNS",
+    "Analyzer",
+    "CompositeRule",
+    "DataUnreadable",
+    "Evaluation",
+    "FailingRow",
+    "InMemoryHistory",
+    "MetricHistory",
+    "MetricPoint",
+    "NoHistory",
+    "Outcome",
+    "PanderaRule",
+    "ParquetHistory",
+    "Rule",
+    "RuleNotComputable",
+    "Ruleset",
+    "RulesetError",
+    "SimpleRule",
+    "evaluate",
+    "open_data",
+    "parse_ruleset",
+]

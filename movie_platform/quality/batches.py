@@ -1,0 +1,142 @@
+"""One batch of rows with the forms that rules need of its columns, each made once."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from movie_platform.quality.data import plain
+
+Kind = Literal["number", "text", "time", "boolean", "other"]
+Mask = np.ndarray
+
+NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+INTEGER = r"^[+-]?[0-9]+$"
+ISO_TIME = (
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]{1,9})?)?\s*(Z|[+-][0-9]{2}(:?[0-9]{2})?)?)?$"
+)
+
+
+def kind_of(kind: pa.DataType) -> Kind:
+    """How values of an Arrow type are compared."""
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        return "number"
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or kind == pa.string_view() or pa.types.is_null(kind):
+        return "text"
+    if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
+        return "time"
+    if pa.types.is_boolean(kind):
+        return "boolean"
+    return "other"
+
+
+def as_mask(array: pa.Array) -> Mask:
+    """A boolean array as numpy, null as false."""
+    if array.null_count:
+        array = pc.fill_null(array, False)
+    return array.to_numpy(zero_copy_only=False)
+
+
+class Batch:
+    """A record batch and, on demand, its columns as numbers, texts, lengths, times."""
+
+    def __init__(self, rows: pa.RecordBatch) -> None:
+        self.rows = rows
+        self._made: dict[tuple[str, str], Any] = {}
+
+    def __len__(self) -> int:
+        return self.rows.num_rows
+
+    def _once(self, what: str, name: str, make: Callable[[], Any]) -> Any:
+        key = (what, name)
+        if key not in self._made:
+            self._made[key] = make()
+        return self._made[key]
+
+    def column(self, name: str) -> pa.Array:
+        """The column, decoded, NaN as null."""
+        return self._once("column", name, lambda: plain(self.rows.column(self.rows.schema.names.index(name))))
+
+    def present(self, name: str) -> Mask:
+        """Which rows have a value."""
+
+        def make() -> Mask:
+            column = self.column(name)
+            return as_mask(pc.is_valid(column)) if column.null_count else np.ones(len(column), dtype=bool)
+
+        return self._once("present", name, make)
+
+    def numbers(self, name: str) -> pa.Array:
+        """The column as numbers; null where there is none. Integers stay integers."""
+
+        def make() -> pa.Array:
+            column = self.column(name)
+            if pa.types.is_decimal(column.type):
+                return column.cast(pa.float64())
+            if pa.types.is_uint64(column.type):
+                return column.cast(pa.float64()) if _beyond_int64(column) else column.cast(pa.int64())
+            if pa.types.is_integer(column.type):
+                return column.cast(pa.int64())
+            if kind_of(column.type) == "number":
+                return column
+            trimmed = pc.utf8_trim_whitespace(column)
+            readable = pc.match_substring_regex(trimmed, NUMBER)
+            bare = pc.utf8_ltrim(trimmed, "+")
+            return pc.if_else(readable, bare, pa.scalar(None, column.type)).cast(pa.float64())
+
+        return self._once("numbers", name, make)
+
+    def texts(self, name: str) -> pa.Array:
+        """The column as text; a whole number has no decimals, also in a column of floats that are all whole."""
+
+        def make() -> pa.Array:
+            column = self.column(name)
+            if kind_of(column.type) == "text":
+                return column
+            if pa.types.is_floating(column.type):
+                whole = pc.all(pc.equal(column, pc.trunc(column))).as_py()
+                small = whole and (pc.max(pc.abs(column)).as_py() or 0) < 2**53
+                if whole is not False and small:
+                    return column.cast(pa.int64()).cast(pa.string())
+            return column.cast(pa.string())
+
+        return self._once("texts", name, make)
+
+    def lengths(self, name: str) -> np.ndarray:
+        """The number of characters of each value; a null has none."""
+        return self._once(
+            "lengths", name, lambda: pc.fill_null(pc.utf8_length(self.texts(name)), 0).to_numpy(zero_copy_only=False)
+        )
+
+    def times(self, name: str) -> pa.Array:
+        """The column as instants (UTC, microseconds); null where there is none or it is not an ISO date or time."""
+
+        def make() -> pa.Array:
+            column = self.column(name)
+            if pa.types.is_timestamp(column.type):
+                return column.cast(pa.timestamp("us"), safe=False)
+            if pa.types.is_date(column.type):
+                return column.cast(pa.date32()).cast(pa.timestamp("us"))
+            trimmed = pc.utf8_trim_whitespace(column)
+            readable = pc.if_else(pc.match_substring_regex(trimmed, ISO_TIME), trimmed, pa.scalar(None, column.type))
+            read = pd.to_datetime(readable.to_pandas(), errors="coerce", format="ISO8601", utc=True)
+            return pa.array(read.dt.tz_localize(None).astype("datetime64[us]"), from_pandas=True)
+
+        return self._once("times", name, make)
+
+
+def _beyond_int64(column: pa.Array) -> bool:
+    highest = pc.max(column).as_py()
+    return highest is not None and highest >= 2**63
+
+
+def instant(moment: datetime) -> pa.Scalar:
+    """A moment as the scalar that `Batch.times` is compared with."""
+    if moment.tzinfo is not None:
+        moment = pd.Timestamp(moment).tz_convert("UTC").tz_localize(None).to_pydatetime()
+    return pa.scalar(moment, pa.timestamp("us"))

@@ -1,0 +1,138 @@
+"""CSV as the rules see it: a column is numeric only if every cell that is not blank is a number.
+
+A blank in a numeric column is null, a blank in a text column is the empty string. Dates stay text; a rule about dates
+reads them.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+
+from movie_platform.quality.data import DataSet, spool
+from movie_platform.quality.errors import DataUnreadable
+
+_BLOCK_BYTES = 16 * 2**20
+_INTEGER = r"^\s*[+-]?[0-9]+\s*$"
+_NUMBER = r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*$"
+_BLANK = r"^\s*$"
+
+
+def read_csv(path: Path) -> DataSet:
+    """A CSV file (UTF-8, a header, quotes doubled inside quotes) as a data set; read twice, never held whole as text.
+
+    Raises DataUnreadable, saying where, for an empty file, text that is not UTF-8, a record with the wrong number of
+    cells, or two columns of one name.
+    """
+    types = _types(path)
+    return spool(_Typed(path, types))
+
+
+class _Typed:
+    """The file's batches with their final types; carries the schema for a file that has a header only."""
+
+    def __init__(self, path: Path, types: dict[str, pa.DataType]) -> None:
+        self._path = path
+        self._types = types
+        self.schema = pa.schema(list(types.items()))
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        for batch in _text_batches(self._path):
+            arrays = [_typed(batch.column(place), kind) for place, kind in enumerate(self._types.values())]
+            yield pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+
+
+def _types(path: Path) -> dict[str, pa.DataType]:
+    header: list[str] | None = None
+    kinds: list[_ColumnKind] = []
+    for batch in _text_batches(path):
+        if header is None:
+            header = batch.schema.names
+            kinds = [_ColumnKind() for _ in header]
+        for kind, column in zip(kinds, batch.columns, strict=True):
+            kind.look_at(column)
+    if header is None:
+        header = _header(path)
+        kinds = [_ColumnKind() for _ in header]
+    folded = [name.casefold() for name in header]
+    twice = next((name for place, name in enumerate(folded) if name in folded[:place]), None)
+    if twice is not None:
+        raise DataUnreadable(f"{path.name} has two columns named {twice!r}")
+    return {name: kind.decided() for name, kind in zip(header, kinds, strict=True)}
+
+
+class _ColumnKind:
+    """What a column's cells have been so far."""
+
+    def __init__(self) -> None:
+        self.integers = True
+        self.numbers = True
+        self.wide = False
+        self.any_value = False
+
+    def look_at(self, cells: pa.Array) -> None:
+        if not self.numbers:
+            return
+        blank = pc.match_substring_regex(cells, _BLANK)
+        values = cells.filter(pc.invert(blank))
+        if not len(values):
+            return
+        self.any_value = True
+        if self.integers and not _all(values, _INTEGER):
+            self.integers = False
+        if not self.integers and not _all(values, _NUMBER):
+            self.numbers = False
+        elif self.integers and pc.max(pc.utf8_length(values)).as_py() > 18:
+            self.wide = self.wide or any(not -(2**63) <= int(value) < 2**63 for value in values.to_pylist())
+
+    def decided(self) -> pa.DataType:
+        if not self.any_value or not self.numbers or (self.integers and self.wide):
+            return pa.string()
+        return pa.int64() if self.integers else pa.float64()
+
+
+def _all(values: pa.Array, pattern: str) -> bool:
+    return bool(pc.all(pc.match_substring_regex(values, pattern)).as_py())
+
+
+def _typed(cells: pa.Array, kind: pa.DataType) -> pa.Array:
+    if pa.types.is_string(kind):
+        return cells
+    trimmed = pc.utf8_ltrim(pc.utf8_trim_whitespace(cells), "+")
+    return pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed).cast(kind)
+
+
+def _header(path: Path) -> list[str]:
+    """The names of a file that holds no record."""
+    import csv
+
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            for row in csv.reader(file):
+                if row:
+                    return row
+    except UnicodeDecodeError as failure:
+        raise DataUnreadable(f"{path.name} is not UTF-8: {failure}") from failure
+    raise DataUnreadable(f"{path.name} is empty: it has not even a header")
+
+
+def _text_batches(path: Path) -> Iterator[pa.RecordBatch]:
+    names = _header(path)
+    options = {
+        "read_options": pyarrow.csv.ReadOptions(block_size=_BLOCK_BYTES),
+        "parse_options": pyarrow.csv.ParseOptions(newlines_in_values=True),
+        "convert_options": pyarrow.csv.ConvertOptions(
+            column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False, null_values=[]
+        ),
+    }
+    try:
+        reader = pyarrow.csv.open_csv(path, **options)
+        for batch in reader:
+            if batch.num_rows:
+                yield batch
+    except pa.ArrowInvalid as failure:
+        if "Empty CSV" in str(failure):
+            raise DataUnreadable(f"{path.name} is empty") from failure
+        raise DataUnreadable(f"{path.name} cannot be read as CSV: {failure}") from failure

@@ -1,0 +1,285 @@
+"""What is counted and added up while the batches go by; rules that need the same count share it."""
+
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from movie_platform.quality.batches import Batch, Mask, kind_of
+from movie_platform.quality.data import Columns
+from movie_platform.quality.errors import RuleNotComputable
+from movie_platform.quality.keys import KeyCounts, Occurrences
+from movie_platform.quality.row_results import PackedBits
+from movie_platform.quality.sandbox import Predicate, Sandbox
+from movie_platform.quality.statistics import Correlation, Moments
+
+EXAMPLES = 5
+
+
+class Measure:
+    """Looks at every batch once; what cannot be computed is remembered and told to whoever asks."""
+
+    columns: tuple[str, ...] = ()
+    """Exact names of the columns it needs."""
+    where: "Where | None" = None
+
+    def __init__(self) -> None:
+        self._failure: RuleNotComputable | None = None
+
+    def see(self, batch: Batch) -> None:
+        """Looks at a batch, unless an earlier one could not be understood."""
+        if self._failure is not None:
+            return
+        try:
+            self.look(batch, self.where.within(batch) if self.where is not None else None)
+        except RuleNotComputable as failure:
+            self._failure = failure
+        except pa.ArrowException as failure:
+            self._failure = RuleNotComputable(str(failure).splitlines()[0])
+
+    def look(self, batch: Batch, within: Mask | None) -> None:
+        """Takes in one batch; rows outside `within` do not count."""
+        raise NotImplementedError
+
+    def done(self) -> None:
+        """Raises what went wrong, if something did."""
+        if self._failure is not None:
+            raise self._failure
+
+
+class Where:
+    """A predicate on rows, evaluated once per batch."""
+
+    def __init__(self, text: str, columns: Columns, sandbox: Callable[[], Sandbox]) -> None:
+        self.text = text
+        self._predicate = Predicate(text)
+        self._names = {name: columns.find(name) for name in self._predicate.columns}
+        self.columns = tuple(dict.fromkeys(self._names.values()))
+        self._statement = self._predicate.statement(self._names)
+        self._sandbox = sandbox
+        self._last: tuple[Batch, Mask] | None = None
+
+    def within(self, batch: Batch) -> Mask:
+        """Which rows of the batch the predicate is true for; unknown is not true."""
+        if self._last is not None and self._last[0] is batch:
+            return self._last[1]
+        columns = {name: batch.column(name) for name in self.columns} or {
+            "row": pa.array(np.zeros(len(batch), np.int8))
+        }
+        sandbox = self._sandbox()
+        sandbox.register("batch", pa.table(columns))
+        kept = sandbox.trusted(self._statement).column("keep").combine_chunks()
+        mask = kept.to_numpy(zero_copy_only=False).astype(bool)
+        self._last = (batch, mask)
+        return mask
+
+
+class Rows(Measure):
+    """How many rows there are."""
+
+    def __init__(self, where: Where | None) -> None:
+        super().__init__()
+        self.where = where
+        self.columns = where.columns if where is not None else ()
+        self.count = 0
+
+    def look(self, batch: Batch, within: Mask | None) -> None:
+        self.count += len(batch) if within is None else int(within.sum())
+
+
+class Numbers(Measure):
+    """Moments of a numeric column."""
+
+    def __init__(self, column: str, kind: pa.DataType, where: Where | None) -> None:
+        super().__init__()
+        if kind_of(kind) != "number":
+            raise RuleNotComputable(f'"{column}" holds {_kind_words(kind)}, not numbers')
+        self.column = column
+        self.where = where
+        self.columns = (column, *(where.columns if where is not None else ()))
+        self.moments = Moments()
+
+    def look(self, batch: Batch, within: Mask | None) -> None:
+        numbers = batch.numbers(self.column)
+        self.moments.add(numbers if within is None else numbers.filter(pa.array(within)))
+
+
+class Pairs(Measure):
+    """The correlation of two numeric columns."""
+
+    def __init__(self, columns: Columns, left: str, right: str, where: Where | None) -> None:
+        super().__init__()
+        for column in (left, right):
+            if kind_of(columns.type_of(column)) != "number":
+                raise RuleNotComputable(f'"{column}" holds {_kind_words(columns.type_of(column))}, not numbers')
+        self._left, self._right = left, right
+        self.where = where
+        self.columns = (left, right, *(where.columns if where is not None else ()))
+        self.correlation = Correlation()
+
+    def look(self, batch: Batch, within: Mask | None) -> None:
+        left, right = batch.numbers(self._left), batch.numbers(self._right)
+        if within is not None:
+            mask = pa.array(within)
+            left, right = left.filter(mask), right.filter(mask)
+        self.correlation.add(left, right)
+
+
+class Keys(Measure):
+    """How often each key occurs."""
+
+    def __init__(self, names: tuple[str, ...], where: Where | None) -> None:
+        super().__init__()
+        self.names = names
+        self.where = where
+        self.columns = (*names, *(where.columns if where is not None else ()))
+        self._counts = KeyCounts(names)
+        self._occurrences: Occurrences | None = None
+
+    def look(self, batch: Batch, within: Mask | None) -> None:
+        self._counts.add(batch, within)
+
+    def occurrences(self) -> Occurrences:
+        """The counts, once all batches were seen."""
+        self.done()
+        if self._occurrences is None:
+            self._occurrences = self._counts.finish()
+        return self._occurrences
+
+
+class Extremes(Measure):
+    """Least and greatest of something numeric about a column, such as its values or lengths."""
+
+    def __init__(self, column: str, where: Where | None, take: Callable[[Batch], Any]) -> None:
+        super().__init__()
+        self.where = where
+        self.columns = (column, *(where.columns if where is not None else ()))
+        self._take = take
+        self.low: float | None = None
+        self.high: float | None = None
+
+    def look(self, batch: Batch, within: Mask | None) -> None:
+        values = self._take(batch)
+        if within is not None:
+            values = values[within] if isinstance(values, np.ndarray) else values.filter(pa.array(within))
+        if isinstance(values, np.ndarray):
+            low, high = (values.min().item(), values.max().item()) if len(values) else (None, None)
+        else:
+            least_and_most = pc.min_max(values)
+            low, high = least_and_most["min"].as_py(), least_and_most["max"].as_py()
+        if low is not None and high is not None:
+            self.low = low if self.low is None else min(self.low, low)
+            self.high = high if self.high is None else max(self.high, high)
+
+
+class RowCheck(Measure):
+    """Which rows pass a test: counts, bits, and the first few that do not."""
+
+    def __init__(
+        self,
+        test: Callable[[Batch], Mask],
+        shown: tuple[str, ...],
+        where: Where | None,
+        *,
+        unreadable: Callable[[Batch], Mask] | None = None,
+        keep_skips: bool = False,
+    ) -> None:
+        super().__init__()
+        self._test = test
+        self._unreadable = unreadable
+        self._shown = shown
+        self.where = where
+        self.columns = (*shown, *(where.columns if where is not None else ()))
+        self.fails = PackedBits()
+        self.skips = PackedBits() if keep_skips and where is not None else None
+        self.rows = 0
+        self.within = 0
+        self.failed = 0
+        self.unreadable = 0
+        self.present = 0
+        self.examples: list[tuple[int, dict[str, Any]]] = []
+
+    def look(self, batch: Batch, within: Mask | None) -> None:
+        fails = ~self._test(batch)
+        if within is not None:
+            fails &= within
+            if self.skips is not None:
+                self.skips.append(~within)
+        self.within += len(batch) if within is None else int(within.sum())
+        failed = int(np.count_nonzero(fails))
+        self.failed += failed
+        if failed and len(self.examples) < EXAMPLES:
+            self._show(batch, fails)
+        if self._unreadable is not None:
+            wrong = self._unreadable(batch)
+            self.unreadable += int(np.count_nonzero(wrong if within is None else wrong & within))
+            self.present += int(np.count_nonzero(batch.present(self._shown[0])))
+        self.fails.append(fails)
+        self.rows += len(batch)
+
+    def _show(self, batch: Batch, fails: Mask) -> None:
+        for place in np.flatnonzero(fails)[: EXAMPLES - len(self.examples)]:
+            values = {name: batch.column(name)[int(place)].as_py() for name in self._shown}
+            self.examples.append((self.rows + int(place), values))
+
+
+M = TypeVar("M", bound=Measure)
+
+
+class Measures:
+    """All measures of one evaluation, each made once."""
+
+    def __init__(self, columns: Columns, sandbox: Callable[[], Sandbox]) -> None:
+        self.columns = columns
+        self.sandbox = sandbox
+        self.all: list[Measure] = []
+        self._shared: dict[Hashable, Any] = {}
+
+    def shared(self, key: Hashable, make: Callable[[], M]) -> M:
+        """The measure of this key, made at the first request."""
+        if key not in self._shared:
+            measure = make()
+            self._shared[key] = measure
+            self.all.append(measure)
+        return self._shared[key]
+
+    def where(self, text: str | None) -> Where | None:
+        """The predicate of this text, or None."""
+        if text is None:
+            return None
+        key = ("where", text)
+        if key not in self._shared:
+            self._shared[key] = Where(text, self.columns, self.sandbox)
+        return self._shared[key]
+
+    def rows(self, where: str | None) -> Rows:
+        return self.shared(("rows", where), lambda: Rows(self.where(where)))
+
+    def numbers(self, column: str, where: str | None) -> Numbers:
+        kind = self.columns.type_of(column)
+        return self.shared(("numbers", column, where), lambda: Numbers(column, kind, self.where(where)))
+
+    def pairs(self, left: str, right: str, where: str | None) -> Pairs:
+        return self.shared(("pairs", left, right, where), lambda: Pairs(self.columns, left, right, self.where(where)))
+
+    def keys(self, names: tuple[str, ...], where: str | None) -> Keys:
+        return self.shared(("keys", names, where), lambda: Keys(names, self.where(where)))
+
+    def lengths(self, column: str, where: str | None) -> Extremes:
+        def make() -> Extremes:
+            return Extremes(column, self.where(where), lambda batch: batch.lengths(column))
+
+        return self.shared(("lengths", column, where), make)
+
+    def extremes(self, column: str, where: str | None) -> Extremes:
+        def make() -> Extremes:
+            return Extremes(column, self.where(where), lambda batch: batch.numbers(column))
+
+        return self.shared(("extremes", column, where), make)
+
+
+def _kind_words(kind: pa.DataType) -> str:
+    words = {"text": "text", "time": "dates or times", "boolean": "true and false"}
+    return words.get(kind_of(kind), str(kind))

@@ -1,0 +1,172 @@
+"""A ruleset as a Pandera schema, and a Pandera model as a ruleset."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pandera.pandas as pandera
+import pyarrow as pa
+
+from movie_platform.quality import row_tests
+from movie_platform.quality.batches import Batch
+from movie_platform.quality.data import FrameData
+from movie_platform.quality.errors import RuleNotComputable
+from movie_platform.quality.operands import Operands
+from movie_platform.quality.rule_types import RULE_TYPES
+from movie_platform.quality.ruleset import Condition, PanderaRule, Rule, Ruleset, SimpleRule, Text
+
+_PER_VALUE = ("IsComplete", "ColumnValues", "ColumnLength", "ColumnDataType", "DataFreshness")
+
+
+def schema_of(ruleset: Ruleset, columns: Iterable[str] | None = None, nulls: row_tests.Nulls = "documented") -> Any:
+    """A ruleset as a DataFrameSchema.
+
+    A rule on the values of one column, for all rows, is a check of that column and names the rows that break it. Every
+    other rule (shares, statistics, keys, queries, composites) is a check of the whole frame with one answer. Nulls are
+    given to the checks, never set aside.
+    """
+    exact = {name.casefold(): name for name in columns} if columns is not None else {}
+    per_column: dict[str, list[pandera.Check]] = {}
+    whole: list[pandera.Check] = []
+    for rule in ruleset:
+        if isinstance(rule, SimpleRule) and is_per_value(rule):
+            column = exact.get(rule.parameters[0].casefold(), rule.parameters[0])
+            per_column.setdefault(column, []).append(column_check(rule, nulls))
+        elif isinstance(rule, PanderaRule) and rule.on is not None:
+            per_column.setdefault(exact.get(rule.on.casefold(), rule.on), []).append(rule.check)
+        elif isinstance(rule, PanderaRule):
+            whole.append(rule.check)
+        else:
+            whole.append(_frame_check(rule, nulls))
+    described = {
+        name: pandera.Column(checks=checks, nullable=True, required=True) for name, checks in per_column.items()
+    }
+    return pandera.DataFrameSchema(described, checks=whole, strict=False, coerce=False)
+
+
+def is_per_value(rule: SimpleRule) -> bool:
+    """Whether a rule can be a check on one column's values."""
+    plain = rule.where is None and rule.threshold is None
+    return rule.type in _PER_VALUE and plain and not (rule.condition is not None and rule.condition.is_dynamic)
+
+
+def column_check(rule: SimpleRule, nulls: row_tests.Nulls = "documented") -> pandera.Check:
+    """A rule on one column's values as a Pandera check; it runs the test that an evaluation runs."""
+
+    def check(series: pd.Series) -> pd.Series:
+        frame = series.to_frame(name="values")
+        data = FrameData(frame)
+        test = value_test(rule, "values", data.schema.field("values").type, nulls)
+        masks = [test(Batch(batch)) for batch in data.batches()]
+        return pd.Series(np.concatenate(masks) if masks else np.zeros(0, dtype=bool), index=series.index)
+
+    return pandera.Check(
+        check, name=rule.name or rule.slug(), error=rule.claim, description=rule.explain(), ignore_na=False
+    )
+
+
+def value_test(rule: SimpleRule, column: str, kind: pa.DataType, nulls: row_tests.Nulls) -> row_tests.RowTest:
+    """The test of a rule for which `is_per_value` holds."""
+    operands = Operands(datetime.now(UTC), lambda _metric, _last: [])
+    if rule.type == "IsComplete":
+        return row_tests.completeness_test(column)
+    assert rule.condition is not None
+    match rule.type:
+        case "ColumnValues":
+            return row_tests.values_test(column, kind, rule.condition, operands, nulls)
+        case "ColumnLength":
+            return row_tests.length_test(column, kind, rule.condition, operands)
+        case "ColumnDataType":
+            return row_tests.data_type_test(column, kind, rule.condition)
+        case "DataFreshness":
+            return row_tests.freshness_test(column, kind, rule.condition, operands)
+    raise AssertionError(rule.type)
+
+
+def _frame_check(rule: Rule, nulls: row_tests.Nulls) -> pandera.Check:
+    alone = Ruleset([replace(rule, name="")])
+
+    def check(frame: pd.DataFrame) -> bool:
+        from movie_platform.quality.evaluation import evaluate
+
+        outcome = evaluate(frame, alone, nulls=nulls).outcomes[0]
+        if outcome.outcome == "Error":
+            raise RuleNotComputable(outcome.failure_reason or rule.claim)
+        return outcome.passed
+
+    return pandera.Check(check, name=rule.name, error=rule.claim, description=rule.explain(), ignore_na=False)
+
+
+def ruleset_of(model: Any) -> Ruleset:
+    """Each check of a model (or schema) as a rule, and its demands on presence, nulls, uniqueness and types too."""
+    schema = model.to_schema() if hasattr(model, "to_schema") else model
+    if not isinstance(schema, pandera.DataFrameSchema):
+        raise TypeError(f"a ruleset is made from a Pandera model or DataFrameSchema, not from {type(model).__name__}")
+    rules: list[Rule] = []
+    for name, column in schema.columns.items():
+        if getattr(column, "regex", False):
+            raise TypeError(f"the model names columns by the pattern {name!r}; a rule names one column")
+        if column.required:
+            rules.append(SimpleRule(type="ColumnExists", parameters=(str(name),)))
+        kind = _data_type(column)
+        if kind is not None:
+            rules.append(_one("ColumnDataType", str(name), Condition("=", (Text(kind),))))
+        if not column.nullable:
+            rules.append(_one("IsComplete", str(name)))
+        if column.unique:
+            rules.append(_one("IsUnique", str(name)))
+        rules.extend(PanderaRule(check=check, on=str(name), label=_label(check)) for check in column.checks)
+    if schema.unique:
+        rules.append(SimpleRule(type="IsUnique", parameters=tuple(schema.unique)))
+    rules.extend(PanderaRule(check=check, on=None, label=_label(check)) for check in schema.checks)
+    return Ruleset(rules)
+
+
+def _one(kind: str, column: str, condition: Condition | None = None) -> SimpleRule:
+    assert kind in RULE_TYPES
+    return SimpleRule(type=kind, parameters=(column,), condition=condition)
+
+
+def _data_type(column: Any) -> str | None:
+    if column.dtype is None:
+        return None
+    spelled = str(column.dtype).lower()
+    for start, kind in (
+        ("int", "LONG"),
+        ("uint", "LONG"),
+        ("float", "DOUBLE"),
+        ("bool", "BOOLEAN"),
+        ("datetime", "TIMESTAMP"),
+    ):
+        if spelled.startswith(start):
+            return kind
+    return None
+
+
+def _label(check: pandera.Check) -> str:
+    statistics = getattr(check, "statistics", None) or {}
+    if statistics:
+        return f"{check.name}({', '.join(f'{key}={value!r}' for key, value in statistics.items())})"
+    return str(check.error or check.name or "check")
+
+
+def run_check(check: pandera.Check, judged: pd.Series | pd.DataFrame) -> np.ndarray | bool:
+    """What a check says: one answer per row, or one for all; a check that breaks is not a row that fails."""
+    judged = judged.reset_index(drop=True)
+    run: Callable[..., Any] = check
+    try:
+        result = run(judged)
+    except Exception as failure:
+        raise RuleNotComputable(f"the check raised {type(failure).__name__}: {failure}") from failure
+    output = result.check_output
+    if isinstance(output, pd.DataFrame):
+        output = output.all(axis=1)
+    if isinstance(output, pd.Series) and len(output) == len(judged):
+        passing = output.fillna(False).to_numpy(dtype=bool)
+        if check.ignore_na and isinstance(judged, pd.Series):
+            passing = passing | judged.isna().to_numpy()
+        return passing
+    return bool(result.check_passed)

@@ -1,0 +1,485 @@
+"""DQDL text to a Ruleset."""
+
+from dataclasses import replace
+from functools import cache
+from importlib import resources
+from typing import Any, NoReturn
+
+from lark import Lark, Token, Transformer, Tree, UnexpectedCharacters, UnexpectedEOF, UnexpectedInput, UnexpectedToken
+from lark.exceptions import VisitError
+from lark.tree import Meta
+from lark.visitors import v_args
+
+from movie_platform.quality.errors import RulesetError
+from movie_platform.quality.rule_types import DATA_TYPES, RULE_TYPES
+from movie_platform.quality.ruleset import (
+    ACTION_LABELS,
+    ACTIONS,
+    Analyzer,
+    Arithmetic,
+    Call,
+    CompositeRule,
+    Condition,
+    Keyword,
+    Negative,
+    Number,
+    Operand,
+    Quantity,
+    Rule,
+    Ruleset,
+    SimpleRule,
+    Text,
+    unquote,
+)
+
+_FUNCTIONS = {
+    "now": (0, 0),
+    "last": (0, 1),
+    "avg": (1, 1),
+    "sum": (1, 1),
+    "min": (1, 1),
+    "max": (1, 1),
+    "std": (1, 1),
+    "median": (1, 1),
+    "percentile": (2, 2),
+    "index": (2, 2),
+    "abs": (1, 1),
+}
+_OPERATORS = {"==": "=", "<>": "!="}
+
+
+def parse_ruleset(text: str) -> Ruleset:
+    """The ruleset that a DQDL text describes.
+
+    Raises RulesetError with line, column and what was expected there. A rule type that is not known does not stop the
+    others: it parses, and its outcome is Error.
+    """
+    try:
+        tree = _parser().parse(text)
+    except UnexpectedInput as unexpected:
+        _refuse(unexpected, text)
+    try:
+        return _Builder(text).transform(tree)
+    except VisitError as failure:
+        if isinstance(failure.orig_exc, RulesetError):
+            raise failure.orig_exc from None
+        raise
+
+
+@cache
+def _parser() -> Lark:
+    grammar = resources.files("movie_platform.quality").joinpath("dqdl.lark").read_text("utf-8")
+    return Lark(grammar, parser="lalr", propagate_positions=True, maybe_placeholders=False)
+
+
+def _refuse(unexpected: UnexpectedInput, text: str) -> NoReturn:
+    line, column = unexpected.line, unexpected.column
+    terminals: set[str] = set()
+    if isinstance(unexpected, UnexpectedCharacters):
+        character = text[unexpected.pos_in_stream or 0]
+        problem = "a text that is not closed" if character == '"' else f"unexpected character {character!r}"
+        terminals = set(unexpected.allowed or ())
+    elif isinstance(unexpected, UnexpectedToken):
+        at_end = unexpected.token.type == "$END"
+        problem = "the text ends too early" if at_end else f"unexpected {str(unexpected.token)!r}"
+        if at_end:
+            line, column = _end_of(text)
+        terminals = set(unexpected.accepts or unexpected.expected or ())
+    else:
+        assert isinstance(unexpected, UnexpectedEOF)
+        problem = "the text ends too early"
+        line, column = _end_of(text)
+        terminals = set(unexpected.expected)
+    raise RulesetError(
+        problem, line=line, column=column, expected=_names(terminals), context=_context(text, line, column)
+    )
+
+
+def _end_of(text: str) -> tuple[int, int]:
+    lines = text.rstrip().split("\n")
+    return len(lines), len(lines[-1]) + 1
+
+
+def _context(text: str, line: int, column: int) -> str:
+    lines = text.split("\n")
+    if not 0 < line <= len(lines):
+        return ""
+    shown = lines[line - 1].rstrip("\r").replace("\t", " ")
+    start = max(0, column - 60)
+    return f"    {shown[start : start + 100]}\n    {' ' * (column - 1 - start)}^"
+
+
+_TERMINAL_NAMES = {
+    "STRING": 'a quoted text ("...")',
+    "NAME": "a rule type or function",
+    "NUMBER": "a number",
+    "VARIABLE": "a constant ($name)",
+    "$END": "the end of the text",
+}
+_TERMINAL_ORDER = ("STRING", "NUMBER", "NAME", "VARIABLE")
+
+
+def _names(terminals: set[str]) -> list[str]:
+    """What could stand there, in the words of the language."""
+    definitions = {definition.name: definition for definition in _parser().terminals}
+    names = []
+    for terminal in sorted(terminals, key=lambda t: (t not in _TERMINAL_ORDER, t)):
+        if terminal in ("COMMENT",) or terminal.startswith("__IGNORE"):
+            continue
+        if terminal in _TERMINAL_NAMES:
+            names.append(_TERMINAL_NAMES[terminal])
+        elif terminal in definitions:
+            spelled = str(definitions[terminal].pattern.value)
+            if spelled.isupper() and spelled.isalpha() and spelled.lower() in ("and", "or", "not", "null", "empty"):
+                continue
+            if spelled in ("minute", "hour", "day", "week", "whitespaces_only", "==", "<>"):
+                continue
+            names.append(f"'{spelled}'" if not spelled.isalpha() else spelled)
+    return list(dict.fromkeys(names))
+
+
+class _Constant:
+    """A named value of the text; it is gone once the ruleset is built."""
+
+    def __init__(self, name: str, value: Any) -> None:
+        self.name = name
+        self.value = value
+
+
+class _Section:
+    def __init__(self, kind: str, content: Any) -> None:
+        self.kind = kind
+        self.content = content
+
+
+class _Clause:
+    def __init__(self, kind: str, content: Any, meta: Meta) -> None:
+        self.kind = kind
+        self.content = content
+        self.meta = meta
+
+
+class _Variable:
+    """A constant's name, to be replaced by its value: constants may stand after the rules."""
+
+    def __init__(self, name: str, meta: Meta) -> None:
+        self.name = name
+        self.meta = meta
+
+
+class _Builder(Transformer[Token, Ruleset]):
+    """Parse tree to rules; what the grammar cannot say is checked here, with the place at hand."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self._text = text
+        self._constants: dict[str, Any] = {}
+
+    def transform(self, tree: Tree[Token]) -> Ruleset:
+        # Constants first: a rule may use one that is defined further down.
+        for section in tree.children:
+            if isinstance(section, Tree) and section.data == "constant":
+                constant: Any = self._transform_tree(section)
+                self._constants[constant.name] = constant.value
+        return super().transform(tree)
+
+    def start(self, sections: list[Any]) -> Ruleset:
+        rules: list[Rule] = []
+        analyzers: list[Analyzer] = []
+        labels: dict[str, str] = {}
+        seen: set[str] = set()
+        for section in sections:
+            if not isinstance(section, _Section):
+                continue
+            if section.kind in seen:
+                raise RulesetError(f"{section.kind} stands twice", line=1, column=1)
+            seen.add(section.kind)
+            match section.kind:
+                case "Rules":
+                    rules = section.content
+                case "Analyzers":
+                    analyzers = section.content
+                case "DefaultLabels":
+                    labels = dict(section.content)
+        if not rules and not analyzers:
+            line, column = _end_of(self._text)
+            raise RulesetError("the text holds no rule", line=line, column=column, expected=("Rules = [ ... ]",))
+        return Ruleset(rules, analyzers=analyzers, default_labels=labels)
+
+    def rules(self, children: list[Any]) -> _Section:
+        return _Section("Rules", children[0] if children else [])
+
+    def analyzers(self, children: list[Any]) -> _Section:
+        return _Section("Analyzers", children[0] if children else [])
+
+    def default_labels(self, children: list[Any]) -> _Section:
+        return _Section("DefaultLabels", children[0])
+
+    def metadata(self, _children: list[Any]) -> _Section:
+        return _Section("Metadata", None)
+
+    def sources(self, _children: list[Any]) -> _Section:
+        return _Section("Sources", None)
+
+    def constant(self, children: list[Any]) -> _Constant:
+        name, value = children
+        return _Constant(str(name), value)
+
+    def rule_list(self, children: list[Any]) -> list[Any]:
+        return children
+
+    analyzer_list = rule_list
+
+    @v_args(meta=True)
+    def analyzer(self, meta: Meta, children: list[Any]) -> Analyzer:
+        name, *rest = children
+        where = next((clause.content for clause in rest if isinstance(clause, _Clause)), None)
+        parameters = tuple(self._string(part) for part in rest if not isinstance(part, _Clause))
+        known = RULE_TYPES.get(str(name))
+        if known is None and str(name) != "AllStatistics":
+            self._wrong(meta, f"{name} is not an analyzer")
+        if known is not None and not known.least <= len(parameters) <= known.most:
+            self._wrong(meta, f"{name} takes {_count_of(known.least, known.most)}, not {len(parameters)}")
+        return Analyzer(str(name), parameters, where)
+
+    def labelled_rule(self, children: list[Any]) -> Rule:
+        rule = children[0]
+        if len(children) == 1:
+            return rule
+        return replace(rule, own_labels=(*rule.own_labels, *children[1].content))
+
+    def disjunction(self, children: list[Any]) -> Rule:
+        return self._composite("or", children)
+
+    def conjunction(self, children: list[Any]) -> Rule:
+        return self._composite("and", children)
+
+    def _composite(self, operator: Any, children: list[Any]) -> Rule:
+        first = children[0]
+        return CompositeRule(operator=operator, members=tuple(children), line=first.line, column=first.column)
+
+    @v_args(meta=True)
+    def rule(self, meta: Meta, children: list[Any]) -> Rule:
+        name, *rest = children
+        parameters: list[str] = []
+        condition: Condition | None = None
+        clauses: dict[str, Any] = {}
+        options: list[tuple[str, str]] = []
+        for part in rest:
+            if isinstance(part, Condition):
+                condition = part
+            elif isinstance(part, _Clause):
+                if part.kind == "option":
+                    options.append(part.content)
+                elif part.kind in clauses:
+                    self._wrong(part.meta, f"a rule has at most one {part.kind}")
+                else:
+                    clauses[part.kind] = part.content
+            else:
+                parameters.append(self._string(part))
+        rule = SimpleRule(
+            type=str(name),
+            parameters=tuple(parameters),
+            condition=condition,
+            where=clauses.get("where"),
+            threshold=clauses.get("threshold"),
+            options=tuple(options),
+            own_labels=tuple(clauses.get("labels", ())),
+            line=meta.line,
+            column=meta.column,
+        )
+        self._check_shape(meta, rule)
+        return rule
+
+    def _check_shape(self, meta: Meta, rule: SimpleRule) -> None:
+        known = RULE_TYPES.get(rule.type)
+        if known is None or known.takes == "file":
+            return
+        if not known.least <= len(rule.parameters) <= known.most:
+            self._wrong(meta, f"{rule.type} takes {_count_of(known.least, known.most)}, not {len(rule.parameters)}")
+        if known.condition == "required" and rule.condition is None:
+            self._wrong(meta, f"{rule.type} needs a condition", ("a condition such as '> 0.9' or 'between 1 and 5'",))
+        if known.condition == "none" and rule.condition is not None:
+            self._wrong(meta, f"{rule.type} takes no condition")
+        if rule.threshold is not None and not known.threshold:
+            self._wrong(meta, f"{rule.type} takes no threshold")
+        if rule.type == "CustomSql" and rule.threshold is not None and rule.condition is not None:
+            self._wrong(meta, "CustomSql takes a condition on its number or a threshold on its rows, not both")
+        if rule.where is not None and not known.where:
+            self._wrong(meta, f"{rule.type} takes no where")
+        if rule.type == "ColumnDataType":
+            self._check_data_type(meta, rule)
+
+    def _check_data_type(self, meta: Meta, rule: SimpleRule) -> None:
+        assert rule.condition is not None
+        for operand in rule.condition.operands:
+            known = isinstance(operand, Text) and operand.value.upper().split("(")[0] in DATA_TYPES
+            if rule.condition.operator not in ("=", "!=", "in", "not in") or not known:
+                self._wrong(meta, f"ColumnDataType cannot ask for {rule.condition.render()}", DATA_TYPES)
+
+    def string(self, children: list[Any]) -> Text:
+        return Text(unquote(str(children[0])))
+
+    @v_args(meta=True)
+    def variable(self, meta: Meta, children: list[Any]) -> Any:
+        name = str(children[0])[1:]
+        if name not in self._constants:
+            self._wrong(meta, f"${name} is not defined", tuple(f"${known}" for known in self._constants))
+        return self._constants[name]
+
+    def number(self, children: list[Any]) -> Number:
+        return Number(str(children[0]))
+
+    def negative(self, children: list[Any]) -> Operand:
+        operand = children[0]
+        return (
+            Number(f"-{operand.text}") if isinstance(operand, Number) and operand.text[0] != "-" else Negative(operand)
+        )
+
+    def unit(self, children: list[Any]) -> str:
+        return str(children[0])
+
+    def quantity(self, children: list[Any]) -> Quantity:
+        return Quantity(Number(str(children[0])), children[1])
+
+    def keyword(self, children: list[Any]) -> Keyword:
+        return Keyword(str(children[0]).upper())
+
+    @v_args(meta=True)
+    def call(self, meta: Meta, children: list[Any]) -> Call:
+        name, *arguments = children
+        if str(name) not in _FUNCTIONS:
+            self._wrong(meta, f"{name} is not a function", tuple(f"{known}()" for known in _FUNCTIONS))
+        least, most = _FUNCTIONS[str(name)]
+        if not least <= len(arguments) <= most:
+            self._wrong(meta, f"{name} takes {_count_of(least, most)}, not {len(arguments)}")
+        return Call(str(name), tuple(arguments))
+
+    def plus(self, children: list[Any]) -> Arithmetic:
+        return Arithmetic("+", *children)
+
+    def minus(self, children: list[Any]) -> Arithmetic:
+        return Arithmetic("-", *children)
+
+    def times(self, children: list[Any]) -> Arithmetic:
+        return Arithmetic("*", *children)
+
+    def divided_by(self, children: list[Any]) -> Arithmetic:
+        return Arithmetic("/", *children)
+
+    def value_list(self, children: list[Any]) -> tuple[Operand, ...]:
+        return tuple(children)
+
+    def comparison(self, children: list[Any]) -> str:
+        return str(children[0])
+
+    @v_args(meta=True)
+    def compare(self, meta: Meta, children: list[Any]) -> Condition:
+        operator, operand = children
+        self._single(meta, operand)
+        return Condition(_OPERATORS.get(operator, operator), (operand,))
+
+    @v_args(meta=True)
+    def between(self, meta: Meta, children: list[Any]) -> Condition:
+        for operand in children:
+            self._single(meta, operand)
+        return Condition("between", tuple(children))
+
+    @v_args(meta=True)
+    def not_between(self, meta: Meta, children: list[Any]) -> Condition:
+        for operand in children:
+            self._single(meta, operand)
+        return Condition("not between", tuple(children))
+
+    @v_args(meta=True)
+    def member_of(self, meta: Meta, children: list[Any]) -> Condition:
+        return Condition("in", self._members(meta, children[0]))
+
+    @v_args(meta=True)
+    def not_member_of(self, meta: Meta, children: list[Any]) -> Condition:
+        return Condition("not in", self._members(meta, children[0]))
+
+    @v_args(meta=True)
+    def matches(self, meta: Meta, children: list[Any]) -> Condition:
+        return Condition("matches", (self._pattern(meta, children[0]),))
+
+    @v_args(meta=True)
+    def not_matches(self, meta: Meta, children: list[Any]) -> Condition:
+        return Condition("not matches", (self._pattern(meta, children[0]),))
+
+    @v_args(meta=True)
+    def where(self, meta: Meta, children: list[Any]) -> _Clause:
+        return _Clause("where", self._string(self._literal(meta, children[0])), meta)
+
+    @v_args(meta=True)
+    def threshold(self, meta: Meta, children: list[Any]) -> _Clause:
+        condition: Condition = children[0]
+        shares = all(isinstance(operand, Number) and 0 <= operand.value <= 1 for operand in condition.operands)
+        if not shares or condition.operator in ("matches", "not matches"):
+            self._wrong(meta, "a threshold is a share of rows", ("a number from 0 to 1",))
+        return _Clause("threshold", condition, meta)
+
+    @v_args(meta=True)
+    def option(self, meta: Meta, children: list[Any]) -> _Clause:
+        return _Clause("option", (str(children[0]), unquote(str(children[1]))), meta)
+
+    @v_args(meta=True)
+    def labels(self, meta: Meta, children: list[Any]) -> _Clause:
+        return _Clause("labels", children[0], meta)
+
+    def label_list(self, children: list[Any]) -> tuple[tuple[str, str], ...]:
+        return tuple(children)
+
+    @v_args(meta=True)
+    def label(self, meta: Meta, children: list[Any]) -> tuple[str, str]:
+        key, value = (unquote(str(child)) for child in children)
+        if key == ACTION_LABELS[0] and value.lower() not in ACTIONS:
+            self._wrong(meta, f"{value!r} is not an action", ACTIONS)
+        return key, value
+
+    def _literal(self, meta: Meta, part: Any) -> Any:
+        if isinstance(part, Token):
+            return self.variable_named(meta, part) if part.type == "VARIABLE" else Text(unquote(str(part)))
+        return part
+
+    def variable_named(self, meta: Meta, token: Token) -> Any:
+        name = str(token)[1:]
+        if name not in self._constants:
+            self._wrong(meta, f"${name} is not defined", tuple(f"${known}" for known in self._constants))
+        return self._constants[name]
+
+    def _string(self, part: Any) -> str:
+        if isinstance(part, Text):
+            return part.value
+        raise RulesetError("a text is needed here", line=1, column=1, expected=('a quoted text ("...")',))
+
+    def _single(self, meta: Meta, operand: Any) -> None:
+        if isinstance(operand, tuple):
+            self._wrong(meta, "a list stands where one value is needed", ("one value",))
+
+    def _members(self, meta: Meta, members: Any) -> tuple[Operand, ...]:
+        if not isinstance(members, tuple):
+            self._wrong(meta, "one value stands where a list is needed", ("[...]",))
+        if not members:
+            self._wrong(meta, "the list is empty", ("a value",))
+        return members
+
+    def _pattern(self, meta: Meta, pattern: Any) -> Text:
+        if not isinstance(pattern, Text):
+            self._wrong(meta, "a pattern is a quoted text", ('a quoted text ("...")',))
+        return pattern
+
+    def _wrong(self, meta: Meta, message: str, expected: tuple[str, ...] = ()) -> NoReturn:
+        raise RulesetError(
+            message,
+            line=meta.line,
+            column=meta.column,
+            expected=expected,
+            context=_context(self._text, meta.line, meta.column),
+        )
+
+
+def _count_of(least: int, most: int) -> str:
+    if least == most:
+        return {0: "no parameter", 1: "one parameter"}.get(least, f"{least} parameters")
+    return f"at least {least}" if most > 10 else f"{least} to {most} parameters"

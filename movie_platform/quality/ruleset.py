@@ -1,0 +1,498 @@
+"""Rules as objects: what a ruleset says, in which words, and what follows when a rule does not hold."""
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+from movie_platform.quality.rule_types import RULE_TYPES, Scope
+
+if TYPE_CHECKING:
+    import pandera.pandas as pandera
+
+Action = Literal["block", "quarantine", "warn"]
+ACTIONS: tuple[Action, ...] = ("block", "quarantine", "warn")
+ACTION_LABELS = ("action", "severity")
+"""The label keys that say what a broken rule leads to; the first one present counts."""
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number as written: the text is kept so that a rule reads the way its owner wrote it."""
+
+    text: str
+
+    @property
+    def value(self) -> float:
+        return float(self.text)
+
+    def render(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
+class Text:
+    """A quoted operand: text, a date, or a number given in quotes."""
+
+    value: str
+
+    def render(self) -> str:
+        return quote(self.value)
+
+
+@dataclass(frozen=True)
+class Keyword:
+    """NULL, EMPTY or WHITESPACES_ONLY."""
+
+    name: str
+
+    def render(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A number with a unit: a duration (minutes to weeks) or a size (B to TB)."""
+
+    amount: Number
+    unit: str
+
+    def render(self) -> str:
+        return f"{self.amount.render()} {self.unit}"
+
+
+@dataclass(frozen=True)
+class Call:
+    """A function of the history, `avg(last(3))`, or `now()`."""
+
+    name: str
+    arguments: tuple["Operand", ...] = ()
+
+    def render(self) -> str:
+        return f"{self.name}({', '.join(argument.render() for argument in self.arguments)})"
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """Two operands joined by + - * or /."""
+
+    operator: Literal["+", "-", "*", "/"]
+    left: "Operand"
+    right: "Operand"
+
+    def render(self) -> str:
+        return f"({self.left.render()} {self.operator} {self.right.render()})"
+
+
+@dataclass(frozen=True)
+class Negative:
+    """An operand with its sign turned."""
+
+    operand: "Operand"
+
+    def render(self) -> str:
+        return f"-{self.operand.render()}"
+
+
+Operand = Number | Text | Keyword | Quantity | Call | Arithmetic | Negative
+Operator = Literal["=", "!=", ">", ">=", "<", "<=", "between", "not between", "in", "not in", "matches", "not matches"]
+
+
+def operands_within(operand: Operand) -> Iterator[Operand]:
+    """The operand and everything inside it."""
+    yield operand
+    match operand:
+        case Call(arguments=arguments):
+            for argument in arguments:
+                yield from operands_within(argument)
+        case Arithmetic(left=left, right=right):
+            yield from operands_within(left)
+            yield from operands_within(right)
+        case Negative(operand=inner):
+            yield from operands_within(inner)
+
+
+@dataclass(frozen=True)
+class Condition:
+    """An operator and its operands; `between` excludes both ends, `not between` includes them."""
+
+    operator: Operator
+    operands: tuple[Operand, ...]
+
+    def render(self) -> str:
+        match self.operator:
+            case "between" | "not between":
+                low, high = self.operands
+                return f"{self.operator} {low.render()} and {high.render()}"
+            case "in" | "not in":
+                return f"{self.operator} [{', '.join(operand.render() for operand in self.operands)}]"
+            case _:
+                return f"{self.operator} {self.operands[0].render()}"
+
+    @property
+    def is_dynamic(self) -> bool:
+        """Whether the condition asks the history."""
+        return any(
+            isinstance(part, Call) and part.name != "now"
+            for operand in self.operands
+            for part in operands_within(operand)
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """One top-level rule of a ruleset, or a member of a composite one.
+
+    Equality is about what the rule says: its name, which only has to be unique in its ruleset, and its place in the
+    text do not count.
+    """
+
+    own_labels: tuple[tuple[str, str], ...] = ()
+    default_labels: tuple[tuple[str, str], ...] = field(default=(), compare=False)
+    name: str = field(default="", compare=False)
+    line: int = field(default=0, compare=False)
+    column: int = field(default=0, compare=False)
+
+    @property
+    def text(self) -> str:
+        """The rule in DQDL, in one standard spacing, labels included."""
+        return self.claim + _render_labels(self.own_labels)
+
+    @property
+    def claim(self) -> str:
+        """The rule in DQDL without its labels."""
+        raise NotImplementedError
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The ruleset's default labels, overridden by the rule's own."""
+        return {**dict(self.default_labels), **dict(self.own_labels)}
+
+    @property
+    def scope(self) -> Scope:
+        """ "row" when the rule judges each row, "dataset" when it judges all of them together."""
+        raise NotImplementedError
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that the rule names, in order, each once."""
+        raise NotImplementedError
+
+    @property
+    def action(self) -> Action:
+        """What a broken rule leads to: block the delivery, quarantine the rows, or only warn.
+
+        Without a label, rows are quarantined; a rule about the whole data set has no rows to set aside and warns.
+        """
+        for key in ACTION_LABELS:
+            value = self.labels.get(key, "").lower()
+            if value in ACTIONS:
+                return value
+        return "quarantine" if self.scope == "row" else "warn"
+
+    @property
+    def severity(self) -> Literal["error", "warn"]:
+        """How loud a failed check is: a warning when the rule only warns, an error otherwise."""
+        return "warn" if self.action == "warn" else "error"
+
+    def explain(self) -> str:
+        """The rule in plain words."""
+        from movie_platform.quality.explanation import explain_rule
+
+        return explain_rule(self)
+
+    def slug(self) -> str:
+        """A short name made of letters, digits and underscores; the ruleset makes it unique."""
+        raise NotImplementedError
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimpleRule(Rule):
+    """`Type "column"... condition where "..." with threshold ...`."""
+
+    type: str
+    parameters: tuple[str, ...] = ()
+    condition: Condition | None = None
+    where: str | None = None
+    threshold: Condition | None = None
+    options: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def claim(self) -> str:
+        parts = [self.type, *(quote(parameter) for parameter in self.parameters)]
+        if self.condition is not None:
+            parts.append(self.condition.render())
+        if self.where is not None:
+            parts.append(f"where {quote(self.where)}")
+        if self.threshold is not None:
+            parts.append(f"with threshold {self.threshold.render()}")
+        parts.extend(f"with {name} = {quote(value)}" for name, value in self.options)
+        return " ".join(parts)
+
+    @property
+    def scope(self) -> Scope:
+        known = RULE_TYPES.get(self.type)
+        if known is None:
+            return "dataset"
+        if known.name == "CustomSql":
+            # A query with a condition gives one number; without one (or with a threshold) it gives the rows that pass.
+            return "dataset" if self.condition is not None else "row"
+        return known.scope
+
+    @property
+    def has_tolerance(self) -> bool:
+        """Whether some rows may break the rule without the rule failing."""
+        return self.threshold is not None or self.type in ("Completeness", "Uniqueness")
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        known = RULE_TYPES.get(self.type)
+        if known is None:
+            return ()
+        return tuple(dict.fromkeys(known.column_names(self.parameters)))
+
+    def slug(self) -> str:
+        subject = "_".join(self.parameters) if self.type != "CustomSql" else ""
+        words = [subject, _snake(self.type)]
+        if self.condition is not None:
+            words.append(_condition_words(self.condition))
+        if self.type == "CustomSql":
+            words.append(hashlib.sha256(self.parameters[0].encode()).hexdigest()[:6] if self.parameters else "")
+        if self.threshold is not None:
+            words.append("share_" + _condition_words(self.threshold))
+        if self.where is not None:
+            words.append("where_" + self.where)
+        return _slug(" ".join(words))
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompositeRule(Rule):
+    """Rules joined by `and` or by `or`."""
+
+    operator: Literal["and", "or"]
+    members: tuple[Rule, ...]
+
+    @property
+    def claim(self) -> str:
+        return f" {self.operator} ".join(f"({member.text})" for member in self.members)
+
+    @property
+    def labels(self) -> dict[str, str]:
+        of_members = {key: value for member in self.members for key, value in member.labels.items()}
+        return {**dict(self.default_labels), **of_members, **dict(self.own_labels)}
+
+    @property
+    def scope(self) -> Scope:
+        return "row" if all(member.scope == "row" for member in self.members) else "dataset"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(column for member in self.members for column in member.columns))
+
+    @property
+    def action(self) -> Action:
+        if any(key in dict(self.own_labels) for key in ACTION_LABELS):
+            return super().action
+        labelled = [m.action for m in self.members if any(key in m.labels for key in ACTION_LABELS)]
+        return min(labelled, key=ACTIONS.index) if labelled else super().action
+
+    def slug(self) -> str:
+        return _slug(f"_{self.operator}_".join(member.slug() for member in self.members))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PanderaRule(Rule):
+    """A check of a Pandera model, used as it is; its text names it but is not DQDL."""
+
+    check: "pandera.Check"
+    on: str | None
+    """The column it judges; None when it judges the whole frame."""
+    label: str
+    required: bool = True
+
+    @property
+    def claim(self) -> str:
+        return f"Pandera {quote(self.on)} {self.label}" if self.on is not None else f"Pandera {self.label}"
+
+    @property
+    def scope(self) -> Scope:
+        return "row"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return (self.on,) if self.on is not None else ()
+
+    def slug(self) -> str:
+        return _slug(f"{self.on or 'frame'} {self.label}")
+
+
+@dataclass(frozen=True)
+class Analyzer:
+    """A statistic that is measured and kept in the history without being judged."""
+
+    type: str
+    parameters: tuple[str, ...] = ()
+    where: str | None = None
+
+    @property
+    def text(self) -> str:
+        words = [self.type, *(quote(parameter) for parameter in self.parameters)]
+        return " ".join(words) + (f" where {quote(self.where)}" if self.where is not None else "")
+
+
+class Ruleset(Sequence[Rule]):
+    """The rules of one data set, in order; every rule has a name of its own.
+
+    Two texts that differ only in comments, spacing or constants' names have the same `digest`.
+    """
+
+    def __init__(
+        self,
+        rules: Iterable[Rule],
+        *,
+        analyzers: Iterable[Analyzer] = (),
+        default_labels: Mapping[str, str] | None = None,
+    ) -> None:
+        self.default_labels: dict[str, str] = dict(default_labels or {})
+        defaults = tuple(self.default_labels.items())
+        self.rules: tuple[Rule, ...] = _named([_with_defaults(rule, defaults) for rule in rules])
+        self.analyzers: tuple[Analyzer, ...] = tuple(analyzers)
+
+    def __len__(self) -> int:
+        return len(self.rules)
+
+    def __getitem__(self, key: Any) -> Any:
+        """A rule by place or by name."""
+        if isinstance(key, str):
+            for rule in self.rules:
+                if rule.name == key:
+                    return rule
+            raise KeyError(key)
+        return self.rules[key]
+
+    def __iter__(self) -> Iterator[Rule]:
+        return iter(self.rules)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Ruleset):
+            return NotImplemented
+        return (self.rules, self.analyzers, self.default_labels) == (other.rules, other.analyzers, other.default_labels)
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    def __repr__(self) -> str:
+        return f"<Ruleset of {len(self)} rules, {self.digest[:12]}>"
+
+    @cached_property
+    def digest(self) -> str:
+        """A fingerprint of what the ruleset says: part of what makes a load new."""
+        return hashlib.sha256(self.render().encode()).hexdigest()
+
+    def render(self) -> str:
+        """The ruleset as DQDL text; parsing it gives an equal ruleset."""
+        parts = []
+        if self.default_labels:
+            parts.append("DefaultLabels = " + _label_list(tuple(self.default_labels.items())))
+        if self.analyzers:
+            parts.append("Analyzers = [\n    " + ",\n    ".join(a.text for a in self.analyzers) + "\n]")
+        parts.append("Rules = [\n    " + ",\n    ".join(rule.text for rule in self.rules) + "\n]")
+        return "\n".join(parts) + "\n"
+
+    def explain(self) -> list[tuple[Rule, str]]:
+        """Each rule with its meaning in plain words."""
+        return [(rule, rule.explain()) for rule in self.rules]
+
+    def to_pandera(self, columns: Iterable[str] | None = None) -> "pandera.DataFrameSchema":
+        """The ruleset as a Pandera schema that needs nothing of this package's engine to be validated with.
+
+        `columns` are the frame's column names; given, rules find them without regard to case.
+        """
+        from movie_platform.quality.pandera_schema import schema_of
+
+        return schema_of(self, columns)
+
+    @classmethod
+    def from_pandera(cls, model: Any) -> "Ruleset":
+        """A ruleset out of a Pandera model or schema: each of its checks is a rule."""
+        from movie_platform.quality.pandera_schema import ruleset_of
+
+        return ruleset_of(model)
+
+
+def quote(text: str) -> str:
+    """Text as a DQDL string; a backslash is doubled only where it would be read as an escape."""
+    escaped = re.sub(r'\\(?=[\\"]|$)|"', lambda found: "\\" + found.group(), text)
+    return f'"{escaped}"'
+
+
+def unquote(literal: str) -> str:
+    """The text of a DQDL string: `\\"` and `\\\\` are escapes, every other backslash stands for itself."""
+    return re.sub(r'\\(["\\])', r"\1", literal[1:-1])
+
+
+def _render_labels(labels: tuple[tuple[str, str], ...]) -> str:
+    return f" labels = {_label_list(labels)}" if labels else ""
+
+
+def _label_list(labels: tuple[tuple[str, str], ...]) -> str:
+    return "[" + ", ".join(f"{quote(key)} = {quote(value)}" for key, value in labels) + "]"
+
+
+def _with_defaults(rule: Rule, defaults: tuple[tuple[str, str], ...]) -> Rule:
+    if isinstance(rule, CompositeRule):
+        # Defaults stand behind the members' own labels: given to the whole only.
+        return replace(rule, default_labels=defaults)
+    return replace(rule, default_labels=defaults)
+
+
+def _named(rules: list[Rule]) -> tuple[Rule, ...]:
+    """Unique names that do not change when an unrelated rule is added or removed."""
+    slugs = [rule.slug() for rule in rules]
+    ambiguous = {slug for slug, times in Counter(slugs).items() if times > 1}
+    taken: Counter[str] = Counter()
+    named = []
+    for rule, slug in zip(rules, slugs, strict=True):
+        name = slug
+        if slug in ambiguous:
+            name = f"{slug}_{hashlib.sha256(rule.claim.encode()).hexdigest()[:6]}"
+        taken[name] += 1
+        named.append(replace(rule, name=name if taken[name] == 1 else f"{name}_{taken[name]}"))
+    return tuple(named)
+
+
+_OPERATOR_WORDS = {"=": "equals", "!=": "not", ">": "above", ">=": "at_least", "<": "below", "<=": "at_most"}
+
+
+def _condition_words(condition: Condition) -> str:
+    match condition.operator:
+        case "between" | "not between":
+            low, high = condition.operands
+            return f"{condition.operator} {_operand_words(low)} and {_operand_words(high)}"
+        case "in" | "not in":
+            if len(condition.operands) <= 3:
+                return f"{condition.operator} {' '.join(_operand_words(operand) for operand in condition.operands)}"
+            return f"{condition.operator} {len(condition.operands)} values"
+        case "matches" | "not matches":
+            return f"{condition.operator} {_operand_words(condition.operands[0])}"
+        case _:
+            return f"{_OPERATOR_WORDS[condition.operator]} {_operand_words(condition.operands[0])}"
+
+
+def _operand_words(operand: Operand) -> str:
+    return operand.render().replace("-", " minus ") if not isinstance(operand, Text) else operand.value or "blank"
+
+
+def _snake(camel: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", camel).lower()
+
+
+def _slug(text: str) -> str:
+    words = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_") or "rule"
+    return words if len(words) <= 80 else f"{words[:73].rstrip('_')}_{hashlib.sha256(text.encode()).hexdigest()[:6]}"

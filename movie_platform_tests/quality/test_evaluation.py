@@ -1,0 +1,158 @@
+"""Rules on data: outcomes, the split into good and bad rows, and what both are made of."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from movie_platform.quality import Evaluation, InMemoryHistory, evaluate, parse_ruleset
+
+
+def judge(frame: object, *rules: str, **options: object) -> Evaluation:
+    return evaluate(frame, parse_ruleset(f"Rules = [ {', '.join(rules)} ]"), **options)  # type: ignore[arg-type]
+
+
+def words(evaluation: Evaluation) -> list[str]:
+    return [outcome.outcome for outcome in evaluation.outcomes]
+
+
+def test_between_excludes_both_ends_and_not_between_includes_them() -> None:
+    frame = pd.DataFrame({"v": [1, 2, 3]})
+
+    assert judge(frame, 'ColumnValues "v" between 1 and 3').rows.failing(0).tolist() == [True, False, True]
+    assert judge(frame, 'ColumnValues "v" not between 1 and 3').rows.failing(0).tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("rule", "documented", "legacy"),
+    [
+        ('ColumnValues "v" > 1', False, True),
+        ('ColumnValues "v" between 0 and 9', False, True),
+        ('ColumnValues "v" in [5]', False, True),
+        ('ColumnValues "v" = 5', False, True),
+        ('ColumnValues "v" != 6', True, True),
+        ('ColumnValues "v" not in [6]', True, True),
+        ('ColumnValues "v" != NULL', False, False),
+        ('ColumnValues "v" in [5, NULL]', True, True),
+        ('IsComplete "v"', False, False),
+    ],
+)
+def test_a_null_under_both_profiles(rule: str, documented: bool, legacy: bool) -> None:
+    frame = pd.DataFrame({"v": [5, None]})
+
+    assert judge(frame, rule, nulls="documented").rows.failing(0)[1] != documented
+    assert judge(frame, rule, nulls="legacy").rows.failing(0)[1] != legacy
+
+
+def test_good_and_bad_rows_are_all_rows_in_order_and_bad_ones_say_why() -> None:
+    frame = pd.DataFrame({"id": [1, 2, 3, 4], "name": ["a", None, "c", ""]})
+
+    evaluation = judge(frame, 'IsComplete "name"', 'ColumnLength "name" > 0', "RowCount = 4")
+
+    assert evaluation.good().column("id").to_pylist() == [1, 3]
+    assert evaluation.bad().column("id").to_pylist() == [2, 4]
+    assert evaluation.bad().column("DataQualityRulesFail").to_pylist() == [
+        ['IsComplete "name"', 'ColumnLength "name" > 0'],
+        ['ColumnLength "name" > 0'],
+    ]
+    assert evaluation.bad().column("DataQualityRulesSkip").to_pylist() == [["RowCount = 4"]] * 2
+    assert evaluation.bad().column("DataQualityEvaluationResult").to_pylist() == ["Failed", "Failed"]
+
+
+def test_a_threshold_that_is_met_keeps_its_rows_good_but_not_in_glues_split() -> None:
+    frame = pd.DataFrame({"v": ["a", "a", "a", "b"]})
+    rule = 'ColumnValues "v" in ["a"] with threshold >= 0.7'
+
+    ours, glues = judge(frame, rule), judge(frame, rule, glue_rows=True)
+
+    assert (words(ours), ours.bad_count) == (["Passed"], 0)
+    assert (words(glues), glues.bad_count) == (["Passed"], 1)
+
+
+def test_warned_rows_stay_good_and_a_block_blocks() -> None:
+    frame = pd.DataFrame({"v": [1, None]})
+
+    warned = judge(frame, 'IsComplete "v" labels = ["action"="warn"]')
+    blocked = judge(frame, 'IsComplete "v" labels = ["action"="block"]')
+
+    assert (words(warned), warned.bad_count, warned.blocked) == (["Failed"], 0, False)
+    assert (words(blocked), blocked.bad_count, blocked.blocked) == (["Failed"], 1, True)
+
+
+def test_what_cannot_be_computed_is_an_error_and_the_others_go_on() -> None:
+    frame = pd.DataFrame({"v": [1, 2], "t": ["a", "b"]})
+
+    evaluation = judge(frame, 'IsComplete "missing"', 'Mean "t" > 1', 'IsLucky "v"', 'IsComplete "v"')
+
+    assert words(evaluation) == ["Error", "Error", "Error", "Passed"]
+    assert "IsLucky" in (evaluation.outcomes[2].failure_reason or "")
+    assert evaluation.score == 0.25
+    assert evaluation.good_count == 2
+
+
+def test_columns_are_found_without_regard_to_case() -> None:
+    assert words(judge(pd.DataFrame({"IMDB_Rating": [9]}), 'ColumnValues "imdb_rating" > 8')) == ["Passed"]
+
+
+def test_quoted_values_compare_with_numbers_by_value() -> None:
+    frame = pd.DataFrame({"v": [76.0, 77.0, None]})
+
+    assert judge(frame, 'ColumnValues "v" in ["76", "77.0", "PG"]', nulls="legacy").bad_count == 0
+
+
+def test_an_empty_text_never_matches() -> None:
+    frame = pd.DataFrame({"v": ["", "a"]})
+
+    assert judge(frame, 'ColumnValues "v" matches ".*"').rows.failing(0).tolist() == [True, False]
+
+
+def test_dynamic_rules_read_the_past_of_their_data_set() -> None:
+    history = InMemoryHistory()
+    for day, rows in enumerate([10, 20, 30], start=1):
+        history.record("films", datetime(2026, 1, day, tzinfo=UTC), {"Dataset.*.RowCount": rows})
+    frame = pd.DataFrame({"v": range(21)})
+
+    evaluation = judge(
+        frame, "RowCount > avg(last(3))", history=history, dataset="films", at=datetime(2026, 1, 4, tzinfo=UTC)
+    )
+    earlier = judge(
+        frame, "RowCount > avg(last(3))", history=history, dataset="films", at=datetime(2026, 1, 1, tzinfo=UTC)
+    )
+
+    assert evaluation.outcomes[0].evaluated_rule == "RowCount > 20.0"
+    assert words(evaluation) == ["Passed"]
+    assert earlier.outcomes[0].evaluated_rule == "RowCount > 0.0"
+
+
+def test_outcomes_are_written_in_the_rulesets_order(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"v": [1, None]})
+
+    judge(frame, 'IsComplete "v"', "RowCount = 2").write(tmp_path)
+
+    outcomes = json.loads((tmp_path / "rule_outcomes.json").read_text())
+    assert [outcome["Rule"] for outcome in outcomes] == ['IsComplete "v"', "RowCount = 2"]
+    assert list(outcomes[0]) == ["Rule", "Outcome", "FailureReason", "EvaluatedMetrics", "EvaluatedRule", "Labels"]
+    assert outcomes[0]["EvaluatedMetrics"] == {"Column.v.Completeness": 0.5}
+    assert pq.read_table(tmp_path / "good.parquet").column_names == ["v"]
+    assert pq.read_table(tmp_path / "bad.parquet").num_rows == 1
+
+
+def test_all_kinds_of_input_are_judged_alike(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"id": [1, 2, 2], "name": ["a", "", None]})
+    pq.write_table(pa.Table.from_pandas(frame), tmp_path / "data.parquet")
+    rules = ('IsUnique "id"', 'IsComplete "name"', 'CustomSql "select max(id) from primary" = 2')
+    inputs = [
+        frame,
+        pa.Table.from_pandas(frame),
+        tmp_path / "data.parquet",
+        iter([frame.iloc[:1], frame.iloc[1:]]),
+    ]
+
+    results = [judge(data, *rules) for data in inputs]
+
+    assert all(result.to_json() == results[0].to_json() for result in results)
+    assert all(result.bad_count == 2 for result in results)
