@@ -103,6 +103,11 @@ class Settings(BaseSettings):
     warehouse_wait: Duration = Field(
         timedelta(minutes=10), description="how long a load or reader waits for the embedded warehouse"
     )
+    warehouse_publish: Duration = Field(
+        timedelta(0),
+        description="at most how often loads renew the embedded warehouse's read-only copy for other SQL clients; "
+        "0 makes none",
+    )
 
     feed_start: str = Field("202601010000", description="first window of the feed, as YYYYMMDDHHMM in UTC")
     dataset_start: date = Field(date(2026, 1, 1), description="first day of The Movies Dataset's deliveries")

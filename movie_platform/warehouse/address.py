@@ -14,7 +14,8 @@ def open_warehouse(settings: Settings) -> Warehouse:
     if scheme == "duckdb":
         from movie_platform.warehouse.duckdb import DuckDBWarehouse
 
-        return DuckDBWarehouse(duckdb_path(settings.warehouse), wait=settings.warehouse_wait)
+        path = duckdb_path(settings.warehouse)
+        return DuckDBWarehouse(path, wait=settings.warehouse_wait, publish_every=settings.warehouse_publish)
     raise SettingsError(f"there is no warehouse for {scheme}://")
 
 

@@ -47,6 +47,8 @@ class Staging:
     request: Request
     loads: tuple[PartitionLoad, ...]
     lake: ObjectStore
+    holds_partition: bool = False
+    """Whether the Parquet has the partition column itself: then it must say what the partition's name says."""
 
     @property
     def placed(self) -> list[tuple[str, Source]]:
@@ -128,8 +130,8 @@ class LoadingWarehouse(ABC):
                 chosen = tuple(load for load in request.loads if decisions[load.partition].outcome == "loaded")
                 made: dict[str, LoadResult] | None = {}
                 if chosen:
-                    _check_parquet(request, chosen, lake)
-                    with self._staged(connection, request, Staging(request, chosen, lake)):
+                    staging = Staging(request, chosen, lake, holds_partition=_check_parquet(request, chosen, lake))
+                    with self._staged(connection, request, staging):
                         made = self._commit(connection, request, chosen, decisions, started)
                 elif any(decision.confirm for decision in decisions.values()):
                     made = self._commit(connection, request, chosen, decisions, started)
@@ -368,20 +370,41 @@ class LoadingWarehouse(ABC):
     def _make(self, connection: Connection, table: Table) -> bool:
         """Make the table, or the columns that it lacks; whether anything was made."""
         d = self.dialect
-        sql = statement("columns")
-        cased = str.upper if d.upper_case else str
-        found = {row[0] for row in connection.fetch(sql, (cased(table.schema), cased(table.name)))}
+        found = self.found_types(connection, table)
         if not found:
             connection.execute(f"CREATE SCHEMA IF NOT EXISTS {d.quote(table.schema)}")
             connection.execute(d.create_table(table))
             return True
-        missing = [column for column in table.columns if cased(column.name) not in found]
+        described = dict(zip(table.column_names, self.reported_types(connection, table.columns), strict=True))
+        other = [name for name, kind in described.items() if name in found and found[name] != kind]
+        if other:
+            differences = "; ".join(f"{name} is {found[name]} there and {described[name]} here" for name in other)
+            raise PlatformError(
+                f"{table.qualified_name} in the warehouse is not as its description says: {differences}. Change the "
+                "column there, or drop the table and load it again: the lake holds all that it held."
+            )
+        missing = [column for column in table.columns if column.name not in found]
         for column in missing:
             # Rows from before have nothing to put there, so it is nullable whatever the description says.
             connection.execute(
                 f"ALTER TABLE {d.name_of(table)} ADD COLUMN {d.quote(column.name)} {d.type_name(column)}"
             )
         return bool(missing)
+
+    def found_types(self, connection: Connection, table: Table) -> dict[str, str]:
+        """The table's columns and their types as the engine reports them; nothing where there is no such table."""
+        cased = str.upper if self.dialect.upper_case else str
+        rows = connection.fetch(statement("columns"), (cased(table.schema), cased(table.name)))
+        by_cased_name = {cased(name): name for name in table.column_names}
+        return {by_cased_name.get(name, name): self.reported_type(*rest) for name, *rest in rows}
+
+    def reported_type(self, data_type: str, characters: int | None, precision: int | None, scale: int | None) -> str:
+        """A type as `reported_types` writes it, from what the engine's catalogue tells."""
+        return data_type
+
+    @abstractmethod
+    def reported_types(self, connection: Connection, columns: Sequence[Column]) -> list[str]:
+        """What the engine's catalogue would tell of columns as described."""
 
     # Ledger
 
@@ -512,11 +535,14 @@ def _keep_master(table: Table, rows_before: int, rows: int) -> None:
         )
 
 
-def _check_parquet(request: Request, chosen: Sequence[PartitionLoad], lake: ObjectStore) -> None:
-    """The first object stands for the others: all come from one program, and an engine refuses what differs."""
+def _check_parquet(request: Request, chosen: Sequence[PartitionLoad], lake: ObjectStore) -> bool:
+    """Whether the Parquet, which must hold the table's columns, also holds the one that the partition's name fills.
+
+    The first object stands for the others: all come from one program, and an engine refuses what differs.
+    """
     source = next((source for load in chosen for source in load.sources), None)
     if source is None:
-        return
+        return False
     with lake.open(source.key) as file:
         schema = pyarrow.parquet.read_schema(file)
     absent = [request.partition_column.name] if request.replaces == "partitions" else []
@@ -525,4 +551,24 @@ def _check_parquet(request: Request, chosen: Sequence[PartitionLoad], lake: Obje
         raise PlatformError(
             f"{lake.uri_of(source.key)} does not hold the columns of {request.table.qualified_name}: "
             f"{'; '.join(problems)}. The table's description and the program that writes the Parquet must agree."
+        )
+    return bool(absent) and absent[0] in schema.names
+
+
+def refuse_strangers(staging: Staging, strangers: int) -> None:
+    """Refuse rows that belong to another partition than the one they are loaded as."""
+    if strangers:
+        column = staging.request.partition_column.name
+        raise LoadRefused(
+            f"{staging.request.table.qualified_name}: {strangers} rows say another {column} than the partition they "
+            "are loaded as. Their object lies under a wrong name, or the program that wrote it is wrong."
+        )
+
+
+def refuse_long_text(table: Table, column: Column, found: int) -> None:
+    """Refuse a text that the table's description has no room for, rather than cut it."""
+    if column.max_bytes is not None and found > column.max_bytes:
+        raise LoadRefused(
+            f"{table.qualified_name}: a text of {found} bytes does not fit {column.name}, which holds "
+            f"{column.max_bytes}. Widen the column in the table's description, or reject the row before the load."
         )

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from movie_platform.errors import WorldUnavailable
 from movie_platform.warehouse.dialect import Sql, statement
-from movie_platform.warehouse.duckdb.lock import Deadline, held
+from movie_platform.warehouse.duckdb.lock import Deadline
 
 _ROWS = "rows_to_insert"
 
@@ -49,13 +49,12 @@ class DuckDBConnection:
 
 @contextmanager
 def connected(path: Path, purpose: str, deadline: Deadline) -> Iterator[DuckDBConnection]:
-    """Open the file when its turn has come, and close it, so that others get theirs."""
-    with held(path.with_name(path.name + ".lock"), purpose, deadline):
-        inner = _open(path, purpose, deadline)
-        try:
-            yield DuckDBConnection(inner)
-        finally:
-            inner.close()
+    """The file, opened for one purpose and closed after it, so that others get their turn."""
+    inner = _open(path, purpose, deadline)
+    try:
+        yield DuckDBConnection(inner)
+    finally:
+        inner.close()
 
 
 def _open(path: Path, purpose: str, deadline: Deadline) -> duckdb.DuckDBPyConnection:

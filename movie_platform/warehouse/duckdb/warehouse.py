@@ -1,22 +1,28 @@
 """DuckDB as a warehouse: Parquet on this machine's disk is read where it lies."""
 
+import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 
+from movie_platform.errors import LoadRefused
+from movie_platform.table import Column, Table
 from movie_platform.warehouse.connection import Connection
 from movie_platform.warehouse.dialect import Sql, literal, statement
 from movie_platform.warehouse.duckdb.connection import connected
 from movie_platform.warehouse.duckdb.dialect import DUCKDB
-from movie_platform.warehouse.duckdb.lock import Deadline
-from movie_platform.warehouse.loading import LoadingWarehouse, Staging
+from movie_platform.warehouse.duckdb.lock import Deadline, held
+from movie_platform.warehouse.duckdb.published import Published
+from movie_platform.warehouse.loading import LoadingWarehouse, Staging, refuse_long_text, refuse_strangers
 
 DOWNLOADS = 8
+COPY_BYTES = 8 * 1024 * 1024
 PLACED = "placed_files"
 
 
@@ -25,68 +31,91 @@ class DuckDBWarehouse(LoadingWarehouse):
 
     dialect = DUCKDB
 
-    def __init__(self, path: Path, *, wait: timedelta = timedelta(minutes=10)) -> None:
+    def __init__(
+        self, path: Path, *, wait: timedelta = timedelta(minutes=10), publish_every: timedelta = timedelta(0)
+    ) -> None:
         self.path = path
         self.wait = wait
+        self.published = Published(path, publish_every)
 
     def __repr__(self) -> str:
         return f"DuckDBWarehouse({str(self.path)!r})"
 
-    def connect(self, purpose: str) -> AbstractContextManager[Connection]:
-        return connected(self.path, purpose, Deadline.after(self.wait))
+    @contextmanager
+    def connect(self, purpose: str) -> Iterator[Connection]:
+        deadline = Deadline.after(self.wait)
+        with held(self.path.with_name(self.path.name + ".lock"), purpose, deadline):
+            with connected(self.path, purpose, deadline) as connection:
+                yield connection
+            self.published.renew_if_due()
 
     def lock_ledger(self, connection: Connection) -> None:
         """The file is ours alone while the connection is open."""
 
+    def reported_types(self, connection: Connection, columns: Sequence[Column]) -> list[str]:
+        types = ", ".join(f"typeof(CAST(NULL AS {self.dialect.type_name(column)}))" for column in columns)
+        return list(connection.fetch(f"SELECT {types}")[0])
+
     @contextmanager
     def stage(self, connection: Connection, staging: Staging, into: Sql) -> Iterator[None]:
+        table = staging.request.table
         with tempfile.TemporaryDirectory(prefix="movie-platform-load-") as folder:
             placed = _placed(staging, Path(folder))
             if placed:
-                self._read(connection, staging, placed, into)
+                try:
+                    self._read(connection, staging, placed, into)
+                except duckdb.ConstraintException as error:
+                    raise LoadRefused(f"{table.qualified_name} does not take these rows: {error}") from error
+                self._measure(connection, table, into)
             yield
 
     def _read(self, connection: Connection, staging: Staging, placed: list[tuple[str, str]], into: Sql) -> None:
         d, request = self.dialect, staging.request
-        files = Sql("[" + ", ".join(literal(path) for path, _ in placed) + "]")
+        files = Sql("[" + ", ".join(literal(path) for path in dict.fromkeys(path for path, _ in placed)) + "]")
         columns = d.quoted(request.table.column_names)
         if request.replaces != "partitions":
-            parts = {"staged": into, "columns": columns, "files": files}
-            connection.execute(statement("duckdb_stage", **parts))
+            connection.execute(statement("duckdb_stage", staged=into, columns=columns, files=files))
             return
-        name = request.partition_column.name
-        connection.execute(f"CREATE OR REPLACE TEMPORARY TABLE {d.quote(PLACED)} (file VARCHAR, partition VARCHAR)")
+        partition, partition_type = request.partition_column, Sql(d.type_name(request.partition_column))
+        parts = {"files": files, "placed": d.quote(PLACED), "partition_type": partition_type}
+        connection.execute(f"CREATE OR REPLACE TEMPORARY TABLE {parts['placed']} (file VARCHAR, partition VARCHAR)")
         paths, partitions = zip(*placed, strict=True)
-        connection.insert(d.quote(PLACED), pa.table({"file": list(paths), "partition": list(partitions)}))
-        from_files = [
-            f"CAST(placed.partition AS {d.type_name(column)})"
-            if column.name == name
-            else f"rows.{d.quote(column.name)}"
-            for column in request.table.columns
-        ]
+        connection.insert(parts["placed"], pa.table({"file": list(paths), "partition": list(partitions)}))
+        if staging.holds_partition:
+            strangers = statement("duckdb_strangers", partition=d.quote(partition.name), **parts)
+            refuse_strangers(staging, connection.fetch(strangers)[0][0])
+        others = [name for name in request.table.column_names if name != partition.name]
         stage = statement(
             "duckdb_stage_partitions",
             staged=into,
-            columns=columns,
-            values=Sql(", ".join(from_files)),
-            files=files,
-            placed=d.quote(PLACED),
+            columns=Sql(f"{d.quoted(others)}, {d.quote(partition.name)}"),
+            others=d.quoted(others, of="rows"),
+            **parts,
         )
         connection.execute(stage)
+
+    def _measure(self, connection: Connection, table: Table, staged: Sql) -> None:
+        limited = [column for column in table.columns if column.max_bytes is not None]
+        if limited:
+            longest = Sql(", ".join(f"coalesce(max(strlen({self.dialect.quote(c.name)})), 0)" for c in limited))
+            found = connection.fetch(statement("duckdb_longest", longest=longest, staged=staged))[0]
+            for column, length in zip(limited, found, strict=True):
+                refuse_long_text(table, column, length)
 
 
 def _placed(staging: Staging, folder: Path) -> list[tuple[str, str]]:
     """Paths of files on this machine's disk and the partition of each; what lies elsewhere is fetched first."""
     lake = staging.lake
+    keys = list(dict.fromkeys(source.key for _, source in staging.placed))
 
-    def fetched(position: int, key: str) -> str:
+    def fetched(number: int, key: str) -> str:
         path = lake.local_path(key)
         if path is None:
-            path = folder / f"{position}.parquet"
-            path.write_bytes(lake.read(key))
+            path = folder / f"{number}.parquet"
+            with lake.open(key) as source, path.open("wb") as target:
+                shutil.copyfileobj(source, target, COPY_BYTES)
         return str(path)
 
-    placed = staging.placed
     with ThreadPoolExecutor(DOWNLOADS) as pool:
-        paths = pool.map(fetched, range(len(placed)), [source.key for _, source in placed])
-        return [(path, partition) for path, (partition, _) in zip(paths, placed, strict=True)]
+        paths = dict(zip(keys, pool.map(fetched, range(len(keys)), keys), strict=True))
+    return [(paths[source.key], partition) for partition, source in staging.placed]

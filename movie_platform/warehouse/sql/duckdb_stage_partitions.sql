@@ -1,4 +1,4 @@
 INSERT INTO {staged} ({columns})
-SELECT {values}
+SELECT {others}, CAST(placed.partition AS {partition_type})
 FROM read_parquet({files}, filename = true, hive_partitioning = false) AS rows
 JOIN {placed} AS placed ON placed.file = rows.filename

@@ -1,0 +1,46 @@
+"""A copy of the warehouse for other SQL clients, which may hold it open as long as they like."""
+
+import fcntl
+import shutil
+import time
+from datetime import timedelta
+from pathlib import Path
+
+
+class Published:
+    """The copy beside the warehouse's file, read-only, as the warehouse was when the copy was made.
+
+    It appears by a rename: who has the previous one open goes on reading that.
+    """
+
+    def __init__(self, warehouse: Path, every: timedelta) -> None:
+        self.warehouse = warehouse
+        self.every = every
+        self.path = warehouse.with_name(f"{warehouse.stem}.published{warehouse.suffix}")
+
+    def renew_if_due(self) -> bool:
+        """Renew the copy if it is old enough and the warehouse has changed since; the caller holds the lock."""
+        if not self.every or not self.warehouse.exists():
+            return False
+        if self.path.exists():
+            made = self.path.stat().st_mtime
+            if time.time() - made < self.every.total_seconds() or made > self.warehouse.stat().st_mtime:
+                return False
+        return self.renew()
+
+    def renew(self) -> bool:
+        """Copy the warehouse's file; False while another program has it open, whose changes may be under way."""
+        partial = self.path.with_name(f".{self.path.name}.under-way")
+        log = self.warehouse.with_name(self.warehouse.name + ".wal")
+        with self.warehouse.open("rb") as source:
+            try:
+                fcntl.lockf(source, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            if log.exists():
+                return False
+            with partial.open("wb") as target:
+                shutil.copyfileobj(source, target, 4 * 1024 * 1024)
+            partial.chmod(0o444)
+            partial.replace(self.path)
+        return True

@@ -1,0 +1,179 @@
+"""The embedded warehouse's file: who may open it when, and the copy for others."""
+
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from movie_platform.errors import WorldUnavailable
+from movie_platform.lake import ObjectStore, open_store
+from movie_platform.settings import PROJECT_ROOT, load_settings
+from movie_platform.warehouse import open_warehouse
+from movie_platform.warehouse.duckdb import DuckDBWarehouse
+from movie_platform_tests.warehouse.conftest import WINDOWS, Loader, movie
+from movie_platform_tests.warehouse.test_contract import FIRST, SECOND
+
+
+@contextmanager
+def program(code: str, *arguments: object) -> Iterator[subprocess.Popen]:
+    """Another Python process, from the line that it prints until the block ends."""
+    command = [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+HOLDER = """
+    import sys
+    from datetime import timedelta
+    from pathlib import Path
+    from movie_platform.warehouse.duckdb import DuckDBWarehouse
+    with DuckDBWarehouse(Path(sys.argv[1])).connect("loading main.everything"):
+        print("ready", flush=True)
+        sys.stdin.read()
+"""
+STRANGER = """
+    import sys, duckdb
+    connection = duckdb.connect(sys.argv[1])
+    print("ready", flush=True)
+    sys.stdin.readline()
+    connection.close()
+    print("closed", flush=True)
+"""
+
+
+@pytest.fixture
+def impatient(duckdb_path: Path, lake: ObjectStore) -> Loader:
+    return Loader(DuckDBWarehouse(duckdb_path, wait=timedelta(seconds=0.5)), lake)
+
+
+@pytest.fixture
+def patient(duckdb_path: Path, lake: ObjectStore) -> Loader:
+    return Loader(DuckDBWarehouse(duckdb_path, wait=timedelta(seconds=30)), lake)
+
+
+def test_an_address_of_three_slashes_is_relative_and_one_of_four_absolute() -> None:
+    relative = open_warehouse(load_settings(warehouse="duckdb:///.data/w.duckdb"))
+    absolute = open_warehouse(load_settings(warehouse="duckdb:////data/w.duckdb"))
+    assert isinstance(relative, DuckDBWarehouse)
+    assert isinstance(absolute, DuckDBWarehouse)
+    assert relative.path == PROJECT_ROOT / ".data/w.duckdb"
+    assert absolute.path == Path("/data/w.duckdb")
+
+
+def test_opening_a_warehouse_touches_nothing(duckdb_path: Path) -> None:
+    DuckDBWarehouse(duckdb_path)
+    assert not duckdb_path.parent.exists() or not list(duckdb_path.parent.iterdir())
+
+
+def test_who_waits_too_long_is_told_which_load_holds_the_warehouse(impatient: Loader, duckdb_path: Path) -> None:
+    with program(HOLDER, duckdb_path) as holder:
+        message = rf"process {holder.pid} \(loading main\.everything, since 20.*waiting for a query"
+        with pytest.raises(WorldUnavailable, match=message):
+            impatient.warehouse.query("SELECT 1")
+        with pytest.raises(WorldUnavailable, match=r"waiting for loading main.imdb_movie_windows"):
+            impatient.window(FIRST, "1", [movie(1)])
+
+
+def test_a_holder_that_is_killed_frees_the_warehouse(impatient: Loader, duckdb_path: Path) -> None:
+    with program(HOLDER, duckdb_path) as holder:
+        holder.kill()
+        holder.wait()
+        assert impatient.warehouse.query("SELECT 1 AS one").to_pylist() == [{"one": 1}]
+
+
+def test_a_load_waits_while_another_program_has_the_file_open(patient: Loader, duckdb_path: Path) -> None:
+    with program(STRANGER, duckdb_path) as stranger:
+        assert stranger.stdin is not None
+        assert stranger.stdout is not None
+        results = []
+        load = threading.Thread(target=lambda: results.append(patient.window(FIRST, "1", [movie(1)])))
+        load.start()
+        time.sleep(0.3)
+        assert not results
+        stranger.stdin.write("\n")
+        stranger.stdin.flush()
+        load.join(20)
+    assert results[0].outcome == "loaded"
+
+
+def test_a_program_that_keeps_the_file_open_is_named(impatient: Loader, duckdb_path: Path) -> None:
+    with (
+        program(STRANGER, duckdb_path) as stranger,
+        pytest.raises(WorldUnavailable, match=rf"held open by process {stranger.pid} \(.*read-only copy"),
+    ):
+        impatient.window(FIRST, "1", [movie(1)])
+
+
+def test_threads_take_turns_like_processes(patient: Loader) -> None:
+    loads = [threading.Thread(target=patient.window, args=(f"20260101{n:02}00", "1", [movie(n)])) for n in range(6)]
+    for load in loads:
+        load.start()
+    for load in loads:
+        load.join(30)
+    assert len(patient.rows(WINDOWS)) == 6
+
+
+def test_a_file_that_is_no_database_is_named(impatient: Loader, duckdb_path: Path) -> None:
+    duckdb_path.write_text("no database " * 1000)
+    with pytest.raises(WorldUnavailable, match="could not be opened"):
+        impatient.warehouse.query("SELECT 1")
+
+
+def published(path: Path) -> Path:
+    return path.with_name("warehouse.published.duckdb")
+
+
+def count(path: Path) -> int:
+    with duckdb.connect(str(path), read_only=True) as connection:
+        return connection.execute("SELECT count(*) FROM imdb_movie_windows").fetchall()[0][0]
+
+
+def test_no_copy_is_published_unless_asked_for(impatient: Loader, duckdb_path: Path) -> None:
+    impatient.window(FIRST, "1", [movie(1)])
+    assert not published(duckdb_path).exists()
+
+
+def test_the_published_copy_is_renewed_after_loads_but_not_more_often_than_asked(
+    duckdb_path: Path, lake: ObjectStore
+) -> None:
+    loader = Loader(DuckDBWarehouse(duckdb_path, publish_every=timedelta(minutes=5)), lake)
+    loader.window(FIRST, "1", [movie(1)])
+    assert count(published(duckdb_path)) == 1
+    loader.window(SECOND, "1", [movie(2)])
+    assert count(published(duckdb_path)) == 1
+    past = time.time() - 301
+    os.utime(published(duckdb_path), (past, past))
+    loader.window(SECOND, "1", [movie(2)])
+    assert count(published(duckdb_path)) == 2
+
+
+def test_a_client_that_holds_the_copy_open_hinders_no_load_and_keeps_what_it_sees(
+    duckdb_path: Path, lake: ObjectStore
+) -> None:
+    loader = Loader(DuckDBWarehouse(duckdb_path, publish_every=timedelta(seconds=0.001)), lake)
+    loader.window(FIRST, "1", [movie(1)])
+    with duckdb.connect(str(published(duckdb_path)), read_only=True) as client:
+        loader.window(SECOND, "1", [movie(2)])
+        assert client.execute("SELECT count(*) FROM imdb_movie_windows").fetchall() == [(1,)]
+    assert count(published(duckdb_path)) == 2
+    assert published(duckdb_path).stat().st_mode & 0o222 == 0
+
+
+def test_parquet_in_a_bucket_is_fetched_through_the_lake(bucket: str, duckdb_path: Path) -> None:
+    loader = Loader(DuckDBWarehouse(duckdb_path), open_store(bucket))
+    loader.windows([loader.partition(FIRST, "1", [movie(1)]), loader.partition(SECOND, "1", [movie(2)])])
+    assert [row["window"] for row in loader.rows(WINDOWS)] == [FIRST, SECOND]
