@@ -106,4 +106,4 @@ def loader(request: pytest.FixtureRequest) -> Loader:
 
 def _duckdb(request: pytest.FixtureRequest) -> Loader:
     path = request.getfixturevalue("duckdb_path")
-    return Loader(DuckDBWarehouse(path, wait=timedelta(seconds=5)), request.getfixturevalue("lake"))
+    return Loader(DuckDBWarehouse(path, wait=timedelta(minutes=2)), request.getfixturevalue("lake"))

@@ -78,7 +78,7 @@ def test_the_first_load_ever_succeeds_wherever_earlier_attempts_were_cut_off(loa
 
 
 def die_at_every_statement(warehouse: Warehouse, lake_uri: str, load: Load, before: Any) -> None:
-    """Runs in a process of its own, which forks one for every statement: it looks at the tables, and is killed loading."""
+    """Runs in a process of its own, which forks one per statement: it looks at the tables and dies loading."""
     import pandas  # noqa: F401 - DuckDB would import it anew in every fork
 
     for statement in range(1, 200):
