@@ -1,0 +1,1 @@
+"""Makes deliveries of the four sources as they really look, defects included."""
