@@ -2,7 +2,7 @@
 
 import itertools
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from types import TracebackType
@@ -32,6 +32,7 @@ class DuckDBEngine:
         if threads:
             self._ibis.con.execute(f"SET threads = {int(threads)}")
         self._names = (f"source_{number}" for number in itertools.count(1))
+        self._functions = (f"predicate_{number}" for number in itertools.count(1))
 
     def records(self, file: CsvFile, columns: Sequence[RecordColumn]) -> ir.Table:
         name = next(self._names)
@@ -45,6 +46,16 @@ class DuckDBEngine:
             return exact
         native = text.replace(NATIVE_NONE, NATIVE_NULL).try_cast(PyArrowType.to_ibis(kind))
         return ibis.cases((text.re_search(pattern), native), else_=exact)
+
+    def parquet(self, paths: Sequence[Path]) -> ir.Table:
+        return self._ibis.read_parquet([str(path) for path in paths])
+
+    def predicate(self, function: Callable[[str], bool], text: ir.StringValue) -> ir.BooleanValue:
+        def judge(texts: pa.ChunkedArray) -> pa.Array:
+            return pa.array([function(text.as_py()) for text in texts], pa.bool_())
+
+        signature = ((dt.string,), dt.boolean)
+        return ibis.udf.scalar.pyarrow(judge, name=next(self._functions), signature=signature)(text)
 
     def stage(self, name: str, table: ir.Table) -> ir.Table:
         self._ibis.con.execute(f"CREATE OR REPLACE TEMP TABLE {_identifier(name)} AS {self._query(table)}")

@@ -1,11 +1,11 @@
 """What a bulk transform may ask of the engine that it runs on.
 
-Transforms are Ibis expressions over the tables an engine hands out; they never ask which engine it is. Two things have
-an implementation per engine, held to one suite of cases: reading CSV records with their record number, and reading a
-column of Python literals.
+Transforms are Ibis expressions over the tables an engine hands out; they never ask which engine it is. Three things
+have an implementation per engine, held to one suite of cases: reading CSV records with their record number, reading a
+column of Python literals, and asking a Python function about each text of a column.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Protocol, Self
@@ -29,6 +29,13 @@ class Engine(Protocol):
 
     def literal(self, text: ir.StringValue, kind: pa.DataType) -> ir.Value:
         """The text's Python literals as values of the type, equal to `read_literals`; null where unreadable."""
+
+    def parquet(self, paths: Sequence[Path]) -> ir.Table:
+        """The rows of Parquet files of one schema."""
+
+    def predicate(self, function: Callable[[str], bool], text: ir.StringValue) -> ir.BooleanValue:
+        """What a function says of each text. It must be one that pickle can carry to a worker, such as a function of a
+        module or a `functools.partial` of one, and of its argument alone. Texts must not be null."""
 
     def stage(self, name: str, table: ir.Table) -> ir.Table:
         """The table computed once, to be read many times; it may be larger than memory."""

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -125,3 +126,23 @@ def test_a_written_table_has_the_schema_and_counts_its_rows(engine: Engine, tmp_
         assert path.read_text() == 'a,b,c\n1,x,"[{""id"":1,""name"":""n""}]"\n2,,[]\n'
     elif path.is_file():
         assert path.read_text() == '{"a":1,"b":"x","c":[{"id":1,"name":"n"}]}\n{"a":2,"b":null,"c":[]}\n'
+
+
+def longer_than(text: str, *, length: int) -> bool:
+    return len(text) > length
+
+
+def test_a_python_function_is_asked_about_every_text(engine: Engine) -> None:
+    texts = ["", "a", "abc", "two\nlines", "žluť 😀", "x" * 2**20] * 500
+    table = ibis.memtable(pa.table({"n": range(len(texts)), "text": texts}))
+    for length in (2, 8):
+        function = partial(longer_than, length=length)
+        asked = engine.to_arrow(table.select("n", said=engine.predicate(function, table.text)).order_by("n"))
+        assert asked["said"].to_pylist() == [function(text) for text in texts]
+
+
+def test_parquet_files_are_read_as_one_table(engine: Engine, tmp_path: Path) -> None:
+    paths = [tmp_path / f"{n}.parquet" for n in range(3)]
+    for n, path in enumerate(paths):
+        pq.write_table(pa.table({"n": [n, n + 10]}), path)
+    assert sorted(engine.to_arrow(engine.parquet(paths))["n"].to_pylist()) == [0, 1, 2, 10, 11, 12]
