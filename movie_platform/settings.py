@@ -69,6 +69,27 @@ def _engine(value: str) -> str:
     )
 
 
+def _purchases(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.password:
+        raise ValueError("a password does not belong in the address: set PURCHASES_PASSWORD")
+    if value == "warehouse" or parts.scheme in {"postgresql", "postgres"}:
+        return value
+    raise ValueError("allowed are warehouse (sample purchases in the embedded one) and postgresql://user@host:port/db")
+
+
+def _classifier(value: str) -> str:
+    if value in {"token", "lexicon"} or re.fullmatch(r"[\w.]+:\w+", value):
+        return value
+    raise ValueError("allowed are token, lexicon and package.module:Class")
+
+
+def _relation(value: str) -> str:
+    if re.fullmatch(r"[^.]+\.[^.]+", value):
+        return value
+    raise ValueError("allowed is schema.table")
+
+
 def _duration(value: Any) -> Any:
     """`61`, `61s`, `30m`, `24h` and `7d`, as people write them."""
     if isinstance(value, str) and (match := re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhd]?)\s*", value)):
@@ -125,6 +146,20 @@ class Settings(BaseSettings):
         Path(".data/dagster"),
         validation_alias=AliasChoices("DAGSTER_HOME", "dagster_home"),
         description="where Dagster keeps runs and events",
+    )
+
+    purchases: Annotated[str, AfterValidator(_purchases)] = Field(
+        "warehouse", description="where purchases come from: postgresql://..., or sample ones in the embedded warehouse"
+    )
+    purchases_password: SecretStr | None = Field(None, description="the password of the purchases' database")
+    purchases_table: Annotated[str, AfterValidator(_relation)] = Field(
+        "retail.user_purchase", description="the purchases' table or view"
+    )
+    purchases_silence: Duration = Field(
+        timedelta(seconds=60), description="how long the purchases' database may say nothing before it counts as away"
+    )
+    review_classifier: Annotated[str, AfterValidator(_classifier)] = Field(
+        "token", description="which classifier counts: token, lexicon, or package.module:Class of your own"
     )
 
     engine: Annotated[str, AfterValidator(_engine)] = Field("duckdb", description="where bulk transforms run")

@@ -1,0 +1,4 @@
+SELECT $columns
+FROM $relation
+WHERE $condition
+ORDER BY $order
