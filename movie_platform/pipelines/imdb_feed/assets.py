@@ -1,19 +1,20 @@
 """The feed's assets: what was delivered, what was archived, what is clean, and what the warehouse serves."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import dagster as dg
 from dagster import ResourceParam
 
 from movie_platform.lake import ObjectStore
-from movie_platform.pipelines.imdb_feed import processing, refusals
+from movie_platform.pipelines.imdb_feed import deliveries, processing, refusals
 from movie_platform.pipelines.imdb_feed.arrivals import RANGE_AT_MOST
 from movie_platform.pipelines.imdb_feed.checks import (
     archive_checks,
     archive_evaluations,
     clean_checks,
     clean_evaluations,
+    judging_latest,
 )
 from movie_platform.pipelines.imdb_feed.deliveries import Delivery
 from movie_platform.pipelines.imdb_feed.loading import load
@@ -110,17 +111,16 @@ def feed_assets(windows: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         outcomes = list(progress.track(work, len(keys), "windows"))
         if {ARCHIVE, CLEAN} & selected:
             refusals.rebuild_log(lake)
-        for outcome in outcomes:
-            for event in lake_materializations(outcome, lake):
-                if event.asset_key in selected:
-                    context.log_event(event)
-            for evaluation in (*archive_evaluations(outcome), *clean_evaluations(outcome)):
-                if evaluation.asset_check_key in context.selected_asset_check_keys:
-                    yield evaluation
+        for event in (event for outcome in outcomes for event in lake_events(outcome, lake)):
+            if event.asset_key in selected:
+                context.log_event(event)
+        evaluations = [e for o in outcomes for e in (*archive_evaluations(o), *clean_evaluations(o))]
+        asked = [e for e in evaluations if e.asset_check_key in context.selected_asset_check_keys]
+        yield from judging_latest(asked, context.instance, context.run_id)
         if MOVIES in selected:
-            made = [outcome.provenance for outcome in outcomes if outcome.provenance]
-            for result in load(warehouse, lake, made, run_id=context.run_id):
-                context.log_event(load_materialization(result))
+            made = {outcome.window: outcome.provenance for outcome in outcomes if outcome.provenance}
+            for result in load(warehouse, lake, list(made.values()), run_id=context.run_id):
+                context.log_event(load_event(result, made[result.partition].digest))
         _fail_where_refused(context, outcomes)
         for check in sorted(context.selected_asset_check_keys):
             yield dg.Output(None, f"{check.asset_key.to_python_identifier()}_{check.name}")
@@ -143,12 +143,31 @@ def arrival(delivery: Delivery, raw: ObjectStore) -> dg.AssetMaterialization:
     )
 
 
-def lake_materializations(outcome: Outcome, lake: ObjectStore) -> Iterator[dg.AssetMaterialization]:
-    """What a processed window left in the lake; nothing for a window that was not processed."""
+def report_arrivals(raw: ObjectStore, windows: Sequence[str], instance: dg.DagsterInstance) -> None:
+    """Tell the UI of deliveries that it does not know yet, as the sensor does."""
+    known = instance.event_log_storage.get_latest_tags_by_partition(
+        RAW, dg.DagsterEventType.ASSET_MATERIALIZATION, ["dagster/data_version"], list(windows)
+    )
+    for window in windows:
+        delivery = deliveries.find(raw, window)
+        if delivery and known.get(window, {}).get("dagster/data_version") != delivery.fingerprint:
+            instance.report_runless_asset_event(arrival(delivery, raw))
+
+
+def lake_events(outcome: Outcome, lake: ObjectStore) -> Iterator[dg.AssetMaterialization | dg.AssetObservation]:
+    """What a window left in the lake, or why it left nothing."""
     provenance, verification, clean = outcome.provenance, outcome.verification, outcome.clean
+    if outcome.refusal:
+        refusal = outcome.refusal
+        told: dict[str, Any] = {
+            "refused": refusal.reason,
+            "attempts": refusal.attempts,
+            "serves": refusal.serves or "nothing",
+        }
+        yield dg.AssetObservation(ARCHIVE, partition=outcome.window, description=refusal.reason, metadata=told)
     if provenance is None:
         return
-    tags = {"dagster/data_version": provenance.digest[:16], "dagster/code_version": CODE_VERSION}
+    version = provenance.digest[:16]
     if verification and verification.triplet:
         metadata: dict[str, Any] = {
             "dagster/uri": lake.uri_of(processing.archive_prefix(outcome.window)),
@@ -157,6 +176,7 @@ def lake_materializations(outcome: Outcome, lake: ObjectStore) -> Iterator[dg.As
             "files": {name: vars(facts) for name, facts in provenance.files.items()},
             "with_bom": list(verification.triplet.with_bom),
         }
+        tags = _versions(version, of={RAW: provenance.fingerprint})
         yield dg.AssetMaterialization(ARCHIVE, partition=outcome.window, metadata=metadata, tags=tags)
     if clean:
         uri = lake.uri_of(processing.clean_key(outcome.window))
@@ -165,10 +185,11 @@ def lake_materializations(outcome: Outcome, lake: ObjectStore) -> Iterator[dg.As
             "rejected": clean.rejects.num_rows,
             "quarantined": clean.bad_records.num_rows,
         }
+        tags = _versions(version, of={ARCHIVE: version})
         yield dg.AssetMaterialization(CLEAN, partition=outcome.window, metadata=metadata, tags=tags)
 
 
-def load_materialization(result: LoadResult) -> dg.AssetMaterialization:
+def load_event(result: LoadResult, digest: str) -> dg.AssetMaterialization:
     """A window's rows in the warehouse: loaded now, or there already for the reason given."""
     metadata: dict[str, Any] = {
         "dagster/partition_row_count": result.rows,
@@ -178,8 +199,14 @@ def load_materialization(result: LoadResult) -> dg.AssetMaterialization:
     }
     if result.reason:
         metadata["reason"] = result.reason
-    tags = {"dagster/code_version": CODE_VERSION}
+    tags = _versions(digest[:16], of={CLEAN: digest[:16]})
     return dg.AssetMaterialization(MOVIES, partition=result.partition, metadata=metadata, tags=tags)
+
+
+def _versions(version: str, *, of: dict[dg.AssetKey, str]) -> dict[str, str]:
+    """Tags by which Dagster tells whether an asset is in step with what it was made from."""
+    inputs = {f"dagster/input_data_version/{key.to_user_string()}": used for key, used in of.items()}
+    return {"dagster/data_version": version, "dagster/code_version": CODE_VERSION, **inputs}
 
 
 def _fail_where_refused(context: dg.AssetExecutionContext, outcomes: list[Outcome]) -> None:

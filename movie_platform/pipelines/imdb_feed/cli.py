@@ -102,6 +102,7 @@ def run_windows(settings: Settings, first: str, last: str) -> bool:
     """Run what was delivered of a range; whether nothing of ours failed."""
     from movie_platform.definitions import build_defs
     from movie_platform.operations.runs import instance, run_partitions
+    from movie_platform.pipelines.imdb_feed.assets import report_arrivals
 
     raw = open_store(settings.source_uri("feed"))
     latest = min(last, key_of(datetime.now(UTC)))
@@ -112,6 +113,7 @@ def run_windows(settings: Settings, first: str, last: str) -> bool:
     definitions = build_defs(settings, resources={"progress": TerminalProgress()})
     fine = True
     with instance(settings.dagster_home) as on:
+        report_arrivals(raw, delivered, on)
         for stretch in stretches(delivered, RANGE_AT_MOST):
             outcome = run_partitions(definitions, ASSETS, stretch, on)
             if not outcome.succeeded:
