@@ -5,18 +5,23 @@ settings: a history is handed to it.
 """
 
 from movie_platform.quality.data import open_data
+from movie_platform.quality.differences import ChangedRow, Difference, diff
 from movie_platform.quality.errors import DataUnreadable, RuleNotComputable, RulesetError
 from movie_platform.quality.evaluation import Evaluation, FailingRow, Outcome, evaluate
 from movie_platform.quality.history import InMemoryHistory, MetricHistory, MetricPoint, NoHistory, ParquetHistory
 from movie_platform.quality.parsing import parse_ruleset
+from movie_platform.quality.presentation import harmless, markdown, shown
+from movie_platform.quality.recommendation import Recommendation, RecommendedRule, SuspiciousValue, recommend
 from movie_platform.quality.row_results import RESULT_COLUMNS
 from movie_platform.quality.ruleset import Analyzer, CompositeRule, PanderaRule, Rule, Ruleset, SimpleRule
 
 __all__ = [
     "RESULT_COLUMNS",
     "Analyzer",
+    "ChangedRow",
     "CompositeRule",
     "DataUnreadable",
+    "Difference",
     "Evaluation",
     "FailingRow",
     "InMemoryHistory",
@@ -26,12 +31,20 @@ __all__ = [
     "Outcome",
     "PanderaRule",
     "ParquetHistory",
+    "Recommendation",
+    "RecommendedRule",
     "Rule",
     "RuleNotComputable",
     "Ruleset",
     "RulesetError",
     "SimpleRule",
+    "SuspiciousValue",
+    "diff",
     "evaluate",
+    "harmless",
+    "markdown",
     "open_data",
     "parse_ruleset",
+    "recommend",
+    "shown",
 ]

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from movie_platform.quality.errors import DataUnreadable, RuleNotComputable
+from movie_platform.quality.presentation import harmless
 
 BATCH_ROWS = 131_072
 SPOOL_BYTES = 64 * 2**20
@@ -301,7 +302,7 @@ class Columns:
 
 
 def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(f'"{name}"' for name in names[:20])
+    shown = ", ".join(f'"{harmless(name)}"' for name in names[:20])
     return shown + (f" and {len(names) - 20} more" if len(names) > 20 else "") if names else "no columns"
 
 

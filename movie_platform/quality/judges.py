@@ -18,6 +18,7 @@ from movie_platform.quality.history import MetricHistory
 from movie_platform.quality.measures import Measure, Measures, RowCheck
 from movie_platform.quality.operands import Operands, holds
 from movie_platform.quality.patterns import Pattern
+from movie_platform.quality.presentation import harmless, shown
 from movie_platform.quality.row_results import PackedBits, RowMarks
 from movie_platform.quality.row_tests import Nulls
 from movie_platform.quality.rule_types import RULE_TYPES
@@ -503,7 +504,7 @@ def _names_match(rule: SimpleRule, bench: Bench) -> Conclusion:
     if not names:
         raise RuleNotComputable("the data set has no columns")
     metrics = {"Dataset.*.ColumnNamesPatternMatchRatio": 1 - len(wrong) / len(names)}
-    reason = f"these names do not fit: {', '.join(wrong)}" if wrong else None
+    reason = f"these names do not fit: {', '.join(map(harmless, wrong))}" if wrong else None
     return _always(Judgement("Failed" if wrong else "Passed", reason, metrics, rule.claim, recorded=metrics))
 
 
@@ -768,7 +769,7 @@ def _spelled(value: float) -> str:
 
 def _shown(examples: Sequence[tuple[int, Mapping[str, Any]]]) -> str:
     told = [
-        f"row {row + 1}: {', '.join('null' if v is None else repr(v) for v in values.values())}"
+        f"row {row + 1}: {', '.join(shown(value) for value in values.values())}"
         for row, values in examples[:3]
         if values
     ]

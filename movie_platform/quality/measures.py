@@ -11,6 +11,7 @@ from movie_platform.quality.batches import Batch, Mask, kind_of
 from movie_platform.quality.data import Columns
 from movie_platform.quality.errors import RuleNotComputable
 from movie_platform.quality.keys import KeyCounts, Occurrences
+from movie_platform.quality.presentation import harmless
 from movie_platform.quality.row_results import PackedBits
 from movie_platform.quality.sandbox import Predicate, Sandbox
 from movie_platform.quality.statistics import Correlation, Moments
@@ -37,7 +38,7 @@ class Measure:
         except RuleNotComputable as failure:
             self._failure = failure
         except pa.ArrowException as failure:
-            self._failure = RuleNotComputable(str(failure).splitlines()[0])
+            self._failure = RuleNotComputable(harmless(str(failure).splitlines()[0]))
 
     def look(self, batch: Batch, within: Mask | None) -> None:
         """Takes in one batch; rows outside `within` do not count."""

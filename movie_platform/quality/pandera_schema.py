@@ -15,6 +15,7 @@ from movie_platform.quality.batches import Batch
 from movie_platform.quality.data import FrameData
 from movie_platform.quality.errors import RuleNotComputable
 from movie_platform.quality.operands import Operands
+from movie_platform.quality.presentation import harmless
 from movie_platform.quality.rule_types import RULE_TYPES
 from movie_platform.quality.ruleset import Condition, PanderaRule, Rule, Ruleset, SimpleRule, Text
 
@@ -160,7 +161,7 @@ def run_check(check: pandera.Check, judged: pd.Series | pd.DataFrame) -> np.ndar
     try:
         result = run(judged)
     except Exception as failure:
-        raise RuleNotComputable(f"the check raised {type(failure).__name__}: {failure}") from failure
+        raise RuleNotComputable(f"the check raised {type(failure).__name__}: {harmless(str(failure))}") from failure
     output = result.check_output
     if isinstance(output, pd.DataFrame):
         output = output.all(axis=1)

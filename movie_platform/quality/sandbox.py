@@ -18,6 +18,7 @@ import sqlglot
 from sqlglot import exp
 
 from movie_platform.quality.errors import RuleNotComputable
+from movie_platform.quality.presentation import harmless
 
 ROW_NUMBER = "__row_number"
 _MEMORY = "1GB"
@@ -236,4 +237,4 @@ def _parsed(sql: str) -> list[exp.Expr | None]:
 
 def _first_line(failure: BaseException) -> str:
     text = re.sub(r"\x1b\[[0-9;]*m", "", str(failure)).strip()
-    return text.splitlines()[0] if text else type(failure).__name__
+    return harmless(text.splitlines()[0]) if text else type(failure).__name__

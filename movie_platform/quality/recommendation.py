@@ -1,0 +1,304 @@
+"""Rules proposed from data: profiled exactly, tried on the same data before they are shown.
+
+The proposals are those that AWS Glue makes, with exact counts in place of estimates. A value that looks like dirt in
+its column is left out of value lists and named, so that a rule does not make it legitimate.
+"""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from movie_platform.quality.batches import Batch, kind_of
+from movie_platform.quality.data import DataSet, Judgeable, open_data
+from movie_platform.quality.errors import DataUnreadable
+from movie_platform.quality.evaluation import Outcome, evaluate
+from movie_platform.quality.keys import KeyCounts
+from movie_platform.quality.presentation import harmless, shown
+from movie_platform.quality.row_tests import Nulls
+from movie_platform.quality.ruleset import Condition, Number, Operand, Rule, Ruleset, SimpleRule, Text
+from movie_platform.quality.statistics import Moments
+
+_LIST_VALUES = 120
+_ONCE_FOR_ALL = 0.1
+_ONCE_FOR_MOST = 0.4
+_MOST = 0.9
+_NEARLY_UNIQUE = 0.95
+_LEAST_COMPLETE = 0.2
+_LONGEST_KEY = 250
+"""A text longer than this is prose; that no two are equal says nothing."""
+_Z = 1.96
+_DIRT_AT_MOST = 0.02
+"""Values of another shape are dirt when they make up at most this share of the column."""
+
+
+@dataclass(frozen=True)
+class SuspiciousValue:
+    """A value that does not look like the others of its column."""
+
+    column: str
+    value: str
+    rows: int
+    usual: str
+
+    def __str__(self) -> str:
+        rows = "1 row" if self.rows == 1 else f"{self.rows:,} rows"
+        return f'"{self.column}" holds {shown(self.value)} in {rows}, where nearly all values are {self.usual}'
+
+
+@dataclass(frozen=True)
+class RecommendedRule:
+    """A proposed rule and what came out for it on the data it was made from."""
+
+    rule: Rule
+    outcome: Outcome
+    note: str | None = None
+    """Why it does not hold on its own data, when it does not: the suspicious values it leaves out."""
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """Proposed rules, each tried, and the values that look like dirt."""
+
+    rules: tuple[RecommendedRule, ...]
+    suspicious: tuple[SuspiciousValue, ...]
+    rows: int
+
+    @property
+    def ruleset(self) -> Ruleset:
+        """The proposals as a ruleset."""
+        return Ruleset([recommended.rule for recommended in self.rules])
+
+    def render(self) -> str:
+        """The proposals as DQDL, with what is suspicious as comments."""
+        lines = [f"# Made from {self.rows:,} rows; every rule was tried on them."]
+        lines += [f"# {_comment(str(value))}" for value in self.suspicious]
+        lines.append("Rules = [")
+        for place, recommended in enumerate(self.rules):
+            if recommended.note is not None:
+                lines.append(f"    # {_comment(recommended.note)}")
+            lines.append(f"    {recommended.rule.text}{',' if place < len(self.rules) - 1 else ''}")
+        lines.append("]")
+        return "\n".join(lines) + "\n"
+
+
+def recommend(data: Judgeable | DataSet, *, nulls: Nulls = "documented") -> Recommendation:
+    """Proposes rules for a data set and tries them on it under a null profile.
+
+    Where a null would break a proposal under that profile, the rule is limited to the rows that have a value. A rule
+    that fails on its own data for another reason than a suspicious value is not proposed.
+    """
+    opened = open_data(data)
+    profile = _Profile(opened)
+    if not profile.rows:
+        raise DataUnreadable("there are no rows to make rules from")
+    rules: list[SimpleRule] = [_rule("RowCount", None, _between(profile.rows // 2, profile.rows * 2))]
+    for column in profile.columns:
+        rules.extend(_for_column(column, profile.rows, nulls))
+    evaluation = evaluate(opened, Ruleset(rules), nulls=nulls)
+    kept = []
+    for outcome in evaluation.outcomes:
+        note = None if outcome.passed else _excuse(outcome, profile.suspicious)
+        if outcome.passed or note is not None:
+            kept.append(RecommendedRule(outcome.rule, outcome, note))
+    return Recommendation(tuple(kept), tuple(profile.suspicious), profile.rows)
+
+
+def _excuse(outcome: Outcome, suspicious: Sequence[SuspiciousValue]) -> str | None:
+    """Names the suspicious values of a value list's column when they are all that breaks the rule."""
+    rule = outcome.rule
+    listed = isinstance(rule, SimpleRule) and rule.condition is not None and rule.condition.operator == "in"
+    dirt = [value for value in suspicious if value.column in rule.columns]
+    if listed and outcome.failing_rows == sum(value.rows for value in dirt):
+        return f"does not hold yet: {', '.join(shown(value.value) for value in dirt)} left out, see above"
+    return None
+
+
+def _for_column(column: "_ColumnProfile", rows: int, nulls: Nulls) -> list[SimpleRule]:
+    name = column.name
+    rules: list[SimpleRule] = []
+    complete = column.present == rows
+    if complete:
+        rules.append(_rule("IsComplete", name))
+    elif _LEAST_COMPLETE < column.present / rows < 1 and (bound := _wald(column.present, rows)) > 0:
+        rules.append(_rule("Completeness", name, Condition(">=", (_number(bound),))))
+    if not column.present:
+        return rules
+    # Where there are nulls, a rule on values holds for those that are there.
+    where = None if complete or nulls == "legacy" else f"{_identifier(name)} is not null"
+    if column.kind == "text" or column.is_integer:
+        rules.extend(_value_lists(column, where))
+    if column.is_integer and column.moments is not None:
+        spread = column.moments.standard_deviation
+        low, high = Decimal(str(round(0.95 * spread, 2))), Decimal(str(round(1.05 * spread, 2)))
+        if low < Decimal(str(spread)) < high:
+            rules.append(_rule("StandardDeviation", name, _between(low, high)))
+    if complete and column.uniqueness > _NEARLY_UNIQUE and column.longest <= _LONGEST_KEY:
+        rules.append(_rule("Uniqueness", name, Condition(">", (Number(str(_NEARLY_UNIQUE)),))))
+    if column.kind == "text":
+        if column.shortest == 0:
+            rules.append(_rule("ColumnLength", name, Condition("<=", (_number(column.longest),)), where))
+        else:
+            rules.append(_rule("ColumnLength", name, _between(column.shortest - 1, column.longest + 1), where))
+    if column.moments is not None and column.moments.low is not None and column.moments.high is not None:
+        low, high = Decimal(repr(column.moments.low)) - 1, Decimal(repr(column.moments.high)) + 1
+        rules.append(_rule("ColumnValues", name, _between(low, high), where))
+    return rules
+
+
+def _value_lists(column: "_ColumnProfile", where: str | None) -> list[SimpleRule]:
+    counts = column.value_counts
+    if counts is None or len(counts) > _LIST_VALUES or not counts:
+        return []
+    once = sum(times == 1 for _, times in counts) / len(counts)
+    clean = [(value, times) for value, times in counts if value not in column.dirt]
+    rules = []
+    if once <= _ONCE_FOR_ALL:
+        values = tuple(Text(str(value)) for value, _ in clean)
+        rules.append(_rule("ColumnValues", column.name, Condition("in", values), where))
+    if once <= _ONCE_FOR_MOST:
+        chosen, covered = [], 0
+        for value, times in clean:
+            if covered >= _MOST * column.present:
+                break
+            chosen.append(Text(str(value)))
+            covered += times
+        bound = _wald(covered, column.present)
+        if bound > 0 and len(chosen) < len(counts):
+            threshold = Condition(">=", (_number(bound),))
+            rules.append(_rule("ColumnValues", column.name, Condition("in", tuple(chosen)), where, threshold))
+    return rules
+
+
+class _Profile:
+    """What is counted of every column, in one pass."""
+
+    def __init__(self, data: DataSet) -> None:
+        self.rows = 0
+        self.columns = [_ColumnProfile(field.name, field.type) for field in data.schema]
+        for part in data.batches():
+            batch = Batch(part)
+            self.rows += part.num_rows
+            for column in self.columns:
+                column.add(batch)
+        self.suspicious: list[SuspiciousValue] = []
+        for column in self.columns:
+            column.finish()
+            for value, times in (column.value_counts or []) if column.dirt else []:
+                if value in column.dirt:
+                    self.suspicious.append(SuspiciousValue(column.name, str(value), times, column.usual))
+
+
+class _ColumnProfile:
+    def __init__(self, name: str, kind: pa.DataType) -> None:
+        self.name = name
+        self.kind = kind_of(kind)
+        self.is_integer = pa.types.is_integer(kind)
+        self.present = 0
+        self.shortest = 0
+        self.longest = 0
+        self.uniqueness = 0.0
+        self.moments = Moments() if self.kind == "number" else None
+        self.value_counts: list[tuple[Any, int]] | None = None
+        self.dirt: frozenset[Any] = frozenset()
+        self.usual = ""
+        self._keys: KeyCounts | None = KeyCounts([name]) if self.kind != "other" else None
+        self._counts: dict[Any, int] | None = {} if self.kind == "text" or self.is_integer else None
+        self._seen_text = False
+
+    def add(self, batch: Batch) -> None:
+        column = batch.column(self.name)
+        self.present += len(column) - column.null_count
+        if self._keys is not None:
+            self._keys.add(batch)
+        if self.moments is not None:
+            self.moments.add(batch.numbers(self.name))
+        if self._counts is not None:
+            for entry in pc.value_counts(column.drop_null()).to_pylist():
+                self._counts[entry["values"]] = self._counts.get(entry["values"], 0) + entry["counts"]
+            if len(self._counts) > 4 * _LIST_VALUES:
+                self._counts = None
+        if self.kind == "text" and self.present:
+            lengths = pc.min_max(pc.utf8_length(column))
+            shortest, longest = lengths["min"].as_py(), lengths["max"].as_py()
+            if longest is not None:
+                self.shortest = min(shortest, self.shortest) if self._seen_text else shortest
+                self.longest = max(longest, self.longest)
+                self._seen_text = True
+
+    def finish(self) -> None:
+        if self._keys is not None:
+            found = self._keys.finish()
+            self.uniqueness = found.unique / found.keyed_rows if found.keyed_rows else 0.0
+            self._keys = None
+        if self._counts is not None:
+            self.value_counts = sorted(self._counts.items(), key=lambda item: (-item[1], item[0]))
+            self.dirt, self.usual = _dirt(self.value_counts) if self.kind == "text" else (frozenset(), "")
+
+
+def _dirt(counts: Sequence[tuple[str, int]]) -> tuple[frozenset[str], str]:
+    """The few values whose shape is not that of nearly all others, when nearly all others have one shape."""
+    shapes: dict[str, int] = {}
+    filled = [(value, times) for value, times in counts if value.strip()]
+    for value, times in filled:
+        shapes[_shape(value)] = shapes.get(_shape(value), 0) + times
+    total = sum(shapes.values())
+    if total < 50 or len(shapes) < 2:
+        return frozenset(), ""
+    usual = max(shapes, key=lambda shape: shapes[shape])
+    others = total - shapes[usual]
+    # A value of another kind, or one that the column has seen more often, is a rarity and not an accident.
+    if usual not in _SHAPE_WORDS or others > _DIRT_AT_MOST * total:
+        return frozenset(), ""
+    return frozenset(value for value, _ in filled if _shape(value) != usual), _SHAPE_WORDS[usual]
+
+
+_SHAPE_WORDS = {"number": "numbers", "date": "dates"}
+
+
+def _shape(value: str) -> str:
+    trimmed = value.strip()
+    if re.fullmatch(r"[+-]?[0-9]+([.,][0-9]+)*", trimmed):
+        return "number"
+    if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}.*|[0-9]{1,2}/[0-9]{1,2}/[0-9]{4}", trimmed):
+        return "date"
+    return "text"
+
+
+def _wald(hits: int, of: int) -> float:
+    """The lower end of the 95 % interval of a share, rounded down to two decimals."""
+    share = hits / of
+    return math.floor((share - _Z * math.sqrt(share * (1 - share) / of)) * 100) / 100
+
+
+def _rule(
+    kind: str,
+    column: str | None,
+    condition: Condition | None = None,
+    where: str | None = None,
+    threshold: Condition | None = None,
+) -> SimpleRule:
+    parameters = (column,) if column is not None else ()
+    return SimpleRule(type=kind, parameters=parameters, condition=condition, where=where, threshold=threshold)
+
+
+def _between(low: float | Decimal, high: float | Decimal) -> Condition:
+    return Condition("between", (_number(low), _number(high)))
+
+
+def _number(value: float | Decimal) -> Operand:
+    text = format(value, "f") if isinstance(value, Decimal) else str(value)
+    return Number(text.rstrip("0").rstrip(".") if "." in text else text)
+
+
+def _identifier(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) else "`" + name.replace("`", "``") + "`"
+
+
+def _comment(text: str) -> str:
+    return harmless(text).replace("\n", " ")

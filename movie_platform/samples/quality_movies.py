@@ -1,0 +1,258 @@
+"""The daily file of rated movies: a thousand invented films with the traits, and the defects, of the real ones."""
+
+import csv
+import io
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import TypeVar
+
+T = TypeVar("T")
+
+FILE_NAME = "imdb_movies_rating.csv"
+COLUMNS = (
+    "Poster_Link",
+    "Series_Title",
+    "Released_Year",
+    "Certificate",
+    "Runtime",
+    "Genre",
+    "IMDB_Rating",
+    "Overview",
+    "Meta_score",
+    "Director",
+    "Star1",
+    "Star2",
+    "Star3",
+    "Star4",
+    "No_of_Votes",
+    "Gross",
+)
+
+# Shares of the real file, in thousandths; a delivery of another size keeps them.
+_CERTIFICATES = (
+    ("U", 234),
+    ("A", 197),
+    ("UA", 175),
+    ("R", 146),
+    ("", 101),
+    ("PG-13", 43),
+    ("PG", 37),
+    ("Passed", 34),
+    ("G", 12),
+    ("Approved", 11),
+    ("TV-PG", 3),
+    ("GP", 2),
+    ("TV-14", 1),
+    ("16", 1),
+    ("TV-MA", 1),
+    ("Unrated", 1),
+    ("U/A", 1),
+)
+_RATINGS = (
+    (9.3, 1),
+    (9.2, 1),
+    (9.0, 3),
+    (8.9, 3),
+    (8.8, 5),
+    (8.7, 5),
+    (8.6, 15),
+    (8.5, 20),
+    (8.4, 31),
+    (8.3, 44),
+    (8.2, 67),
+    (8.1, 127),
+    (8.0, 141),
+    (7.9, 106),
+    (7.8, 151),
+    (7.7, 157),
+    (7.6, 123),
+)
+_BLANK_META_SCORES = 157
+_BLANK_GROSSES = 169
+_SHARED_STARS = 220
+_RARE_META_SCORES = (28, 30, 33, 36, 38, 40, 43, 45)
+
+_GIVEN = (
+    *("Ada", "Björn", "Chiara", "Dmitri", "Élodie", "Farouk", "Grażyna", "Hiro", "Ines", "João", "Kerstin", "Liam"),
+    *("Mei", "Noor", "Olga", "Pilar", "Quentin", "Rosa", "Sven", "Tariq", "Uma", "Viktor", "Wanda", "Xin", "Yara"),
+    *("Zoë", "Anselm", "Bianca", "Cosmo", "Delphine", "Emeka", "Freya", "Goran", "Hanna", "Ivo", "Jolanda", "Kofi"),
+)
+_FAMILY = (
+    *("Abara", "Bergström", "Castellanos", "Dubois", "Eriksen", "Fontaine", "Grünwald", "Hayashi", "Ivanova"),
+    *("Jensen", "Kowalczyk", "Lindqvist", "Moreau", "Nakamura", "O'Rourke", "Petrov", "Quispe", "Rossi", "Świątek"),
+    *("Tanaka", "Ueda", "Vasquez", "Whitlock", "Xanthos", "Yilmaz", "Zapata", "Adeyemi", "Brandt", "Cruz"),
+)
+_ADJECTIVES = (
+    *("Silent", "Crimson", "Last", "Hidden", "Borrowed", "Endless", "Paper", "Northern", "Broken", "Distant"),
+    *("Electric", "Forgotten", "Golden", "Hollow", "Idle", "Jagged", "Kind", "Lonely", "Midnight", "Narrow"),
+    *("Open", "Pale", "Quiet", "Restless", "Salted", "Tender", "Unlit", "Velvet", "Wandering", "Yellow"),
+)
+_NOUNS = (
+    *("Harbor", "Orchard", "Letters", "Winter", "Machine", "River", "Sisters", "Kingdom", "Mirror", "Garden"),
+    *("Signal", "Promise", "Anthem", "Bridge", "Compass", "Dowry", "Ember", "Ferry", "Glacier", "Horizon"),
+    *("Island", "Jury", "Kite", "Lantern", "Meadow", "Notebook", "Oath", "Parade", "Quarry", "Railway"),
+    *("Station", "Theatre", "Umbrella", "Voyage", "Witness", "Year"),
+)
+_GENRES = ("Drama", "Comedy", "Crime", "Adventure", "Action", "Thriller", "Romance", "Biography", "Mystery", "War")
+_HEROES = (
+    "retired cartographer",
+    "young notary",
+    "night porter",
+    "piano tuner",
+    "lighthouse keeper",
+    "court stenographer",
+)
+_PLACES = (
+    "a harbor town",
+    "the old observatory",
+    "a border village",
+    "the last cinema",
+    "an island school",
+    "the archive",
+)
+_TURNS = (
+    "finds that the coast has moved",
+    'hears the same word, "tomorrow", from every stranger',
+    "inherits a debt, a dog, and a map",
+    "must choose between a promise and a train",
+    'learns what "home" has cost, and who has paid',
+    "keeps a secret that the whole street knows",
+)
+_ENDS = ("before winter", "in a single night", "while the war goes on", "and nobody is sure who asked", "too late")
+
+
+@dataclass(frozen=True)
+class MovieCritic:
+    """Makes daily deliveries; the same seed and day give the same bytes.
+
+    A delivery of a thousand rows has 157 blank meta scores, 169 blank grosses, 101 blank certificates, one certificate
+    in a year, and 33 ratings above 8.5; one of another size has the same shares.
+    """
+
+    seed: int = 0
+    rows: int = 1_000
+
+    def delivery(self, day: str = "") -> bytes:
+        """The day's file, CSV with a header."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows(self.records(day))
+        return text.getvalue().encode()
+
+    def records(self, day: str = "") -> Iterator[Sequence[object]]:
+        """The day's rows, best rating first, as the source sorts them."""
+        choice = random.Random(f"{self.seed}/{day}")
+        count = self.rows
+        ratings = sorted(self._spread(_RATINGS), reverse=True)
+        certificates = self._spread(_CERTIFICATES)
+        choice.shuffle(certificates)
+        years = self._years(choice)
+        titles = self._titles(choice)
+        people = [f"{given} {family}" for given, family in product(_GIVEN, _FAMILY)]
+        thirds = self._thirds(people, choice)
+        no_score = set(choice.sample(range(count), self._share(_BLANK_META_SCORES)))
+        no_gross = set(choice.sample(range(count), self._share(_BLANK_GROSSES)))
+        votes = self._votes(choice)
+        scores = self._meta_scores(choice)
+        for number in range(count):
+            runtime = min(max(round(choice.gauss(122, 28)), 45), 321)
+            gross = round(10 ** choice.uniform(3.2, 8.9))
+            yield [
+                self._poster(number, choice),
+                titles[number],
+                years[number],
+                certificates[number],
+                f"{runtime} min",
+                ", ".join(sorted(choice.sample(_GENRES, choice.choice((1, 2, 3, 3))))),
+                f"{ratings[number]:.1f}",
+                self._overview(number, choice),
+                "" if number in no_score else scores.pop(),
+                choice.choice(people),
+                choice.choice(people),
+                choice.choice(people),
+                thirds[number],
+                choice.choice(people),
+                votes[number],
+                "" if number in no_gross else f"{gross:,}",
+            ]
+
+    def _share(self, thousandths: int) -> int:
+        return round(thousandths * self.rows / 1_000)
+
+    def _spread(self, shares: Sequence[tuple[T, int]]) -> list[T]:
+        """Each value as often as its share says; the most frequent one makes up for what rounding left."""
+        values = [value for value, share in shares for _ in range(self._share(share))][: self.rows]
+        most = max(shares, key=lambda pair: pair[1])[0]
+        return values + [most] * (self.rows - len(values))
+
+    def _years(self, choice: random.Random) -> list[str]:
+        """Every year of a century at least twice where there are rows enough, later ones more often; one is no year."""
+        if self.rows == 0:
+            return []
+        twice = [str(year) for year in range(1921, 2021) for _ in range(2)]
+        weights = [1.0 + (year - 1921) ** 2 / 1_000 for year in range(1921, 2021)]
+        more = choice.choices(range(1921, 2021), weights, k=max(self.rows - len(twice), 0))
+        years = (twice + [str(year) for year in more])[: self.rows]
+        choice.shuffle(years)
+        years[choice.randrange(self.rows)] = "PG"
+        return years
+
+    def _titles(self, choice: random.Random) -> list[str]:
+        """Unique but for one pair, as a remake has the title of its original."""
+        names = [f"The {adjective} {noun}" for adjective, noun in product(_ADJECTIVES, _NOUNS)]
+        choice.shuffle(names)
+        titles = [
+            names[number % len(names)] + (f", Part {number // len(names) + 1}" if number >= len(names) else "")
+            for number in range(self.rows)
+        ]
+        if self.rows > 1:
+            titles[-1] = titles[0]
+        return titles
+
+    def _meta_scores(self, choice: random.Random) -> list[int]:
+        """The scores of the rows that have one; the lowest occur once each."""
+        scores = list(_RARE_META_SCORES) if self.rows >= 100 else []
+        while len(scores) < self.rows - self._share(_BLANK_META_SCORES):
+            scores.append(min(max(round(choice.gauss(78, 11)), 47), 100))
+        choice.shuffle(scores)
+        return scores
+
+    def _thirds(self, people: Sequence[str], choice: random.Random) -> list[str]:
+        """Third billing: mostly people who appear once, but for a share who come back."""
+        names = [
+            people[number % len(people)] + (f" {number // len(people) + 1}" if number >= len(people) else "")
+            for number in range(self.rows)
+        ]
+        for number in choice.sample(range(self.rows), self._share(_SHARED_STARS)):
+            names[number] = people[number % 40]
+        choice.shuffle(names)
+        return names
+
+    def _votes(self, choice: random.Random) -> list[int]:
+        """Unique but for one pair."""
+        votes: dict[int, None] = {25_088: None, 2_343_110: None}
+        while len(votes) < self.rows:
+            votes[round(10 ** choice.uniform(4.4, 6.2))] = None
+        listed = list(votes)[: self.rows]
+        if len(listed) > 3:
+            listed[-1] = listed[-2]
+        choice.shuffle(listed)
+        return listed
+
+    def _poster(self, number: int, choice: random.Random) -> str:
+        token = "".join(
+            choice.choices("ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789", k=choice.randint(50, 100))
+        )
+        return f"https://posters.example/images/M/{number:06d}{token}_V1_UX67_CR0,0,67,98_AL_.jpg"
+
+    def _overview(self, number: int, choice: random.Random) -> str:
+        hero, place, turn, end = (choice.choice(words) for words in (_HEROES, _PLACES, _TURNS, _ENDS))
+        first = f"A {hero} comes to {place} and {turn}, {end}."
+        if number % 3 == 0:
+            return f"{first} Case {number + 1:,}."
+        second = f"Elsewhere, in chapter {number + 1:,}, a {choice.choice(_HEROES)} {choice.choice(_TURNS)}."
+        third = f"Years later, {choice.choice(_PLACES)} remembers; one of them {choice.choice(_TURNS)}."
+        return f"{first} {second}" if number % 3 == 1 else f"{first} {second} {third}"
