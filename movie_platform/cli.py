@@ -7,6 +7,7 @@ import click
 from movie_platform.errors import PlatformError, SettingsError
 from movie_platform.operations.commands import demo, doctor, status
 from movie_platform.pipelines.imdb_feed.cli import run_feed, simulate_feed
+from movie_platform.quality.cli import quality
 from movie_platform.terminal import err, safe
 
 
@@ -27,7 +28,7 @@ def run() -> None:
 
 simulate.add_command(simulate_feed)
 run.add_command(run_feed)
-for command in (status, doctor, demo):
+for command in (status, doctor, demo, quality):
     cli.add_command(command)
 
 

@@ -16,12 +16,12 @@ RULESETS = resources.files("movie_platform.pipelines.quality_movies") / "ruleset
 def movies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     path = tmp_path_factory.mktemp("movies") / "imdb_movies_rating.csv"
     path.write_bytes(MovieCritic().delivery())
-    yield path
+    return path
 
 
 @pytest.fixture(scope="module")
 def published(movies: Path) -> Ruleset:
-    """43 rules as Glue recommends them: values of nulls unguarded, dirt in the list of years, an estimate gone wrong."""
+    """43 rules as Glue recommends them: values of nulls unguarded, dirt in a list, an estimate gone wrong."""
     rules = []
     for recommended in recommend(movies, nulls="legacy").rules:
         rule = recommended.rule
