@@ -181,10 +181,13 @@ class Settings(BaseSettings):
     @field_validator("feed_start")
     @classmethod
     def _feed_start_is_a_window(cls, value: str) -> str:
-        if not re.fullmatch(r"\d{11}0", value):
-            raise ValueError("allowed is a window, YYYYMMDDHHMM, at a full ten minutes")
-        datetime.strptime(value, WINDOW_FORMAT).replace(tzinfo=UTC)
-        return value
+        try:
+            if re.fullmatch(r"\d{11}0", value):
+                datetime.strptime(value, WINDOW_FORMAT).replace(tzinfo=UTC)
+                return value
+        except ValueError:
+            pass  # digits that are no date get the same answer
+        raise ValueError("allowed is a window, YYYYMMDDHHMM in UTC, at a full ten minutes")
 
     @model_validator(mode="before")
     @classmethod
