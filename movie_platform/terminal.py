@@ -1,6 +1,7 @@
 """What people read in a terminal: progress bars and tables, with nothing in them that a terminal would obey."""
 
 import re
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
@@ -12,8 +13,10 @@ from rich.text import Text
 T = TypeVar("T")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
-out = Console()
-err = Console(stderr=True)
+_WIDTH_OF_A_FILE = 160
+
+out = Console(width=None if sys.stdout.isatty() else _WIDTH_OF_A_FILE)
+err = Console(stderr=True, width=None if sys.stderr.isatty() else _WIDTH_OF_A_FILE)
 
 
 def safe(value: object) -> Text:
