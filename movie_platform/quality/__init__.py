@@ -14,6 +14,7 @@ from movie_platform.quality.presentation import harmless, markdown, shown
 from movie_platform.quality.recommendation import Recommendation, RecommendedRule, SuspiciousValue, recommend
 from movie_platform.quality.row_results import RESULT_COLUMNS
 from movie_platform.quality.ruleset import Analyzer, CompositeRule, PanderaRule, Rule, Ruleset, SimpleRule
+from movie_platform.quality.ruleset_files import RulesetFile, read_ruleset_file
 
 __all__ = [
     "RESULT_COLUMNS",
@@ -37,6 +38,7 @@ __all__ = [
     "RuleNotComputable",
     "Ruleset",
     "RulesetError",
+    "RulesetFile",
     "SimpleRule",
     "SuspiciousValue",
     "diff",
@@ -45,6 +47,7 @@ __all__ = [
     "markdown",
     "open_data",
     "parse_ruleset",
+    "read_ruleset_file",
     "recommend",
     "shown",
 ]

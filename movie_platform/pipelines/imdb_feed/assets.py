@@ -14,13 +14,13 @@ from movie_platform.pipelines.imdb_feed.checks import (
     archive_evaluations,
     clean_checks,
     clean_evaluations,
-    judging_latest,
 )
 from movie_platform.pipelines.imdb_feed.deliveries import Delivery
 from movie_platform.pipelines.imdb_feed.loading import load
 from movie_platform.pipelines.imdb_feed.processing import CODE_VERSION, Outcome
 from movie_platform.pipelines.imdb_feed.tables import IMDB_CLEAN, IMDB_MOVIE_WINDOWS, IMDB_MOVIES
 from movie_platform.progress import Progress
+from movie_platform.resources.latest_materializations import judging_latest
 from movie_platform.resources.table_metadata import described, table_metadata
 from movie_platform.warehouse import LoadResult, Warehouse
 

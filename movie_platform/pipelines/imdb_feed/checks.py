@@ -1,12 +1,6 @@
 """What the UI says about each window: the verification's rules, the row rules, and the account of every row."""
 
-import time
-from collections.abc import Iterable, Iterator
-
 import dagster as dg
-
-# An argument of the public AssetCheckEvaluation whose type has no public name.
-from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
 
 from movie_platform.pipelines.imdb_feed.processing import Outcome
 from movie_platform.pipelines.imdb_feed.verification import RULES
@@ -88,40 +82,6 @@ def clean_evaluations(outcome: Outcome) -> list[dg.AssetCheckEvaluation]:
             )
         )
     return found
-
-
-def judging_latest(
-    evaluations: Iterable[dg.AssetCheckEvaluation], instance: dg.DagsterInstance, run_id: str
-) -> Iterator[dg.AssetCheckEvaluation]:
-    """The evaluations, each tied to the newest materialization of its window; the UI ignores older ones.
-
-    In a run of one partition Dagster does this by itself, in a run of a range it does not.
-    """
-    windows: dict[dg.AssetKey, set[str]] = {}
-    given, now = list(evaluations), time.time()
-    for evaluation in given:
-        windows.setdefault(evaluation.asset_key, set()).add(str(evaluation.partition))
-    latest = {
-        key: instance.get_latest_storage_id_by_partition(key, dg.DagsterEventType.ASSET_MATERIALIZATION, partitions)
-        for key, partitions in windows.items()
-    }
-    for evaluation in given:
-        storage_id = latest[evaluation.asset_key].get(str(evaluation.partition))
-        if storage_id is None:
-            yield evaluation
-        else:
-            yield dg.AssetCheckEvaluation(
-                asset_key=evaluation.asset_key,
-                check_name=evaluation.check_name,
-                passed=evaluation.passed,
-                severity=evaluation.severity,
-                description=evaluation.description,
-                metadata=evaluation.metadata,
-                partition=evaluation.partition,
-                target_materialization_data=AssetCheckEvaluationTargetMaterializationData(
-                    storage_id=storage_id, run_id=run_id, timestamp=now
-                ),
-            )
 
 
 def _row_rule(rule: str) -> str:

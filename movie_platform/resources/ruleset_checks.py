@@ -1,0 +1,130 @@
+"""A ruleset as asset checks: one check a rule, so that the UI's list of checks reads like a rulebook."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+
+from movie_platform.quality import Evaluation, Outcome, Rule, RulesetFile, harmless, shown
+
+RULESET_PARSES = "ruleset_parses"
+"""The one check of a ruleset file that cannot be read; it fails."""
+
+_COMPARISON = re.compile(r"(<(?![A-Za-z/!?])|>)")
+"""What in a rule's text looks like part of a tag and is none."""
+
+
+@dataclass(frozen=True)
+class RulesetChecks:
+    """The checks that a ruleset file makes of an asset, and what an evaluation says to each of them.
+
+    A file that is broken makes one check, which fails with the place of the error, and no data is judged by it.
+    """
+
+    asset: dg.AssetKey
+    file: RulesetFile
+    partitions: dg.PartitionsDefinition | None = None
+
+    @property
+    def specs(self) -> list[dg.AssetCheckSpec]:
+        """For the asset that is judged; none of them holds anything back, since the gate is in the pipeline."""
+        if self.file.ruleset is None:
+            told = f"{self.file.name} can be read as DQDL. It can not, so no data is judged by it."
+            return [self._spec(RULESET_PARSES, told, {"ruleset": self.file.name, "problem": self.file.problem})]
+        return [self._spec(rule.name, _legible(rule.claim), _about(rule, self.file.name)) for rule in self.file.ruleset]
+
+    def results(self, evaluation: Evaluation) -> Iterator[dg.AssetCheckResult]:
+        """What an asset yields, in a run of one partition or of none, to tell how each rule came out."""
+        for outcome in evaluation.outcomes:
+            yield dg.AssetCheckResult(asset_key=self.asset, check_name=outcome.rule.name, **_verdict(outcome))
+
+    def evaluations(self, evaluation: Evaluation, partition: str) -> Iterator[dg.AssetCheckEvaluation]:
+        """The same in a run of a range of partitions, where Dagster cannot tell which partition a result is about."""
+        for outcome in evaluation.outcomes:
+            yield dg.AssetCheckEvaluation(
+                asset_key=self.asset, check_name=outcome.rule.name, partition=partition, **_verdict(outcome)
+            )
+
+    def unjudged(self, reason: str) -> Iterator[dg.AssetCheckResult]:
+        """Every check as failed where no data could be judged: the ruleset is broken, or the data cannot be read."""
+        for spec in self.specs:
+            yield dg.AssetCheckResult(
+                asset_key=self.asset,
+                check_name=spec.name,
+                passed=False,
+                description=_legible(reason),
+                metadata={"outcome": "Error"},
+            )
+
+    def broken(self, partition: str | None = None) -> dg.AssetCheckEvaluation | None:
+        """The failure of `ruleset_parses` as an event, for a sensor that sees the file before any run does."""
+        if self.file.ruleset is not None:
+            return None
+        return dg.AssetCheckEvaluation(
+            asset_key=self.asset,
+            check_name=RULESET_PARSES,
+            passed=False,
+            description=_legible(self.file.problem),
+            metadata={"ruleset": self.file.name},
+            partition=partition,
+        )
+
+    def _spec(self, name: str, description: str, metadata: dict[str, Any]) -> dg.AssetCheckSpec:
+        return dg.AssetCheckSpec(
+            name, asset=self.asset, description=description, metadata=metadata, partitions_def=self.partitions
+        )
+
+
+def _about(rule: Rule, file: str) -> dict[str, Any]:
+    return {"ruleset": file, "meaning": _legible(rule.explain()), "action": rule.action, **_labels(rule)}
+
+
+def _labels(rule: Rule) -> dict[str, str]:
+    return {f"label {harmless(key)}": harmless(value) for key, value in rule.labels.items()}
+
+
+def _verdict(outcome: Outcome) -> dict[str, Any]:
+    severity = dg.AssetCheckSeverity.WARN if outcome.rule.severity == "warn" else dg.AssetCheckSeverity.ERROR
+    return {
+        "passed": outcome.passed,
+        "severity": severity,
+        "description": _legible(outcome.failure_reason or "holds"),
+        "metadata": _details(outcome),
+    }
+
+
+def _details(outcome: Outcome) -> dict[str, Any]:
+    """The metric under its own name, so that the UI plots it over the partitions."""
+    details: dict[str, Any] = {"outcome": outcome.outcome, "expected": _legible(outcome.evaluated_rule)}
+    details |= {f"metric {harmless(name)}": value for name, value in outcome.evaluated_metrics.items()}
+    if outcome.failing_rows is not None:
+        details["failing_rows"] = outcome.failing_rows
+    if outcome.examples:
+        details["sample"] = _sample(outcome)
+    return details
+
+
+def _sample(outcome: Outcome) -> dg.TableMetadataValue:
+    """The first rows that break the rule; records are counted from 1, as the data's owner counts them."""
+    columns = _names(column for example in outcome.examples for column in example.values)
+    records = [
+        dg.TableRecord(
+            {"record": example.row + 1}
+            | {shown_name: shown(example.values.get(column)) for column, shown_name in columns.items()}
+        )
+        for example in outcome.examples
+    ]
+    schema = dg.TableSchema([dg.TableColumn("record", "int"), *(dg.TableColumn(name) for name in columns.values())])
+    return dg.MetadataValue.table(records, schema)
+
+
+def _names(columns: Iterable[str]) -> dict[str, str]:
+    """Each column with the name it is shown by, which never hides the record's number."""
+    return {column: f"{harmless(column)} (column)" if column == "record" else harmless(column) for column in columns}
+
+
+def _legible(text: str) -> str:
+    """The text with nothing in it that a browser would obey, its comparisons as they are written."""
+    return "".join(part if part in ("<", ">") else harmless(part) for part in _COMPARISON.split(text))
