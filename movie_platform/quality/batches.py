@@ -77,9 +77,9 @@ class Batch:
         def make() -> pa.Array:
             column = self.column(name)
             if pa.types.is_decimal(column.type):
-                return column.cast(pa.float64())
+                return column.cast(pa.float64(), safe=False)
             if pa.types.is_uint64(column.type):
-                return column.cast(pa.float64()) if _beyond_int64(column) else column.cast(pa.int64())
+                return column.cast(pa.float64(), safe=False) if _beyond_int64(column) else column.cast(pa.int64())
             if pa.types.is_integer(column.type):
                 return column.cast(pa.int64())
             if kind_of(column.type) == "number":

@@ -1,6 +1,5 @@
 """A ruleset on a data set: outcomes, score, metrics, and which rows are good."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from movie_platform.quality.history import MetricHistory, NoHistory
 from movie_platform.quality.judges import Bench, Judgement, OutcomeWord, analyzer_metrics, judge, kept_name
 from movie_platform.quality.measures import Measures
 from movie_platform.quality.operands import Operands
+from movie_platform.quality.presentation import json_text
 from movie_platform.quality.row_results import RESULT_COLUMNS, RowMarks, RowResults, result_fields, unpack
 from movie_platform.quality.row_tests import Nulls
 from movie_platform.quality.ruleset import Action, Rule, Ruleset
@@ -147,7 +147,7 @@ class Evaluation:
 
     def outcomes_json(self) -> str:
         """The rule outcomes as the text of `rule_outcomes.json`."""
-        return json.dumps(self.to_json(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        return json_text(self.to_json())
 
     def good(self) -> pa.Table:
         """The good rows, in order, with the input's columns."""

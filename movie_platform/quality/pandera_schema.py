@@ -148,7 +148,8 @@ def _data_type(column: Any) -> str | None:
 
 
 def _label(check: pandera.Check) -> str:
-    statistics = getattr(check, "statistics", None) or {}
+    given = getattr(check, "statistics", None) or {}
+    statistics = {key: value for key, value in given.items() if value is not None and value is not True}
     if statistics:
         return f"{check.name}({', '.join(f'{key}={value!r}' for key, value in statistics.items())})"
     return str(check.error or check.name or "check")
@@ -165,9 +166,11 @@ def run_check(check: pandera.Check, judged: pd.Series | pd.DataFrame) -> np.ndar
     output = result.check_output
     if isinstance(output, pd.DataFrame):
         output = output.all(axis=1)
-    if isinstance(output, pd.Series) and len(output) == len(judged):
-        passing = output.fillna(False).to_numpy(dtype=bool)
+    if isinstance(output, pd.Series) and output.index.isin(judged.index).all():
+        # A check that sets nulls aside answers for the other rows only; a null passes it.
+        passing = pd.Series(True, index=judged.index)
+        passing.loc[output.index] = output.fillna(False).astype(bool)
         if check.ignore_na and isinstance(judged, pd.Series):
-            passing = passing | judged.isna().to_numpy()
-        return passing
+            passing |= judged.isna()
+        return passing.to_numpy(dtype=bool)
     return bool(result.check_passed)

@@ -60,6 +60,8 @@ def parse_ruleset(text: str) -> Ruleset:
         _refuse(unexpected, text)
     try:
         return _Builder(text).transform(tree)
+    except RecursionError:
+        raise RulesetError("rules are nested too deeply", line=1, column=1, expected=("fewer levels",)) from None
     except VisitError as failure:
         if isinstance(failure.orig_exc, RulesetError):
             raise failure.orig_exc from None

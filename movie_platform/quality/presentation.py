@@ -1,5 +1,6 @@
 """Values of somebody else's data where people or programs look at them: shown, never obeyed."""
 
+import json
 import re
 from typing import Any
 
@@ -24,6 +25,13 @@ def shown(value: Any) -> str:
 def harmless(text: str) -> str:
     """The text with every character that a terminal or a browser would obey spelled out."""
     return _OBEYED.sub(_spelled, text)
+
+
+def json_text(value: Any) -> str:
+    """JSON that reads back the same and can be printed or put into a page as it is."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    # Outside its strings JSON has none of these characters but line ends, which stay.
+    return _OBEYED.sub(lambda found: found[0] if found[0] == "\n" else f"\\u{ord(found[0]):04x}", text) + "\n"
 
 
 def markdown(value: Any) -> str:

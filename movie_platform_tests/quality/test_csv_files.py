@@ -1,0 +1,94 @@
+"""CSV as rules see it."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from movie_platform.quality import DataUnreadable, evaluate, open_data, parse_ruleset
+
+
+def read(folder: Path, content: bytes, name: str = "data.csv") -> pa.Table:
+    path = folder / name
+    path.write_bytes(content)
+    data = open_data(path)
+    return pa.Table.from_batches(data.batches(), schema=data.schema)
+
+
+def test_a_column_is_numeric_only_if_every_cell_that_is_not_blank_is(tmp_path: Path) -> None:
+    table = read(tmp_path, b'year,votes,rating,gross\n1994,10,9.3,"28,341,469"\nPG,,8,\n2001, +7 ,.5,""\n')
+
+    assert table.schema.types == [pa.string(), pa.int64(), pa.float64(), pa.string()]
+    assert table["votes"].to_pylist() == [10, None, 7]
+    assert table["rating"].to_pylist() == [9.3, 8.0, 0.5]
+
+
+def test_a_blank_is_an_empty_text_or_a_missing_number(tmp_path: Path) -> None:
+    table = read(tmp_path, b"text,number\na,1\n,\n")
+
+    assert table.to_pylist()[1] == {"text": "", "number": None}
+
+
+def test_a_column_of_blanks_only_is_text(tmp_path: Path) -> None:
+    assert read(tmp_path, b"a,b\n1,\n2,\n").schema.field("b").type == pa.string()
+
+
+def test_integers_too_long_for_64_bits_stay_text(tmp_path: Path) -> None:
+    assert read(tmp_path, b"id\n99999999999999999999\n1\n")["id"].to_pylist() == ["99999999999999999999", "1"]
+
+
+def test_quotes_commas_line_breaks_and_a_byte_order_mark_are_read(tmp_path: Path) -> None:
+    table = read(tmp_path, b'\xef\xbb\xbfa,b\r\n"x, ""y""\nz",1\r\n')
+
+    assert table.to_pylist() == [{"a": 'x, "y"\nz', "b": 1}]
+
+
+def test_a_header_without_records_has_columns_and_no_rows(tmp_path: Path) -> None:
+    (tmp_path / "data.csv").write_bytes(b"a,b\n")
+
+    evaluation = evaluate(
+        tmp_path / "data.csv", parse_ruleset('Rules = [ RowCount = 0, ColumnCount = 2, IsComplete "a" ]')
+    )
+
+    assert [outcome.outcome for outcome in evaluation.outcomes] == ["Passed", "Passed", "Error"]
+    assert evaluation.good().num_rows == evaluation.bad().num_rows == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "empty"),
+        (b"a,b\n1\n", "Expected 2 columns, got 1"),
+        (b"a,A\n1,2\n", "two columns named 'a'"),
+        (b"a,b\nx,\xff\n", "UTF"),
+    ],
+)
+def test_what_is_no_table_is_refused_with_the_reason(tmp_path: Path, content: bytes, says: str) -> None:
+    with pytest.raises(DataUnreadable, match=says):
+        read(tmp_path, content)
+
+
+def test_a_file_that_only_calls_itself_parquet_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataUnreadable, match="PAR1"):
+        read(tmp_path, b"a,b\n", name="data.parquet")
+
+
+def test_a_stream_larger_than_memory_allows_goes_through_a_file_that_is_removed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import gc
+
+    from movie_platform.quality import data as data_module
+
+    monkeypatch.setattr(data_module, "SPOOL_BYTES", 100)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    batches = (pa.table({"v": range(start, start + 10)}) for start in range(0, 100, 10))
+
+    evaluation = evaluate(batches, parse_ruleset('Rules = [ ColumnValues "v" < 50, IsUnique "v" ]'))
+
+    assert list(tmp_path.rglob("*.parquet"))
+    assert evaluation.good().column("v").to_pylist() == list(range(50))
+    del evaluation, batches
+    gc.collect()
+    assert not list(tmp_path.rglob("*.parquet"))
