@@ -9,7 +9,7 @@ import click
 from movie_platform.errors import PlatformError
 from movie_platform.lake import open_store
 from movie_platform.pipelines.imdb_feed.status import feed_status
-from movie_platform.settings import Settings, load_settings, variable
+from movie_platform.settings import Settings, default_settings, load_settings, variable
 from movie_platform.terminal import out, safe, table
 
 PROBE = "doctor/probe"
@@ -84,8 +84,11 @@ def _examinations(settings: Settings) -> dict[str, Callable[[], str]]:
 
 @click.command()
 def demo() -> None:
-    """Deliver samples of every source to .data/, run every pipeline on them, and show what came of it."""
+    """Deliver samples of every source to .data/, run every pipeline on them, and show what came of it.
+
+    Works on the embedded default, whatever the settings of this machine say.
+    """
     from movie_platform.operations.demonstration import demonstrate
 
-    if not demonstrate():
+    if not demonstrate(default_settings()):
         raise SystemExit(1)

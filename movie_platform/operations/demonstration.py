@@ -1,4 +1,4 @@
-"""Every pipeline on sample data, on the embedded default, whatever the settings of this machine say."""
+"""Every pipeline on sample data."""
 
 from datetime import UTC, datetime
 
@@ -6,21 +6,30 @@ from movie_platform.lake import open_store
 from movie_platform.pipelines.imdb_feed.cli import deliver_windows, run_windows
 from movie_platform.pipelines.imdb_feed.status import feed_status
 from movie_platform.pipelines.imdb_feed.windows import LENGTH, shift, span
-from movie_platform.settings import Settings, default_settings
+from movie_platform.settings import Settings
 from movie_platform.terminal import out, safe, table
-from movie_platform.warehouse import open_warehouse
+from movie_platform.warehouse import Warehouse, open_warehouse
 
 FEED_WINDOWS = 36
 FEED_DEFECTS = 0.25
 
 
-def demonstrate() -> bool:
+def demonstrate(settings: Settings) -> bool:
     """Deliver, run, show; whether nothing of ours failed."""
-    settings = default_settings()
     out.rule("IMDB feed")
     fine = _feed(settings)
     _summary(settings)
     return fine
+
+
+def _rows_per_table(warehouse: Warehouse) -> list[tuple[str, int]]:
+    listed = warehouse.query("SELECT schema_name, table_name FROM duckdb_tables() ORDER BY ALL").to_pylist()
+    counted = []
+    for names in listed:
+        qualified = f'"{names["schema_name"]}"."{names["table_name"]}"'
+        rows = warehouse.query(f"SELECT count(*) AS n FROM {qualified}").to_pylist()[0]["n"]  # noqa: S608 - quoted
+        counted.append((f"{names['schema_name']}.{names['table_name']}", rows))
+    return counted
 
 
 def _feed(settings: Settings) -> bool:
@@ -39,12 +48,7 @@ def _summary(settings: Settings) -> None:
     out.print(table("Processed", ("what", "how many"), [("windows of the feed", len(feed.processed))]))
     refused = [(refusal.window, refusal.reason) for refusal in feed.refused]
     out.print(table("Refused, and why", ("what", "reason"), refused))
-    warehouse = open_warehouse(settings)
-    rows = [(row.table_name, row.rows) for row in warehouse.ledger()]
-    totals: dict[str, int] = {}
-    for name, count in rows:
-        totals[name] = totals.get(name, 0) + count
-    out.print(table("Warehouse", ("table", "rows"), totals.items()))
+    out.print(table("Warehouse", ("table", "rows"), _rows_per_table(open_warehouse(settings))))
     places = [("raw side", settings.raw_uri), ("lake", settings.lake_uri), ("warehouse", settings.warehouse)]
     out.print(table("Where things lie", ("what", "where"), places))
     out.print(safe("Open the UI with `make dev`, then http://localhost:3000"))

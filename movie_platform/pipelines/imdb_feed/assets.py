@@ -116,10 +116,10 @@ def feed_assets(windows: dg.PartitionsDefinition) -> dg.AssetsDefinition:
                 context.log_event(event)
         evaluations = [e for o in outcomes for e in (*archive_evaluations(o), *clean_evaluations(o))]
         asked = [e for e in evaluations if e.asset_check_key in context.selected_asset_check_keys]
-        yield from judging_latest(asked, context.instance, context.run_id)
+        yield from judging_latest(asked, context.instance, context.run.run_id)
         if MOVIES in selected:
             made = {outcome.window: outcome.provenance for outcome in outcomes if outcome.provenance}
-            for result in load(warehouse, lake, list(made.values()), run_id=context.run_id):
+            for result in load(warehouse, lake, list(made.values()), run_id=context.run.run_id):
                 context.log_event(load_event(result, made[result.partition].digest))
         _fail_where_refused(context, outcomes)
         for check in sorted(context.selected_asset_check_keys):
