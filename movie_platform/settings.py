@@ -121,13 +121,20 @@ class Settings(BaseSettings):
     warehouse_password: SecretStr | None = Field(
         None, description="the warehouse user's password, where IAM is not used"
     )
+    warehouse_secret: str | None = Field(
+        None, description="name or ARN of a secret in Secrets Manager that holds the warehouse's username and password"
+    )
     warehouse_wait: Duration = Field(
-        timedelta(minutes=10), description="how long a load or reader waits for the embedded warehouse"
+        timedelta(minutes=10), description="how long a load or reader waits for its turn at the warehouse"
     )
     warehouse_publish: Duration = Field(
         timedelta(0),
         description="at most how often loads renew the embedded warehouse's read-only copy for other SQL clients; "
         "0 makes none",
+    )
+
+    redshift_iam_role: str = Field(
+        "default", description="the role with which Redshift reads the lake: an ARN, or default for the cluster's own"
     )
 
     feed_start: str = Field("202601010000", description="first window of the feed, as YYYYMMDDHHMM in UTC")

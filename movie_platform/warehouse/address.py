@@ -16,6 +16,12 @@ def open_warehouse(settings: Settings) -> Warehouse:
 
         path = duckdb_path(settings.warehouse)
         return DuckDBWarehouse(path, wait=settings.warehouse_wait, publish_every=settings.warehouse_publish)
+    if scheme == "redshift":
+        from movie_platform.warehouse.redshift import RedshiftWarehouse
+        from movie_platform.warehouse.redshift.connection import Login
+
+        login = Login(settings.warehouse, settings.warehouse_password, settings.warehouse_secret)
+        return RedshiftWarehouse(login, iam_role=settings.redshift_iam_role, wait=settings.warehouse_wait)
     raise SettingsError(f"there is no warehouse for {scheme}://")
 
 

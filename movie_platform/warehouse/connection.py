@@ -8,6 +8,10 @@ import pyarrow as pa
 from movie_platform.warehouse.dialect import Sql
 
 
+class TransactionConflict(Exception):
+    """Another transaction came first; this one may be tried again from its beginning."""
+
+
 class Connection(Protocol):
     """Statements take `?` for a parameter. Outside begin and commit each statement stands for itself."""
 

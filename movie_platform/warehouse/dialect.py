@@ -6,8 +6,6 @@ from functools import cache
 from importlib.resources import files
 from typing import Literal, NewType
 
-import pyarrow as pa
-
 from movie_platform.table import Column, Table
 
 Sql = NewType("Sql", str)
@@ -24,8 +22,12 @@ class Dialect:
     upper_case: bool = False
     """Whether names are kept in capitals, so that people need not quote them in their own SQL."""
     table_options: Callable[["Dialect", Table], str] = lambda _dialect, _table: ""
+    staged_type_name: Callable[[Column], str] | None = None
+    """A column's type in the temporary table that Parquet goes into, where it is not the column's own."""
     transactional_ddl: bool = True
+    """Whether tables made in a transaction come and go with it."""
     materialized_views: bool = False
+    view_options: str = ""
     upsert: Literal["delete_and_insert", "merge"] = "delete_and_insert"
 
     def quote(self, name: str) -> Sql:
@@ -49,9 +51,10 @@ class Dialect:
         pairs = [f"{left}.{self.quote(name)} = {right}.{self.quote(name)}" for name in names]
         return Sql(" AND ".join(pairs) or "1 = 1")
 
-    def columns_ddl(self, columns: Iterable[Column]) -> Sql:
+    def columns_ddl(self, columns: Iterable[Column], *, staged: bool = False) -> Sql:
+        type_name = (staged and self.staged_type_name) or self.type_name
         return Sql(
-            ", ".join(f"{self.quote(c.name)} {self.type_name(c)}{'' if c.nullable else ' NOT NULL'}" for c in columns)
+            ", ".join(f"{self.quote(c.name)} {type_name(c)}{'' if c.nullable else ' NOT NULL'}" for c in columns)
         )
 
     def create_table(self, table: Table) -> str:
@@ -76,7 +79,3 @@ def _template(name: str) -> str:
 def statement(name: str, **parts: Sql) -> str:
     """A statement of `sql/`, with its names filled in."""
     return _template(name).format(**parts)
-
-
-def is_nested(kind: pa.DataType) -> bool:
-    return pa.types.is_nested(kind)

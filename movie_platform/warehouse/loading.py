@@ -1,19 +1,20 @@
 """How a load happens, whichever the engine: stage, then one transaction with its derived tables and its ledger rows."""
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet
 
-from movie_platform.errors import LoadRefused, PlatformError
+from movie_platform.errors import LoadRefused, PlatformError, WorldUnavailable
 from movie_platform.lake import ObjectStore
 from movie_platform.table import Column, Table
-from movie_platform.warehouse.connection import Connection
+from movie_platform.warehouse.connection import Connection, TransactionConflict
 from movie_platform.warehouse.dialect import Dialect, Sql, statement
 from movie_platform.warehouse.loads import (
     LEDGER,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 STAGED, LOADING, AFFECTED, WINNING = "staged_rows", "loading_partitions", "affected_keys", "winning_rows"
 VERSION = "loaded_version"
+ATTEMPTS, PAUSE = 10, 0.1
 MASTER_SHARE = 0.5
 """A table that is replaced as a whole keeps at least this share of its rows, unless forced."""
 
@@ -49,6 +51,8 @@ class Staging:
     lake: ObjectStore
     holds_partition: bool = False
     """Whether the Parquet has the partition column itself: then it must say what the partition's name says."""
+    longest: dict[str, int] = field(default_factory=dict)
+    """Bytes of the longest text of each column, as an engine that makes room for it found them."""
 
     @property
     def placed(self) -> list[tuple[str, Source]]:
@@ -75,9 +79,6 @@ class LoadingWarehouse(ABC):
     @abstractmethod
     def lock_ledger(self, connection: Connection) -> None:
         """Within a transaction: no other load commits until this one has ended."""
-
-    def loaded(self, connection: Connection) -> None:  # noqa: B027 - most engines have nothing to do
-        """Called after a commit, while the connection is still open."""
 
     # Loads
 
@@ -124,66 +125,77 @@ class LoadingWarehouse(ABC):
             return []
         started = datetime.now(UTC)
         with self.connect(f"loading {request.table.qualified_name}") as connection:
-            self._make(connection, LEDGER)
-            while True:
-                decisions = self._decide(connection, request)
-                chosen = tuple(load for load in request.loads if decisions[load.partition].outcome == "loaded")
-                made: dict[str, LoadResult] | None = {}
-                if chosen:
-                    staging = Staging(request, chosen, lake, holds_partition=_check_parquet(request, chosen, lake))
-                    with self._staged(connection, request, staging):
-                        made = self._commit(connection, request, chosen, decisions, started)
-                elif any(decision.confirm for decision in decisions.values()):
-                    made = self._commit(connection, request, chosen, decisions, started)
-                if made is not None:
-                    return [
-                        made.get(load.partition) or self._not_loaded(request, load, decisions) for load in request.loads
-                    ]
+            for attempt in range(1, ATTEMPTS + 1):
+                try:
+                    return self._attempt(connection, request, lake, started)
+                except TransactionConflict as conflict:
+                    if attempt == ATTEMPTS:
+                        raise WorldUnavailable(
+                            f"{request.table.qualified_name}: other transactions came first {ATTEMPTS} times, the last "
+                            f"one with: {conflict}. Try again when fewer loads run at once."
+                        ) from conflict
+                    time.sleep(PAUSE * attempt)
+        raise AssertionError
 
-    def _not_loaded(self, request: Request, load: PartitionLoad, decisions: dict[str, Decision]) -> LoadResult:
-        decision = decisions[load.partition]
-        return LoadResult(
-            request.table.qualified_name, load.partition, load.version, decision.outcome, reason=decision.reason
-        )
+    def _attempt(
+        self, connection: Connection, request: Request, lake: ObjectStore, started: datetime
+    ) -> list[LoadResult]:
+        self._make(connection, LEDGER)
+        decisions = self._decide(connection, request)
+        chosen = tuple(load for load in request.loads if decisions[load.partition].outcome == "loaded")
+        made: dict[str, LoadResult] = {}
+        staging = Staging(request, chosen, lake, holds_partition=_check_parquet(request, chosen, lake))
+        if chosen:
+            with self._staged(connection, request, staging):
+                made = self._commit(connection, request, staging, decisions, started)
+        elif any(decision.confirm for decision in decisions.values()):
+            made = self._commit(connection, request, staging, decisions, started)
+        return [made.get(load.partition) or _not_loaded(request, load, decisions) for load in request.loads]
 
     def _commit(
         self,
         connection: Connection,
         request: Request,
-        chosen: tuple[PartitionLoad, ...],
+        staging: Staging,
         decisions: dict[str, Decision],
         started: datetime,
-    ) -> dict[str, LoadResult] | None:
-        """The transaction; None if another load committed since the decision, which then must be taken again."""
-        incomplete = () if self.dialect.transactional_ddl else self._prepare(connection, request)
+    ) -> dict[str, LoadResult]:
+        """The transaction; a `TransactionConflict` if another load committed since the decision."""
+        apply = {"partitions": self._replace_partitions, "table": self._replace_table, "keys": self._upsert}
+        made_tables: set[str] = set()
+        if not self.dialect.transactional_ddl:
+            made_tables = self._prepare(connection, request, staging)
         connection.begin()
         try:
             self.lock_ledger(connection)
-            if self._decide(connection, request) != decisions:
-                connection.rollback()
-                return None
+            self._confirm(connection, request, decisions)
             if self.dialect.transactional_ddl:
-                incomplete = self._prepare(connection, request)
-            made = {}
-            if chosen:
-                apply = {
-                    "partitions": self._replace_partitions,
-                    "table": self._replace_table,
-                    "keys": self._upsert,
-                }[request.replaces]
-                made = apply(connection, request, chosen)
-            for derived in incomplete:
+                made_tables = self._prepare(connection, request, staging)
+            made = apply[request.replaces](connection, request, staging.loads) if staging.loads else {}
+            built = self._incomplete(connection, request, made_tables) if staging.loads else []
+            for derived in built:
                 self._rebuild(connection, request, derived)
-            self._write_ledger(connection, request, made, decisions, started)
+            self._write_ledger(connection, request, made, decisions, built, started)
             connection.commit()
         except BaseException:
             connection.rollback()
             raise
-        self.loaded(connection)
         return made
 
     def _decide(self, connection: Connection, request: Request) -> dict[str, Decision]:
         names = sorted(request.by_partition)
+        last = self._last_loads(connection, request.table, names[0], names[-1])
+        return {
+            load.partition: decide(load, last.get(load.partition), request.provenance, force=request.force)
+            for load in request.loads
+        }
+
+    def _confirm(self, connection: Connection, request: Request, decisions: dict[str, Decision]) -> None:
+        if self._decide(connection, request) != decisions:
+            raise TransactionConflict("another load of the same partitions")
+
+    def _last_loads(self, connection: Connection, table: Table, first: str, last: str) -> dict[str, LedgerRow]:
+        """The last committed load of each partition from `first` to `last`."""
         d = self.dialect
         sql = statement(
             "last_loads",
@@ -193,12 +205,8 @@ class LoadingWarehouse(ABC):
             table_name=d.quote("table_name"),
             loads=d.name_of(LEDGER),
         )
-        rows = connection.fetch(sql, (request.table.qualified_name, names[0], names[-1]))
-        last = {row.partition: row for row in map(ledger_row, rows)}
-        return {
-            load.partition: decide(load, last.get(load.partition), request.provenance, force=request.force)
-            for load in request.loads
-        }
+        rows = connection.fetch(sql, (table.qualified_name, first, last))
+        return {row.partition: row for row in map(ledger_row, rows)}
 
     @contextmanager
     def _staged(self, connection: Connection, request: Request, staging: Staging) -> Iterator[None]:
@@ -214,7 +222,7 @@ class LoadingWarehouse(ABC):
             temporary[WINNING] = table.columns
         for name, columns in temporary.items():
             connection.execute(f"DROP TABLE IF EXISTS {d.quote(name)}")
-            connection.execute(f"CREATE TEMPORARY TABLE {d.quote(name)} ({d.columns_ddl(columns)})")
+            connection.execute(f"CREATE TEMPORARY TABLE {d.quote(name)} ({d.columns_ddl(columns, staged=True)})")
         if request.replaces == "partitions" and staging.loads:
             values = request.partition_values(staging.loads)
             connection.insert(d.quote(LOADING), pa.table({request.partition_column.name: values}))
@@ -245,7 +253,7 @@ class LoadingWarehouse(ABC):
         connection.execute(statement("insert_staged", columns=d.quoted(table.column_names), **parts))
         for derived in keyed:
             name, affected = d.name_of(derived.table), d.quote(_affected(derived))
-            same_key = d.same(derived.key, name, "affected")
+            same_key = d.same(derived.key, d.quote(derived.table.name), "affected")
             connection.execute(statement("delete_keys", derived=name, affected=affected, same_key=same_key))
             latest = statement(
                 "insert_latest_of_keys",
@@ -337,10 +345,10 @@ class LoadingWarehouse(ABC):
             )
             connection.execute(merge)
         else:
-            same_key = d.same(table.key, name, "winning")
+            same_key = d.same(table.key, d.quote(table.name), "winning")
             connection.execute(statement("delete_winning", target=name, winning=winning, same_key=same_key))
             connection.execute(statement("insert_staged", target=name, columns=columns, staged=winning))
-        same_key = d.same(table.key, versions, "winning")
+        same_key = d.same(table.key, d.quote(_versions(table).name), "winning")
         connection.execute(statement("delete_winning", target=versions, winning=winning, same_key=same_key))
         connection.execute(
             statement("insert_versions", versions=versions, columns=key, version=d.quote(VERSION), winning=winning),
@@ -360,12 +368,33 @@ class LoadingWarehouse(ABC):
 
     # Tables
 
-    def _prepare(self, connection: Connection, request: Request) -> list[LatestPartition]:
-        """Tables as described; the derived ones among them that are new or have new columns, and so lack rows."""
-        self._make(connection, request.table)
+    def _prepare(self, connection: Connection, request: Request, staging: Staging) -> set[str]:
+        """Tables as described, with room for the longest texts; those that had to be made or got columns."""
+        tables = [request.table, *(derived.table for derived in request.derived)]
         if request.replaces == "keys":
-            self._make(connection, _versions(request.table))
-        return [derived for derived in request.derived if self._make(connection, derived.table) and derived.key]
+            tables.append(_versions(request.table))
+        made = {table.qualified_name for table in tables if self._make(connection, table)}
+        for table in tables:
+            self.make_room(connection, table, staging.longest)
+        return made
+
+    def make_room(self, connection: Connection, table: Table, longest: dict[str, int]) -> None:  # noqa: B027
+        """Widen columns whose texts would not fit, in engines where a text's length is part of its type."""
+
+    def _incomplete(self, connection: Connection, request: Request, made: set[str]) -> list[LatestPartition]:
+        """Derived tables that do not hold what earlier loads imply: new ones, and those whose columns changed.
+
+        The ledger says which were built, in the transaction that built them: a load that died after it had made such
+        a table leaves it known as incomplete.
+        """
+        incomplete = []
+        for derived in request.derived:
+            if derived.key:
+                built = self._last_loads(connection, derived.table, WHOLE_TABLE, WHOLE_TABLE).get(WHOLE_TABLE)
+                known = built is not None and built.source_digests == derived.digest
+                if not known or derived.table.qualified_name in made:
+                    incomplete.append(derived)
+        return incomplete
 
     def _make(self, connection: Connection, table: Table) -> bool:
         """Make the table, or the columns that it lacks; whether anything was made."""
@@ -414,35 +443,45 @@ class LoadingWarehouse(ABC):
         request: Request,
         made: dict[str, LoadResult],
         decisions: dict[str, Decision],
+        built: Sequence[LatestPartition],
         started: datetime,
     ) -> None:
         d = self.dialect
         sql = statement("next_load_number", load_number=d.quote("load_number"), loads=d.name_of(LEDGER))
         number = int(connection.fetch(sql)[0][0])
         ended = datetime.now(UTC)
-        provenance = request.provenance
-        rows: list[dict[str, object]] = []
-        for load in request.loads:
-            result = made.get(load.partition)
-            if result is None and not decisions[load.partition].confirm:
-                continue
+        rows: list[LedgerRow] = []
+
+        def add(table: Table, outcome: str, load: PartitionLoad, digests: str, count: int, count_before: int) -> None:
             row = LedgerRow(
                 load_number=number + len(rows),
-                table_name=request.table.qualified_name,
+                table_name=table.qualified_name,
                 partition=load.partition,
                 version=load.version,
-                outcome="loaded" if result else "confirmed",
-                source_digests=load.digests,
-                rows=result.rows if result else load.rows,
-                rows_before=result.rows_before if result else load.rows,
-                code_version=provenance.code_version,
-                ruleset_digest=provenance.ruleset_digest,
-                run_id=provenance.run_id,
+                outcome=outcome,
+                source_digests=digests,
+                rows=count,
+                rows_before=count_before,
+                code_version=request.provenance.code_version,
+                ruleset_digest=request.provenance.ruleset_digest,
+                run_id=request.provenance.run_id,
                 started=started,
                 ended=ended,
             )
-            rows.append(dict(zip(LEDGER.column_names, astuple(row), strict=True)))
-        connection.insert(d.name_of(LEDGER), pa.Table.from_pylist(rows, schema=LEDGER.arrow_schema))
+            rows.append(row)
+
+        for derived in built:
+            whole = PartitionLoad(WHOLE_TABLE, version="")
+            count = self._count(connection, d.name_of(derived.table))
+            add(derived.table, "built", whole, derived.digest, count, 0)
+        for load in request.loads:
+            if result := made.get(load.partition):
+                add(request.table, "loaded", load, load.digests, result.rows, result.rows_before)
+            elif decisions[load.partition].confirm:
+                add(request.table, "confirmed", load, load.digests, load.rows, load.rows)
+        columns = zip(*map(astuple, rows), strict=True)
+        arrays = [pa.array(values, c.type) for values, c in zip(columns, LEDGER.columns, strict=True)]
+        connection.insert(d.name_of(LEDGER), pa.table(arrays, schema=LEDGER.arrow_schema))
 
     def ledger(self, table: Table | None = None, partition: str | None = None) -> list[LedgerRow]:
         """Committed loads, oldest first."""
@@ -477,7 +516,10 @@ class LoadingWarehouse(ABC):
 
             sql = str(ibis.to_sql(question, dialect="duckdb"))
         with self.connect("a query") as connection:
-            return connection.fetch_arrow(translate(sql, self.dialect), parameters)
+            answer = connection.fetch_arrow(translate(sql, self.dialect), parameters)
+        return (
+            answer.rename_columns([name.lower() for name in answer.column_names]) if self.dialect.upper_case else answer
+        )
 
     def create_views(self, views: Sequence[View]) -> None:
         """Create or replace views, those that others read first."""
@@ -495,6 +537,12 @@ class LoadingWarehouse(ABC):
                 for view in materialized:
                     name = f"{self.dialect.quote(view.schema)}.{self.dialect.quote(view.name)}"
                     connection.execute(f"REFRESH MATERIALIZED VIEW {name}")
+
+
+def _not_loaded(request: Request, load: PartitionLoad, decisions: dict[str, Decision]) -> LoadResult:
+    decision = decisions[load.partition]
+    name = request.table.qualified_name
+    return LoadResult(name, load.partition, load.version, decision.outcome, reason=decision.reason)
 
 
 def ledger_row(values: Sequence) -> LedgerRow:

@@ -70,6 +70,12 @@ class LatestPartition:
     table: Table
     key: tuple[str, ...] = ()
 
+    @property
+    def digest(self) -> str:
+        """Changes with what the table holds: its columns and its key."""
+        described = [*(f"{column.name} {column.type}" for column in self.table.columns), "by", *self.key]
+        return f"sha256:{hashlib.sha256(', '.join(described).encode()).hexdigest()}"
+
 
 Outcome = Literal["loaded", "skipped", "refused"]
 
@@ -89,7 +95,11 @@ class LoadResult:
 
 @dataclass(frozen=True, slots=True)
 class LedgerRow:
-    """A committed load. `outcome` is `confirmed` where a newer version brought the same content."""
+    """A committed load.
+
+    `outcome` is `confirmed` where a newer version brought the same content, and `built` for a derived table that was
+    computed as a whole, because it is new or its columns changed.
+    """
 
     load_number: int
     table_name: str
@@ -116,7 +126,7 @@ LEDGER = Table(
         Column("table_name", pa.string(), "schema.table", nullable=False, max_bytes=512),
         Column("partition", pa.string(), "what was replaced; blank for a whole table", nullable=False, max_bytes=512),
         Column("version", pa.string(), "version of the delivery; sorts", nullable=False, max_bytes=512),
-        Column("outcome", pa.string(), "loaded, or confirmed: newer, with the same content", nullable=False),
+        Column("outcome", pa.string(), "loaded, confirmed or built", nullable=False),
         Column("source_digests", pa.string(), "digests of the objects loaded", nullable=False, max_bytes=8000),
         Column("rows", pa.int64(), "rows that the load brought", nullable=False),
         Column("rows_before", pa.int64(), "rows that the load took out", nullable=False),
@@ -196,6 +206,10 @@ class Request:
             raise ValueError(
                 f"a partition of {self.table.qualified_name} is no {column.type} for its column {column.name}: {error}"
             ) from None
+
+    def value_of(self, partition: str) -> pa.Scalar:
+        """A partition's name as a value of the partition column."""
+        return pa.scalar(partition, pa.string()).cast(self.partition_column.type)
 
     def _check(self, derived: LatestPartition) -> None:
         name = derived.table.qualified_name

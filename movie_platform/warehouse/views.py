@@ -10,6 +10,8 @@ from sqlglot import exp
 from movie_platform.warehouse.dialect import Dialect
 
 DIALECT = "duckdb"
+MAIN = "main"
+"""The schema of tables that are named without one."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,12 @@ class View:
             )
         within = {cte.alias for cte in select.find_all(exp.CTE)}
         reads = {
-            f"{table.db or 'main'}.{table.name}"
+            f"{table.db or MAIN}.{table.name}"
             for table in select.find_all(exp.Table)
             if table.name and (table.db or table.name not in within)
         }
         return cls(
-            schema=target.db or "main",
+            schema=target.db or MAIN,
             name=target.name,
             select=select.sql(dialect=DIALECT),
             materialized=create.find(exp.MaterializedProperty) is not None,
@@ -74,13 +76,18 @@ def in_order(views: Iterable[View]) -> tuple[View, ...]:
 
 
 def translate(sql: str, dialect: Dialect) -> str:
-    """A SELECT written in DuckDB's dialect, in the engine's, with names quoted the engine's way."""
-    tree = sqlglot.parse_one(sql, read=DIALECT)
+    """A SELECT written in DuckDB's dialect, in the engine's: names quoted its way, tables with their schema."""
     if dialect.name == DIALECT:
         return sql
-    for identifier in tree.find_all(exp.Identifier):
+    tree = sqlglot.parse_one(sql, read=DIALECT)
+    within = {cte.alias for cte in tree.find_all(exp.CTE)}
+    for table in list(tree.find_all(exp.Table)):
+        if isinstance(table.this, exp.Identifier) and not table.db and table.name not in within:
+            table.set("db", exp.to_identifier(MAIN))
+    for identifier in list(tree.find_all(exp.Identifier)):
         name = identifier.name
-        identifier.replace(exp.to_identifier(name.upper() if dialect.upper_case else name, quoted=True))
+        identifier.set("this", name.upper() if dialect.upper_case else name)
+        identifier.set("quoted", True)
     return tree.sql(dialect=dialect.name)
 
 
@@ -90,4 +97,4 @@ def statements(view: View, dialect: Dialect) -> Sequence[str]:
     select = translate(view.select, dialect)
     if view.materialized and dialect.materialized_views:
         return (f"DROP MATERIALIZED VIEW IF EXISTS {name}", f"CREATE MATERIALIZED VIEW {name} AS {select}")
-    return (f"CREATE OR REPLACE VIEW {name} AS {select}",)
+    return (f"CREATE OR REPLACE VIEW {name} AS {select} {dialect.view_options}".rstrip(),)

@@ -2,7 +2,8 @@
 
 import hashlib
 import io
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -13,9 +14,19 @@ import pyarrow.parquet as pq
 import pytest
 
 from movie_platform.lake import ObjectStore, open_store
+from movie_platform.settings import load_settings
 from movie_platform.table import Column, Table
-from movie_platform.warehouse import LatestPartition, LoadResult, PartitionLoad, Provenance, Source, Warehouse
+from movie_platform.warehouse import (
+    LatestPartition,
+    LoadResult,
+    PartitionLoad,
+    Provenance,
+    Source,
+    Warehouse,
+    open_warehouse,
+)
 from movie_platform.warehouse.duckdb import DuckDBWarehouse
+from movie_platform_tests.warehouse.redshift_stand_in import RedshiftStandIn, redshift_stand_in
 
 WINDOWS = Table(
     name="imdb_movie_windows",
@@ -80,7 +91,13 @@ class Loader:
     def rows(self, table: Table) -> list[Row]:
         """A table's rows in a stable order."""
         sql = f'SELECT * FROM "{table.schema}"."{table.name}"'
-        return sorted(self.warehouse.query(sql).to_pylist(), key=repr)
+        rows = self.warehouse.query(sql).to_pylist()
+        for name in table.column_names:
+            if pa.types.is_nested(table[name].type):
+                # Engines without nested types answer with JSON.
+                for row in rows:
+                    row[name] = json.loads(row[name]) if isinstance(row[name], str) else row[name]
+        return sorted(rows, key=repr)
 
 
 def movie(movie_id: int, title: str | None = "Up", rating: float | None = 8.3) -> Row:
@@ -97,13 +114,26 @@ def duckdb_path(tmp_path: Path) -> Path:
     return tmp_path / "warehouse.duckdb"
 
 
-@pytest.fixture(params=["duckdb"])
+@pytest.fixture(params=["duckdb", "redshift"])
 def loader(request: pytest.FixtureRequest) -> Loader:
     """Loads into a fresh warehouse; the test runs once per engine."""
-    engines: dict[str, Callable[[], Loader]] = {"duckdb": lambda: _duckdb(request)}
-    return engines[request.param]()
+    loader = request.getfixturevalue(f"{request.param}_loader")
+    assert isinstance(loader, Loader)
+    return loader
 
 
-def _duckdb(request: pytest.FixtureRequest) -> Loader:
-    path = request.getfixturevalue("duckdb_path")
-    return Loader(DuckDBWarehouse(path, wait=timedelta(minutes=2)), request.getfixturevalue("lake"))
+@pytest.fixture
+def duckdb_loader(duckdb_path: Path, lake: ObjectStore) -> Loader:
+    return Loader(DuckDBWarehouse(duckdb_path, wait=timedelta(minutes=2)), lake)
+
+
+@pytest.fixture
+def redshift(postgres: str) -> Iterator[RedshiftStandIn]:
+    with redshift_stand_in(postgres) as stand_in:
+        yield stand_in
+
+
+@pytest.fixture
+def redshift_loader(redshift: RedshiftStandIn, bucket: str) -> Loader:
+    settings = load_settings(warehouse=redshift.address, warehouse_password=redshift.password, warehouse_wait="2m")
+    return Loader(open_warehouse(settings), open_store(bucket))

@@ -128,5 +128,6 @@ def test_twenty_loads_from_several_processes_all_arrive_though_one_is_killed_in_
     assert [process.exitcode for process in processes] == [0, 0, 0]
     assert len(loader.rows(WINDOWS)) == 40
     assert [row["title"] for row in loader.rows(MOVIES) if row["movie_id"] == 1] == [f"as of {windows[-1]}"]
-    assert sorted(row.partition for row in loader.warehouse.ledger()) == windows
-    assert sorted(row.load_number for row in loader.warehouse.ledger()) == list(range(1, 21))
+    assert sorted(row.partition for row in loader.warehouse.ledger(WINDOWS)) == windows
+    numbers = [row.load_number for row in loader.warehouse.ledger()]
+    assert numbers == sorted(set(numbers))

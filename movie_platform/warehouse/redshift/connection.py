@@ -1,0 +1,227 @@
+"""A connection to the cluster or workgroup: how to log in, and errors that never carry a secret."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import pyarrow as pa
+
+from movie_platform.errors import PlatformError, SettingsError, WorldUnavailable
+from movie_platform.warehouse.connection import TransactionConflict
+from movie_platform.warehouse.dialect import Sql, statement
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+MOST_PARAMETERS = 20_000
+CONFLICTS = {"40001", "40P01", "23505", "42P07", "42P06"}
+"""SQLSTATEs of transactions, and of tables made, that came second."""
+CONFLICT_SIGNS = ("Serializable isolation violation", "concurrent transaction")
+"""What Redshift says of the same where its SQLSTATE is only that of an internal error."""
+CANCELLED = "57014"
+ARROW_TYPES = {
+    16: pa.bool_(),
+    17: pa.binary(),
+    20: pa.int64(),
+    21: pa.int16(),
+    23: pa.int32(),
+    700: pa.float32(),
+    701: pa.float64(),
+    1082: pa.date32(),
+    1114: pa.timestamp("us"),
+    1184: pa.timestamp("us", tz="UTC"),
+}
+NUMERIC = 1700
+
+
+@dataclass(frozen=True)
+class Login:
+    """Where to log in and how: a password, a secret in Secrets Manager, or else IAM.
+
+    An address is `redshift://[user@]host[:port]/database[?sslmode=...&workgroup=...&cluster=...&region=...]`.
+    """
+
+    address: str
+    password: "SecretStr | None" = None
+    secret: str | None = None
+
+    def arguments(self) -> dict[str, Any]:
+        """What the driver is given; made anew for every connection, so that rotated secrets are taken up."""
+        parts = urlsplit(self.address)
+        options = dict(parse_qsl(parts.query))
+        arguments: dict[str, Any] = {
+            "host": parts.hostname,
+            "port": parts.port or 5439,
+            "database": unquote(parts.path.strip("/")) or "dev",
+            "tcp_keepalive": True,
+        }
+        if options.get("sslmode") == "disable":
+            arguments["ssl"] = False
+        else:
+            arguments |= {"ssl": True, "sslmode": options.get("sslmode", "verify-ca")}
+        if self.secret is not None:
+            return arguments | _from_secrets_manager(self.secret)
+        if self.password is not None:
+            if not parts.username:
+                raise SettingsError("MOVIE_PLATFORM_WAREHOUSE names no user for MOVIE_PLATFORM_WAREHOUSE_PASSWORD")
+            return arguments | {"user": unquote(parts.username), "password": self.password.get_secret_value()}
+        return arguments | self._iam(parts.hostname or "", unquote(parts.username or ""), options)
+
+    def _iam(self, host: str, user: str, options: dict[str, str]) -> dict[str, Any]:
+        arguments: dict[str, Any] = {"iam": True}
+        if "region" in options:
+            arguments["region"] = options["region"]
+        if "workgroup" in options or host.endswith(".redshift-serverless.amazonaws.com"):
+            workgroup = options.get("workgroup") or host.split(".", 1)[0]
+            return arguments | {"is_serverless": True, "serverless_work_group": workgroup}
+        cluster = options.get("cluster") or host.split(".", 1)[0]
+        return arguments | {"cluster_identifier": cluster, "db_user": user}
+
+
+def _from_secrets_manager(name: str) -> dict[str, Any]:
+    import boto3
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        text = boto3.client("secretsmanager").get_secret_value(SecretId=name)["SecretString"]
+        secret = json.loads(text)
+        return {"user": secret["username"], "password": secret["password"]}
+    except (BotoCoreError, ClientError) as error:
+        raise WorldUnavailable(f"the warehouse's secret {name} could not be read: {error}") from None
+    except (ValueError, KeyError, TypeError):
+        # The cause would show what is in the secret.
+        raise SettingsError(f"the warehouse's secret {name} is no JSON with username and password") from None
+
+
+class RedshiftConnection:
+    def __init__(self, inner: Any, wait: timedelta) -> None:
+        self.inner = inner
+        self.wait = wait
+
+    def execute(self, sql: str, parameters: Sequence[object] = ()) -> None:
+        self._run(sql, parameters).close()
+
+    def fetch(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple]:
+        cursor = self._run(sql, parameters)
+        rows = [tuple(row) for row in cursor.fetchall()]
+        cursor.close()
+        return rows
+
+    def fetch_arrow(self, sql: str, parameters: Sequence[object] = ()) -> pa.Table:
+        cursor = self._run(sql, parameters)
+        rows, described = cursor.fetchall(), cursor.description
+        cursor.close()
+        columns = list(zip(*rows, strict=True)) or [()] * len(described)
+        arrays = [_arrow(values, column[1]) for values, column in zip(columns, described, strict=True)]
+        names = [name.decode() if isinstance(name, bytes) else name for name, *_ in described]
+        return pa.table(arrays, names=names)
+
+    def insert(self, into: Sql, rows: pa.Table) -> None:
+        step = max(1, MOST_PARAMETERS // rows.num_columns)
+        one = f"({', '.join('?' * rows.num_columns)})"
+        for start in range(0, rows.num_rows, step):
+            part = rows.slice(start, step).to_pylist()
+            values = Sql(", ".join([one] * len(part)))
+            parameters = [value for row in part for value in row.values()]
+            self.execute(statement("insert_values", target=into, values=values), parameters)
+
+    def begin(self) -> None:
+        self.execute("BEGIN")
+
+    def commit(self) -> None:
+        self.execute("COMMIT")
+
+    def rollback(self) -> None:
+        if self.inner.in_transaction:
+            self.execute("ROLLBACK")
+
+    def lock(self, table: Sql) -> None:
+        """Take a table for this transaction, waiting for others no longer than the settings allow."""
+        self.execute(f"SET statement_timeout TO {max(1, int(self.wait.total_seconds() * 1000))}")
+        try:
+            self.execute(f"LOCK {table}")
+        except Cancelled:
+            raise WorldUnavailable(
+                f"{table} is still locked by another load after {self.wait.total_seconds():g} s. Try again, or look "
+                "into svv_transactions for who holds it."
+            ) from None
+        self.execute("SET statement_timeout TO 0")
+
+    def _run(self, sql: str, parameters: Sequence[object]) -> Any:
+        import redshift_connector
+
+        cursor = self.inner.cursor()
+        cursor.paramstyle = "qmark"
+        try:
+            cursor.execute(sql, tuple(parameters))
+        except redshift_connector.Error as error:
+            raise _translated(error) from None
+        except (OSError, AttributeError) as error:
+            # The driver lets a broken socket through as it is, and as an AttributeError once it has closed it.
+            raise WorldUnavailable(f"the connection to Redshift broke: {type(error).__name__}") from None
+        return cursor
+
+
+class Cancelled(WorldUnavailable):
+    """A statement that waited longer than it may."""
+
+
+class RedshiftRefused(PlatformError):
+    """Redshift answered a statement with an error."""
+
+
+def _translated(error: Exception) -> Exception:
+    import redshift_connector
+
+    details = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
+    code, message = details.get("C", ""), details.get("M") or str(error)
+    if code in CONFLICTS or any(sign in message for sign in CONFLICT_SIGNS):
+        return TransactionConflict(message)
+    if code == CANCELLED:
+        return Cancelled(f"Redshift cancelled the statement: {message}")
+    if isinstance(error, redshift_connector.InterfaceError | redshift_connector.OperationalError):
+        return WorldUnavailable(f"Redshift could not be reached: {message}")
+    more = "; ".join(str(details[field]) for field in ("D", "H") if details.get(field))
+    return RedshiftRefused(f"Redshift refuses: {message}{f' ({more})' if more else ''}")
+
+
+def _arrow(values: Sequence[object], oid: int) -> pa.Array:
+    if oid == NUMERIC:
+        return (
+            pa.array(values) if any(value is not None for value in values) else pa.nulls(len(values), pa.decimal128(38))
+        )
+    return pa.array(values, ARROW_TYPES.get(oid, pa.string()))
+
+
+@contextmanager
+def connected(login: Login, purpose: str, wait: timedelta) -> Iterator[RedshiftConnection]:
+    """A session of its own; `purpose` is its application's name, where the cluster's people can see it."""
+    import redshift_connector
+
+    arguments = login.arguments()
+    try:
+        inner = redshift_connector.connect(**arguments, application_name=f"movie-platform: {purpose}"[:60])
+    except (redshift_connector.Error, OSError, ValueError) as error:
+        where = f"{arguments['host']}:{arguments['port']}/{arguments['database']}"
+        raise WorldUnavailable(
+            f"no connection to {where}: {_without_secrets(error, arguments)}. Check the address, the user, its "
+            "password or IAM permissions, and the network."
+        ) from None
+    inner.autocommit = True
+    try:
+        yield RedshiftConnection(inner, wait)
+    finally:
+        # If it broke earlier, the error of that is on its way already.
+        with suppress(redshift_connector.Error, OSError):
+            inner.close()
+
+
+def _without_secrets(error: Exception, arguments: dict[str, Any]) -> str:
+    details = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
+    text = str(details.get("M") or error) or type(error).__name__
+    password = arguments.get("password")
+    return text.replace(password, "(hidden)") if password else text

@@ -1,0 +1,128 @@
+"""Redshift as a warehouse: Parquet parts and a manifest in the lake, one COPY, then the transaction."""
+
+import json
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+from movie_platform.errors import LoadRefused, SettingsError
+from movie_platform.lake import ObjectStore
+from movie_platform.table import Column, Table
+from movie_platform.warehouse.connection import Connection
+from movie_platform.warehouse.dialect import Sql, literal, statement
+from movie_platform.warehouse.loading import LoadingWarehouse, Staging
+from movie_platform.warehouse.loads import LEDGER
+from movie_platform.warehouse.redshift.connection import Login, RedshiftRefused, connected
+from movie_platform.warehouse.redshift.dialect import LONGEST_TEXT, REDSHIFT, is_text, physical, reported_type, room
+from movie_platform.warehouse.restaging import parquet_parts
+
+STAGE = "stage/loads/"
+STAGED_FOR = timedelta(days=1)
+"""Staged objects older than this were left behind by a load that was killed."""
+
+
+class RedshiftWarehouse(LoadingWarehouse):
+    """Loads from a lake on S3. The cluster reads it with an IAM role of its own: no credential is in any statement."""
+
+    dialect = REDSHIFT
+
+    def __init__(self, login: Login, *, iam_role: str = "default", wait: timedelta = timedelta(minutes=10)) -> None:
+        self.login = login
+        self.iam_role = iam_role
+        self.wait = wait
+
+    @contextmanager
+    def connect(self, purpose: str) -> Iterator[Connection]:
+        with connected(self.login, purpose, self.wait) as connection:
+            yield connection
+
+    def lock_ledger(self, connection: Connection) -> None:
+        connection.lock(self.dialect.name_of(LEDGER))  # type: ignore[attr-defined]
+
+    @contextmanager
+    def stage(self, connection: Connection, staging: Staging, into: Sql) -> Iterator[None]:
+        lake = staging.lake
+        if not lake.uri.startswith("s3://"):
+            raise SettingsError(f"Redshift loads from S3 only, and MOVIE_PLATFORM_LAKE_URI is {lake.uri}")
+        _sweep(lake)
+        folder = f"{STAGE}{uuid.uuid4().hex}/"
+        written: list[str] = []
+        try:
+            entries = []
+            for number, part in enumerate(parquet_parts(staging, physical)):
+                key = f"{folder}{number:04}.parquet"
+                written.append(key)
+                lake.write(key, part)
+                entries.append({"url": lake.uri_of(key), "mandatory": True, "meta": {"content_length": len(part)}})
+            if entries:
+                written.append(f"{folder}manifest")
+                lake.write(written[-1], json.dumps({"entries": entries}).encode())
+                self._copy(connection, staging.request.table, into, lake.uri_of(written[-1]))
+            yield
+        finally:
+            lake.delete(written)
+
+    def _copy(self, connection: Connection, table: Table, into: Sql, manifest: str) -> None:
+        try:
+            connection.execute(copy_statement(table, into, manifest, self.iam_role))
+        except RedshiftRefused as error:
+            rows = connection.fetch(statement("redshift_load_errors"))
+            found = "; ".join(
+                f"{column or 'a column'}: {message} (in {file})" for file, column, message in _stripped(rows)
+            )
+            raise LoadRefused(f"{table.qualified_name} does not take these rows: {found or error}") from error
+
+    def make_room(self, connection: Connection, table: Table, longest: dict[str, int]) -> None:
+        """Text columns grow to what their description says, or to what a load brings; they never shrink."""
+        columns = connection.fetch(self._columns_sql, (table.schema, table.name))
+        lengths = {name: characters for name, _, characters, *_ in columns}
+        for column in table.columns:
+            if is_text(column.type):
+                needed = column.max_bytes or room(longest.get(column.name, 0))
+                if longest.get(column.name, 0) > LONGEST_TEXT:
+                    raise LoadRefused(
+                        f"{table.qualified_name}: a text of {longest[column.name]} bytes in {column.name} is "
+                        f"longer than Redshift's {LONGEST_TEXT}. Reject the row before the load."
+                    )
+                if lengths[column.name] < needed:
+                    name = self.dialect.quote(column.name)
+                    connection.execute(
+                        f"ALTER TABLE {self.dialect.name_of(table)} ALTER COLUMN {name} TYPE VARCHAR({needed})"
+                    )
+
+    @property
+    def _columns_sql(self) -> str:
+        return statement("redshift_columns")
+
+    def found_types(self, connection: Connection, table: Table) -> dict[str, str]:
+        rows = connection.fetch(self._columns_sql, (table.schema, table.name))
+        return {
+            name: f"numeric({precision},{scale})" if kind == "numeric" else kind
+            for name, kind, _, precision, scale in rows
+        }
+
+    def reported_types(self, connection: Connection, columns: Sequence[Column]) -> list[str]:
+        return [reported_type(column) for column in columns]
+
+
+def copy_statement(table: Table, into: Sql, manifest: str, iam_role: str) -> str:
+    """COPY of the parts that a manifest lists; nested columns become SUPER."""
+    nested = any(reported_type(column) == "super" for column in table.columns)
+    return statement(
+        "redshift_copy",
+        target=into,
+        manifest=literal(manifest),
+        iam_role=Sql("default") if iam_role == "default" else literal(iam_role),
+        nested=Sql("SERIALIZETOJSON" if nested else ""),
+    ).rstrip()
+
+
+def _stripped(rows: Sequence[tuple]) -> list[tuple]:
+    return [tuple(str(value or "").strip() for value in row) for row in rows]
+
+
+def _sweep(lake: ObjectStore) -> None:
+    """Remove what killed loads left in the stage."""
+    oldest = datetime.now(UTC) - STAGED_FOR
+    lake.delete([info.key for info in lake.objects(STAGE) if info.modified < oldest])

@@ -1,0 +1,98 @@
+"""A load's rows as few large Parquet parts with exactly the table's columns, for engines that copy whole files.
+
+A thousand windows become one part, the partition's name becomes a column, and every value is measured on the way:
+what an engine would cut, or refuse with a message that names no row, is refused here by name.
+"""
+
+import io
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from movie_platform.errors import LoadRefused
+from movie_platform.lake import ObjectStore
+from movie_platform.table import Column, Table
+from movie_platform.warehouse.loading import Staging, refuse_long_text, refuse_strangers
+
+PART_BYTES = 64 * 1024 * 1024
+BATCH_ROWS = 65_536
+READ_AHEAD = 16
+
+Convert = Callable[[pa.ChunkedArray, Column], pa.ChunkedArray]
+
+
+def parquet_parts(staging: Staging, convert: Convert) -> Iterator[bytes]:
+    """Parquet of at most about 64 MB each; `convert` gives a column the physical form that the engine takes."""
+    table = staging.request.table
+    waiting: list[pa.Table] = []
+    for rows in _rows(staging):
+        _check(table, rows, staging.longest)
+        waiting.append(rows)
+        if sum(part.nbytes for part in waiting) >= PART_BYTES:
+            yield _parquet(table, pa.concat_tables(waiting), convert)
+            waiting = []
+    if waiting:
+        yield _parquet(table, pa.concat_tables(waiting), convert)
+
+
+def _rows(staging: Staging) -> Iterator[pa.Table]:
+    lake, placed = staging.lake, staging.placed
+    with ThreadPoolExecutor(READ_AHEAD) as pool:
+        for start in range(0, len(placed), READ_AHEAD):
+            some = placed[start : start + READ_AHEAD]
+            for (partition, _), path in zip(some, pool.map(lambda p: _source(lake, p[1].key), some), strict=True):
+                with pq.ParquetFile(path) as file:
+                    for batch in file.iter_batches(BATCH_ROWS):
+                        yield _aligned(staging, pa.table(batch), partition)
+
+
+def _source(lake: ObjectStore, key: str) -> Path | pa.BufferReader:
+    path = lake.local_path(key)
+    return path if path is not None else pa.BufferReader(lake.read(key))
+
+
+def _aligned(staging: Staging, rows: pa.Table, partition: str) -> pa.Table:
+    """The table's columns in its order and types, the partition's filled from its name."""
+    request = staging.request
+    own = request.partition_column.name if request.replaces == "partitions" else None
+    arrays = []
+    for column in request.table.columns:
+        if column.name == own:
+            value = request.value_of(partition)
+            if staging.holds_partition:
+                same = pc.equal(rows[column.name].cast(column.type), value)
+                refuse_strangers(staging, len(same) - (pc.sum(same).as_py() or 0))
+            arrays.append(pa.chunked_array([pa.repeat(value, rows.num_rows)]))
+        else:
+            arrays.append(rows[column.name].cast(column.type))
+    return pa.table(arrays, names=list(request.table.column_names))
+
+
+def _check(table: Table, rows: pa.Table, longest: dict[str, int]) -> None:
+    for column in table.columns:
+        values = rows[column.name]
+        if not column.nullable and values.null_count:
+            raise LoadRefused(
+                f"{table.qualified_name} does not take these rows: {values.null_count} of them have no {column.name}, "
+                "which the table's description does not allow. Reject them before the load."
+            )
+        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+            length = pc.max(pc.binary_length(values)).as_py() or 0
+            longest[column.name] = max(length, longest.get(column.name, 0))
+            refuse_long_text(table, column, length)
+            if pc.any(pc.match_substring(values, "\0")).as_py():
+                raise LoadRefused(
+                    f"{table.qualified_name}: a text in {column.name} holds a NUL character, which this warehouse "
+                    "cannot store. Reject the row before the load."
+                )
+
+
+def _parquet(table: Table, rows: pa.Table, convert: Convert) -> bytes:
+    arrays = [convert(rows[column.name], column) for column in table.columns]
+    buffer = io.BytesIO()
+    pq.write_table(pa.table(arrays, names=list(table.column_names)), buffer, coerce_timestamps="us")
+    return buffer.getvalue()
