@@ -432,9 +432,11 @@ def _measured(kind: str, parameters: Sequence[str], where: str | None, bench: Be
                 numbers.done()
                 if not numbers.moments.count:
                     raise RuleNotComputable(f'"{parameters[0]}" has no value to take the {kind} of')
-                if kind == "Mean":
-                    return numbers.moments.mean
-                return numbers.moments.sum if kind == "Sum" else numbers.moments.standard_deviation
+                found = {"Mean": "mean", "Sum": "sum", "StandardDeviation": "standard_deviation"}[kind]
+                value: float = getattr(numbers.moments, found)
+                if not math.isfinite(value):
+                    raise RuleNotComputable(f'the {kind} of "{parameters[0]}" is beyond the range of numbers')
+                return value
 
             return f"Column.{parameters[0]}.{kind}", moments
         case "ColumnCorrelation":

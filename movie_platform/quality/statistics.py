@@ -65,7 +65,8 @@ class ExactSum:
 
 def add_products(target: ExactSum, left: np.ndarray, right: np.ndarray) -> None:
     """Adds left * right without rounding: each product as the nearest float and its exact remainder."""
-    product = left * right
+    with np.errstate(over="ignore"):
+        product = left * right
     target.add(product)
     if not np.isfinite(product).all() or np.abs(left).max(initial=0) > 1e140 or np.abs(right).max(initial=0) > 1e140:
         return

@@ -1,0 +1,109 @@
+"""Proposed rules: what is proposed when, tried on their own data."""
+
+import pandas as pd
+import pytest
+
+from movie_platform.quality import DataUnreadable, diff, evaluate, parse_ruleset, recommend
+
+
+def proposed(frame: pd.DataFrame, **options: object) -> list[str]:
+    return [recommended.rule.claim for recommended in recommend(frame, **options).rules]  # type: ignore[arg-type]
+
+
+def test_keys_are_complete_unique_and_of_a_known_length() -> None:
+    frame = pd.DataFrame({"key": [f"k{n}" for n in range(1000)]})
+
+    assert proposed(frame) == [
+        "RowCount between 500 and 2000",
+        'IsComplete "key"',
+        'Uniqueness "key" > 0.95',
+        'ColumnLength "key" between 1 and 5',
+    ]
+
+
+def test_a_column_with_gaps_is_asked_for_the_lower_bound_of_its_completeness() -> None:
+    frame = pd.DataFrame({"v": [1.5] * 843 + [None] * 157})
+
+    assert 'Completeness "v" >= 0.82' in proposed(frame)
+    assert 'ColumnValues "v" between 0.5 and 2.5 where "v is not null"' in proposed(frame)
+    assert 'ColumnValues "v" between 0.5 and 2.5' in proposed(frame, nulls="legacy")
+
+
+def test_few_values_are_listed_by_frequency_and_rare_ones_are_tolerated() -> None:
+    often = ["U"] * 500 + ["A"] * 300 + ["R"] * 130 + ["PG"] * 40 + ["G"] * 29
+    frame = pd.DataFrame({"c": [*often, "X"]})
+
+    rules = proposed(frame)
+
+    assert 'ColumnValues "c" in ["U", "A", "R"] with threshold >= 0.91' in rules
+    assert not any("PG" in rule for rule in rules)
+    assert 'ColumnValues "c" in ["U", "A", "R", "PG", "G"]' in proposed(pd.DataFrame({"c": often}))
+
+
+def test_values_of_many_kinds_are_not_listed() -> None:
+    assert not any(" in [" in rule for rule in proposed(pd.DataFrame({"c": [f"v{n % 121}" for n in range(1000)]})))
+
+
+def test_numbers_are_bounded_and_integers_asked_for_their_spread() -> None:
+    frame = pd.DataFrame({"votes": range(1000), "rating": [7.6, 9.3] * 500})
+
+    rules = proposed(frame)
+
+    assert 'StandardDeviation "votes" between 274.24 and 303.11' in rules
+    assert 'ColumnValues "votes" between -1 and 1000' in rules
+    assert 'ColumnValues "rating" between 6.6 and 10.3' in rules
+    assert not any(rule.startswith("StandardDeviation") and "rating" in rule for rule in rules)
+
+
+def test_dirt_in_a_list_is_named_and_not_made_legitimate() -> None:
+    frame = pd.DataFrame({"year": ["1994", "1995"] * 499 + ["1996", "PG"]})
+
+    recommendation = recommend(frame)
+
+    (suspicious,) = recommendation.suspicious
+    assert (suspicious.column, suspicious.value, suspicious.rows) == ("year", "PG", 1)
+    assert not any('"PG"' in recommended.rule.claim for recommended in recommendation.rules)
+
+
+@pytest.mark.parametrize("nulls", ["documented", "legacy"])
+def test_every_proposal_holds_on_its_own_data(nulls: object) -> None:
+    frame = pd.DataFrame(
+        {
+            "a b": [None, 1, 2, 3] * 50,
+            "t": ["", "x", None, "yy"] * 50,
+            "f": [0.1, -5, None, 1e300] * 50,
+            "b": [True, False] * 100,
+            "d": pd.to_datetime(["2026-01-01", None] * 100),
+            "none": [None] * 200,
+        }
+    )
+    recommendation = recommend(frame, nulls=nulls)  # type: ignore[arg-type]
+
+    again = evaluate(frame, parse_ruleset(recommendation.render()), nulls=nulls)  # type: ignore[arg-type]
+
+    assert again.score == 1.0
+    assert again.bad_count == 0
+    assert len(again.outcomes) == len(recommendation.rules) > 8
+
+
+def test_nothing_is_proposed_from_nothing() -> None:
+    with pytest.raises(DataUnreadable):
+        recommend(pd.DataFrame({"a": []}))
+
+
+def test_a_difference_names_the_rows_that_change_sides_and_the_rules_that_did_it() -> None:
+    frame = pd.DataFrame({"v": [1, 2, 3, None]})
+    old = parse_ruleset('Rules = [ ColumnValues "v" > 1 ]')
+    new = parse_ruleset('Rules = [ ColumnValues "v" < 3 where "v is not null", RowCount > 1 ]')
+
+    found = diff(old, new, frame)
+
+    assert (found.to_bad, found.to_good) == (1, 2)
+    assert [(row.row, row.now, row.rules) for row in found.rows()] == [
+        (0, "good", ('ColumnValues "v" > 1',)),
+        (2, "bad", ('ColumnValues "v" < 3 where "v is not null"',)),
+        (3, "good", ('ColumnValues "v" > 1',)),
+    ]
+    assert found.table().column("v").to_pylist() == [1, 3, None]
+    assert len(found.added) == 2
+    assert len(found.removed) == 1

@@ -1,0 +1,198 @@
+"""Each rule type on data where its answer can be worked out by hand."""
+
+import math
+from datetime import UTC, datetime
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from movie_platform.quality import Outcome, evaluate, parse_ruleset
+
+NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
+FRAME = pa.table(
+    {
+        "id": [1, 2, 3, 4, 4],
+        "v": pa.array([1.0, 2.0, 3.0, None, 4.0]),
+        "twice": pa.array([2.0, 4.0, 6.0, 1.0, 8.0]),
+        "text": ["a", "bb", "", " ", None],
+        "code": ["7", "12", "x", "3.5", None],
+        "day": pa.array([f"2026-06-{day}" for day in ("14", "13", "01", "15")] + [None]).cast(pa.timestamp("s")),
+        "iso": ["2026-06-14", "2026-06-13T10:00:00Z", "soon", "", None],
+        "flag": pa.array([True, False, True, None, True]),
+        "same": [5, 5, 5, 5, 5],
+    }
+)
+OTHER = pa.table({"key": [1, 2, 9], "v": [1.0, 2.5, 3.0], "name": ["x", "y", "z"]})
+
+
+def judge(rule: str, table: pa.Table = FRAME, **options: Any) -> Outcome:
+    options.setdefault("references", {"other": OTHER, "copy": FRAME})
+    return evaluate(table, parse_ruleset(f"Rules = [ {rule} ]"), at=NOW, **options).outcomes[0]
+
+
+@pytest.mark.parametrize(
+    ("rule", "metric", "value"),
+    [
+        ("RowCount = 5", "Dataset.*.RowCount", 5),
+        ('RowCount = 2 where "id >= 4"', "Dataset.*.RowCount", 2),
+        ("ColumnCount = 9", "Dataset.*.ColumnCount", 9),
+        ('Completeness "v" = 0.8', "Column.v.Completeness", 0.8),
+        ('Uniqueness "id" = 0.6', "Column.id.Uniqueness", 0.6),
+        ('UniqueValueRatio "id" = 0.75', "Column.id.UniqueValueRatio", 0.75),
+        ('DistinctValuesCount "id" = 4', "Column.id.DistinctValuesCount", 4),
+        ('DistinctValuesCount "text" = 4', "Column.text.DistinctValuesCount", 4),
+        ('Mean "v" = 2.5', "Column.v.Mean", 2.5),
+        ('Sum "v" = 10', "Column.v.Sum", 10),
+        ('StandardDeviation "v" between 1.118 and 1.1181', "Column.v.StandardDeviation", math.sqrt(1.25)),
+        ('Entropy "id" between 1.33 and 1.34', "Column.id.Entropy", -3 * 0.2 * math.log(0.2) - 0.4 * math.log(0.4)),
+        ('Entropy "same" = 0', "Column.same.Entropy", 0),
+        ('ColumnCorrelation "v" "twice" > 0.999', "Multicolumn.[v,twice].ColumnCorrelation", 1),
+        ('RowCountMatch "other" > 1.6', "Dataset.other.RowCountMatch", 5 / 3),
+        ('AggregateMatch "sum(v)" "sum(other.v)" > 1.5', "Column.v.AggregateMatch", 10 / 6.5),
+        ('ReferentialIntegrity "id" "other.{key}" = 0.4', "Column.id.ReferentialIntegrity", 0.4),
+        ('ReferentialIntegrity "id,v" "other.{key,v}" = 0.2', "Column.id,v.ReferentialIntegrity", 0.2),
+        ('DatasetMatch "other" "id->key" "v" = 0.2', "Dataset.other.DatasetMatch", 0.2),
+        ('DatasetMatch "copy" "id" "same"', "Dataset.copy.DatasetMatch", 1),
+        ('SchemaMatch "copy"', "Dataset.copy.SchemaMatch", 1),
+        ('SchemaMatch "other" < 0.1', "Dataset.other.SchemaMatch", 1 / 11),
+        ('ColumnNamesMatchPattern "[a-z]+"', "Dataset.*.ColumnNamesPatternMatchRatio", 1),
+        ('CustomSql "select sum(id) from primary" = 14', "Dataset.*.CustomSQL", 14),
+    ],
+)
+def test_a_statistic_is_exact(rule: str, metric: str, value: float) -> None:
+    outcome = judge(rule)
+
+    assert outcome.outcome == "Passed", outcome.failure_reason
+    assert outcome.evaluated_metrics[metric] == pytest.approx(value, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("rule", "failing"),
+    [
+        ('IsComplete "v"', [3]),
+        ('IsUnique "id"', [3, 4]),
+        ('IsUnique "id" "v"', []),
+        ('IsUnique "v"', []),
+        ('IsPrimaryKey "v"', [3]),
+        ('ColumnValues "v" > 1', [0, 3]),
+        ('ColumnValues "v" in ["1", "2.0", 3]', [3, 4]),
+        ('ColumnValues "text" = EMPTY', [0, 1, 3, 4]),
+        ('ColumnValues "text" not in [EMPTY, WHITESPACES_ONLY]', [2, 3]),
+        ('ColumnValues "text" not in [EMPTY, WHITESPACES_ONLY, NULL]', [2, 3, 4]),
+        ('ColumnValues "text" = "bb"', [0, 2, 3, 4]),
+        ('ColumnValues "text" > "a"', [0, 2, 3, 4]),
+        ('ColumnValues "code" > 5', [2, 3, 4]),
+        ('ColumnValues "code" in [7, "x"]', [1, 3, 4]),
+        ('ColumnValues "code" matches "[0-9.]+"', [2, 4]),
+        ('ColumnValues "day" > "2026-06-13"', [1, 2, 4]),
+        ('ColumnValues "day" between (now() - 3 days) and now()', [2, 4]),
+        ('ColumnValues "day" in ["2026-06-14", "2026-06-01"]', [1, 3, 4]),
+        ('ColumnValues "day" != "2026-06-14"', [0]),
+        ('ColumnValues "iso" >= "2026-06-13"', [2, 3, 4]),
+        ('ColumnValues "flag" = "true"', [1, 3]),
+        ('ColumnLength "text" >= 1', [2, 4]),
+        ('ColumnLength "text" in [0, 1]', [1]),
+        ('ColumnLength "text" not between 0 and 2', [0, 3]),
+        ('ColumnLength "id" = 1', []),
+        ('ColumnDataType "code" = "INTEGER"', [2, 3]),
+        ('ColumnDataType "code" = "DOUBLE"', [2]),
+        ('ColumnDataType "code" != "DOUBLE"', [0, 1, 3]),
+        ('ColumnDataType "iso" in ["DATE", "TIMESTAMP"]', [2, 3]),
+        ('ColumnDataType "v" = "INTEGER"', []),
+        ('ColumnDataType "text" = "STRING"', []),
+        ('ColumnDataType "flag" = "BOOLEAN"', []),
+        ('ColumnDataType "twice" = "DECIMAL(3,2)"', []),
+        ('DataFreshness "day" <= 3 days', [2, 4]),
+        ('DataFreshness "day" between 12 hours and 3 days', [2, 3, 4]),
+        ('DataFreshness "iso" < 100 hours', [2, 3, 4]),
+        ('CustomSql "select id from primary where v > 1 or text is null"', [0, 3]),
+        ('(ColumnValues "v" > 1) and (IsComplete "text")', [0, 3, 4]),
+        ('(ColumnValues "v" > 1) or (IsComplete "text")', []),
+    ],
+)
+def test_a_row_rule_names_the_rows_that_break_it(rule: str, failing: list[int]) -> None:
+    evaluation = evaluate(FRAME, parse_ruleset(f"Rules = [ {rule} ]"), at=NOW, composite="row")
+
+    assert evaluation.outcomes[0].outcome == ("Failed" if failing else "Passed"), evaluation.outcomes[0].failure_reason
+    assert [place for place, fails in enumerate(evaluation.rows.failing(0)) if fails] == failing
+    assert evaluation.outcomes[0].failing_rows == len(failing)
+    assert evaluation.bad_count == len(failing)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        'Mean "text" > 1',
+        'ColumnValues "v" > "high"',
+        'ColumnValues "flag" > 1',
+        'ColumnValues "day" = 3',
+        'ColumnValues "v" = EMPTY',
+        'ColumnValues "v" > NULL',
+        'ColumnValues "iso" > 5',
+        'ColumnCorrelation "v" "same" > 0',
+        'ColumnLength "text" > "long"',
+        'DataFreshness "id" > 3 days',
+        'DataFreshness "day" > 3',
+        'RowCount > "many"',
+        'RowCountMatch "unknown" = 1.0',
+        'AggregateMatch "median(v)" "sum(other.v)" = 1.0',
+        'AggregateMatch "sum(v)" "sum(other.nothing)" = 1.0',
+        'ReferentialIntegrity "id" "other" = 1.0',
+        'ReferentialIntegrity "id,v" "other.{key}" = 1.0',
+        'DatasetMatch "other" "id->nothing"',
+        'DetectAnomalies "Luck" "v"',
+        'FileFreshness "s3://bucket/" > 24 hours',
+        'FileUniqueness "s3://bucket/" > 0.9',
+        'IsLucky "v"',
+        '(IsComplete "id") or (IsComplete "missing")',
+    ],
+)
+def test_what_has_no_answer_is_an_error_with_a_reason(rule: str) -> None:
+    outcome = judge(rule)
+
+    assert outcome.outcome == "Error"
+    assert outcome.failure_reason
+
+
+def test_a_column_whose_name_fits_two_columns_is_an_error_unless_spelled_exactly() -> None:
+    table = pa.table({"Name": ["a"], "name": [None]})
+
+    assert judge('IsComplete "NAME"', table).outcome == "Error"
+    assert judge('IsComplete "Name"', table).outcome == "Passed"
+
+
+def test_a_share_that_is_not_quite_all_is_not_told_as_100_per_cent() -> None:
+    table = pa.table({"v": [*list(range(99999)), None]})
+
+    reason = judge('ColumnValues "v" >= 0 with threshold = 1.0', table).failure_reason or ""
+
+    assert "99.999 % pass" in reason
+
+
+def test_integers_beyond_a_doubles_reach_are_compared_exactly() -> None:
+    table = pa.table({"v": pa.array([2**60, 2**60 + 1], pa.int64())})
+
+    assert evaluate(table, parse_ruleset(f'Rules = [ ColumnValues "v" = "{2**60 + 1}" ]')).rows.failing(0).tolist() == [
+        True,
+        False,
+    ]
+
+
+def test_categories_nan_and_mixed_cells_are_judged_by_value() -> None:
+    frame = pd.DataFrame(
+        {"c": pd.Categorical(["a", None, "b"]), "n": [1.0, float("nan"), 2.0], "m": [1, "x", None]}, index=[3, 3, 3]
+    )
+    rules = 'IsComplete "c"', 'IsComplete "n"', 'ColumnValues "m" in ["1", "x"]'
+
+    evaluation = evaluate(frame, parse_ruleset(f"Rules = [ {', '.join(rules)} ]"))
+
+    assert [o.failing_rows for o in evaluation.outcomes] == [1, 1, 1]
+    assert len(evaluation.good_frame()) == 1
+    assert evaluation.good_frame()["c"].dtype == "category"
+
+
+@pytest.mark.parametrize("rule", ['Sum "v" > 0', 'Mean "v" > 0', 'StandardDeviation "v" > 0'])
+def test_a_statistic_beyond_the_range_of_numbers_is_an_error(rule: str) -> None:
+    assert judge(rule, pa.table({"v": [float("inf"), 1.0]})).outcome == "Error"
