@@ -1,0 +1,21 @@
+"""Telling people and programs how evaluations and runs ended: in the log, by SNS, by EventBridge.
+
+Knows nothing of schedulers, lakes or data: it is handed a notice, says it through every channel, and reports through
+which ones it did not come. A channel that cannot be reached never raises.
+"""
+
+from movie_platform.notify.channels import Channel, open_channel
+from movie_platform.notify.notices import EvaluationEnded, Notice, RuleResult, RunEnded
+from movie_platform.notify.notifier import Notifier, Told, open_notifier
+
+__all__ = [
+    "Channel",
+    "EvaluationEnded",
+    "Notice",
+    "Notifier",
+    "RuleResult",
+    "RunEnded",
+    "Told",
+    "open_channel",
+    "open_notifier",
+]

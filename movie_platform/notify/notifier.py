@@ -1,0 +1,72 @@
+"""A notice through every channel, tried again a few times, with an account of what came through."""
+
+import logging
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+
+from movie_platform.errors import PlatformError, WorldUnavailable
+from movie_platform.notify.channels import Channel, open_channel
+from movie_platform.notify.notices import Notice
+
+ATTEMPTS = 3
+WAITS = (1.0, 3.0)
+"""Seconds between the attempts."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What came of telling one notice: the channels that took it, and why others did not."""
+
+    by: tuple[str, ...] = ()
+    failures: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def everywhere(self) -> bool:
+        return not self.failures
+
+    def __str__(self) -> str:
+        return "; ".join([*(f"told {name}" for name in self.by), *self.failures.values()]) or "told nobody anew"
+
+
+class Notifier:
+    """Tells. A channel that fails holds back neither the others nor the caller."""
+
+    def __init__(self, channels: Sequence[Channel], *, wait: Callable[[float], None] = time.sleep) -> None:
+        self.channels = tuple(channels)
+        self._wait = wait
+        self._log = logging.getLogger("movie_platform.notify")
+
+    def tell(self, notice: Notice, *, already: Collection[str] = ()) -> Told:
+        """Say it through each channel but those that were told already. Never raises for what a channel did."""
+        by, failures = [], {}
+        for channel in self.channels:
+            if channel.name in already:
+                continue
+            if failure := self._failure(channel, notice):
+                failures[channel.name] = failure
+                self._log.error("%s was not told of: %s", notice.subject, failure)
+            else:
+                by.append(channel.name)
+        return Told(tuple(by), failures)
+
+    def _failure(self, channel: Channel, notice: Notice) -> str:
+        """Why the notice did not get through; empty where it did."""
+        last = ""
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                self._wait(WAITS[attempt - 1])
+            try:
+                channel.send(notice)
+            except WorldUnavailable as error:
+                last = f"{error} ({attempt + 1} attempts)"
+            except PlatformError as error:
+                return str(error)
+            else:
+                return ""
+        return last
+
+
+def open_notifier(settings: Sequence[str]) -> Notifier:
+    """The notifier for the parts of the setting NOTIFY. Nothing is reached before the first notice."""
+    return Notifier([open_channel(setting) for setting in dict.fromkeys(settings)])
