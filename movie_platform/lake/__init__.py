@@ -4,8 +4,9 @@ A reader never sees half an object, a killed writer leaves nothing that a reader
 can start behind a key without walking what lies before it. Raw side and lake are two stores.
 """
 
+from movie_platform.lake.address import open_store
 from movie_platform.lake.local import LocalStore
 from movie_platform.lake.s3 import S3Store
-from movie_platform.lake.store import ObjectInfo, ObjectStore, Writer, open_store
+from movie_platform.lake.store import ObjectInfo, ObjectStore, Writer
 
 __all__ = ["LocalStore", "ObjectInfo", "ObjectStore", "S3Store", "Writer", "open_store"]

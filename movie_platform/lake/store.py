@@ -112,14 +112,3 @@ class ObjectStore(ABC):
                 f"{self.uri_of(key)} could not be reached: {first_line}. Check the address, permissions and network, "
                 "or run `movie-platform doctor`."
             ) from error
-
-
-def open_store(uri: str) -> ObjectStore:
-    """The store at a `file:///` or `s3://` address. A local folder need not exist yet."""
-    if uri.startswith("s3://"):
-        from movie_platform.lake.s3 import S3Store
-
-        return S3Store(uri)
-    from movie_platform.lake.local import LocalStore
-
-    return LocalStore(uri)
