@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import ibis
 import ibis.expr.datatypes as dt
@@ -15,7 +15,7 @@ import pyarrow as pa
 from ibis.formats.pyarrow import PyArrowType
 
 from movie_platform.engine.literal import NATIVE_NONE, NATIVE_NULL, native_pattern, read_literals
-from movie_platform.engine.protocol import Format
+from movie_platform.engine.protocol import Records
 from movie_platform.engine.records import CsvFile, RecordColumn, RereadableRecords
 
 ROW_GROUP = 122_880
@@ -34,10 +34,11 @@ class DuckDBEngine:
         self._names = (f"source_{number}" for number in itertools.count(1))
         self._functions = (f"predicate_{number}" for number in itertools.count(1))
 
-    def records(self, file: CsvFile, columns: Sequence[RecordColumn]) -> ir.Table:
+    def records(self, file: CsvFile, columns: Sequence[RecordColumn]) -> Records:
         name = next(self._names)
-        self._ibis.con.register(name, RereadableRecords(file, columns))
-        return self._ibis.table(name)
+        source = RereadableRecords(file, columns)
+        self._ibis.con.register(name, source)
+        return Records(self._ibis.table(name), source.count)
 
     def literal(self, text: ir.StringValue, kind: pa.DataType) -> ir.Value:
         exact = _exact_reader(kind)(text)["value"]
@@ -64,15 +65,21 @@ class DuckDBEngine:
     def to_arrow(self, table: ir.Table) -> pa.Table:
         return self._ibis.to_pyarrow(table)
 
-    def write(self, table: ir.Table, path: Path, kind: Format, schema: pa.Schema) -> int:
+    def write(self, table: ir.Table, path: Path, schema: pa.Schema) -> int:
         types = {field.name: PyArrowType.to_ibis(field.type) for field in schema}
-        shaped = table.select(*(table[name].cast(type_) for name, type_ in types.items()))
+        query = self._query(table.select(*(table[name].cast(kind) for name, kind in types.items())))
+        return int(self._ibis.con.execute(f"COPY ({query}) TO {_text(path)} ({_PARQUET})").fetchall()[0][0])
+
+    def parquet(self, path: Path) -> ir.Table:
+        return self._ibis.read_parquet(path)
+
+    def export(self, path: Path, target: Path, kind: Literal["csv", "json"]) -> None:
+        table = self.parquet(path)
         if kind == "csv":
-            shaped = shaped.mutate(
-                **{name: shaped[name].cast(dt.json) for name, type_ in types.items() if type_.is_nested()}
-            )
-        copy = f"COPY ({self._query(shaped)}) TO {_text(path)} ({_COPY_OPTIONS[kind]})"
-        return int(self._ibis.con.execute(copy).fetchall()[0][0])
+            nested = [name for name, its_kind in table.schema().items() if its_kind.is_nested()]
+            table = table.mutate(**{name: table[name].cast(dt.json) for name in nested})
+        options = "FORMAT csv, HEADER" if kind == "csv" else "FORMAT json"
+        self._ibis.con.execute(f"COPY ({self._query(table)}) TO {_text(target)} ({options})")
 
     def _query(self, table: ir.Table) -> str:
         # Ibis makes functions and frames that an expression uses known to DuckDB only when it runs one.
@@ -92,11 +99,7 @@ class DuckDBEngine:
         self.close()
 
 
-_COPY_OPTIONS = {
-    "parquet": f"FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE {ROW_GROUP}",
-    "csv": "FORMAT csv, HEADER",
-    "json": "FORMAT json",
-}
+_PARQUET = f"FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE {ROW_GROUP}"
 
 
 def _identifier(name: str) -> str:

@@ -93,10 +93,26 @@ class RereadableRecords:
     def __init__(self, file: CsvFile, columns: Sequence[RecordColumn]) -> None:
         self._file = file
         self._columns = tuple(columns)
+        self._count: int | None = None
         read_records(file, columns).close()
 
+    def count(self) -> int:
+        """How many records the file has, known from the last scan that came to the end, or from one of its own."""
+        if self._count is None:
+            for _ in self._counted():
+                pass
+        assert self._count is not None
+        return self._count
+
+    def _counted(self) -> Iterator[pa.RecordBatch]:
+        count = 0
+        for batch in _batches(self._file, self._columns):
+            count += batch.num_rows
+            yield batch
+        self._count = count
+
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        batches = _batches(self._file, self._columns)
+        batches = self._counted()
         reader = pa.RecordBatchReader.from_batches(record_schema(self._columns), batches)
         return reader.__arrow_c_stream__(requested_schema)
 

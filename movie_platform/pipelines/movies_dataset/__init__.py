@@ -1,0 +1,1 @@
+"""The Movies Dataset: one zip -> eight tables -> nine answers."""

@@ -1,0 +1,116 @@
+"""The zip that is delivered: what is in it, and whether it may be opened at all."""
+
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import IO, BinaryIO, cast
+
+from movie_platform.engine import CsvFile
+from movie_platform.errors import InputRefused
+
+_ENCRYPTED = 0x1
+
+
+@dataclass(frozen=True)
+class Limits:
+    """A member that expands beyond one of these is a bomb, not a data set."""
+
+    max_bytes: int = 20 * 10**9
+    max_ratio: float = 200.0
+
+
+class Archive:
+    """A zip whose directory was examined: its members can be opened, each as often as needed."""
+
+    def __init__(self, name: str, zipped: zipfile.ZipFile) -> None:
+        self.name = name
+        self._zipped = zipped
+        self._members = {member.filename: member for member in zipped.infolist()}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._members
+
+    def size(self, name: str) -> int:
+        """Bytes of a member, unpacked."""
+        return self._members[name].file_size
+
+    def file(self, name: str) -> CsvFile:
+        return CsvFile(name, lambda: self._open(name))
+
+    def _open(self, name: str) -> BinaryIO:
+        return cast(BinaryIO, _Member(self.name, name, self._zipped.open(self._members[name])))
+
+
+class _Member:
+    """Reads a member; what the zip's own checksum refuses is the sender's fault, not ours."""
+
+    def __init__(self, archive: str, name: str, stream: IO[bytes]) -> None:
+        self._archive, self._name, self._stream = archive, name, stream
+
+    def read(self, size: int = -1) -> bytes:
+        try:
+            return self._stream.read(size)
+        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+            raise InputRefused(f"{self._name} in {self._archive} is damaged: {error}", rule="damaged zip") from None
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def __enter__(self) -> "_Member":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+@contextmanager
+def open_archive(source: Path | BinaryIO, name: str, limits: Limits, *, required: tuple[str, ...]) -> Iterator[Archive]:
+    """The zip at a path or in a seekable stream, examined before anything is read of it.
+
+    Refused, as `InputRefused`: what is truncated or no zip, encrypted, has an absolute name or one with `..`, the same
+    name twice, a member beyond the limits, or lacks a required file.
+    """
+    try:
+        zipped = zipfile.ZipFile(source)
+    except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError) as error:
+        raise InputRefused(f"{name} is truncated or no zip: {error}", rule="readable zip") from None
+    with zipped:
+        members = zipped.infolist()
+        for member in members:
+            _examine(member, name, limits)
+        names = [member.filename for member in members]
+        if len(set(names)) != len(names):
+            twice = next(member for member in names if names.count(member) > 1)
+            raise InputRefused(f"{name} holds {twice!r} twice", rule="distinct names")
+        for file in required:
+            if file not in names:
+                raise InputRefused(f"{name} holds no {file}, and nothing can be built without it", rule="required file")
+        yield Archive(name, zipped)
+
+
+def _examine(member: zipfile.ZipInfo, archive: str, limits: Limits) -> None:
+    path = member.filename
+    if (
+        PurePosixPath(path).is_absolute()
+        or PureWindowsPath(path).drive
+        or path.startswith("\\")
+        or ".." in PurePosixPath(path.replace("\\", "/")).parts
+    ):
+        raise InputRefused(f"{archive} holds {path!r}, a name that leads out of its folder", rule="names within")
+    if member.flag_bits & _ENCRYPTED:
+        raise InputRefused(f"{path} in {archive} is encrypted: deliver it without a password", rule="not encrypted")
+    if member.file_size > limits.max_bytes:
+        raise InputRefused(
+            f"{path} in {archive} expands to {member.file_size:,} bytes, and at most {limits.max_bytes:,} are allowed "
+            "(MOVIE_PLATFORM_DATASET_MAX_BYTES)",
+            rule="size",
+        )
+    if member.file_size > limits.max_ratio * max(member.compress_size, 1):
+        raise InputRefused(
+            f"{path} in {archive} expands to {member.file_size / max(member.compress_size, 1):,.0f} times its packed "
+            f"size, and at most {limits.max_ratio:,.0f} times is allowed (MOVIE_PLATFORM_DATASET_MAX_RATIO)",
+            rule="ratio",
+        )

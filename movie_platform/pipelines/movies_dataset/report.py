@@ -1,0 +1,109 @@
+"""What became of every record: the account of a build, and the error log made of it."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class FileAccount:
+    """Records of one file: each is out, merged with an earlier one, or rejected."""
+
+    file: str
+    records: int
+    out: int
+    merged: int
+    rejected: int
+    reasons: dict[str, int] = field(default_factory=dict)
+    """Rejected records by reason."""
+    bad_cells: dict[str, int] = field(default_factory=dict)
+    """Cells that could not be read and became null, by column; their records are out."""
+    conflicting: int = 0
+    """Records that repeat an id with other values, and were kept."""
+
+    @property
+    def is_conserved(self) -> bool:
+        return self.records == self.out + self.merged + self.rejected
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """A foreign key: of so many rows so many name a movie that movies_master does not have. They stay."""
+
+    table: str
+    rows: int
+    unknown: int
+
+    @property
+    def share(self) -> float:
+        return self.unknown / self.rows if self.rows else 0.0
+
+
+@dataclass
+class BuildReport:
+    """Rows per table, the account of each file, and what was missing."""
+
+    engine: str
+    rows: dict[str, int] = field(default_factory=dict)
+    files: list[FileAccount] = field(default_factory=list)
+    unknown: list[Unknown] = field(default_factory=list)
+    missing: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Files that the zip lacks, and the tables that were skipped for it."""
+    seconds: float = 0.0
+
+    @property
+    def is_conserved(self) -> bool:
+        return all(account.is_conserved for account in self.files)
+
+    @property
+    def rejected(self) -> int:
+        return sum(account.rejected for account in self.files)
+
+    def account(self, file: str) -> FileAccount | None:
+        return next((account for account in self.files if account.file == file), None)
+
+    def as_json(self) -> dict[str, Any]:
+        return {**asdict(self), "conserved": self.is_conserved}
+
+
+def error_lines(report: BuildReport, rejects: Iterable[dict[str, Any]]) -> str:
+    """The error log: one JSON object a line for each file, scope, reason and column, with its count and an example,
+    then for what is missing, repeated or unknown. `rejects` are rows `source, scope, reason, column, count, first`."""
+    lines: list[dict[str, Any]] = [
+        {
+            "file": reject["source"],
+            "what": "record rejected" if reject["scope"] == "row" else "cell set to null",
+            "reason": reject["reason"],
+            "column": reject["column"],
+            "count": reject["count"],
+            "first_record": reject["first"],
+        }
+        for reject in rejects
+    ]
+    lines += [
+        {"file": file, "what": "file missing", "reason": "not in the zip", "skipped_tables": list(tables)}
+        for file, tables in report.missing.items()
+    ]
+    lines += [
+        {
+            "file": account.file,
+            "what": "id repeated with other values",
+            "reason": "kept, all of them",
+            "count": account.conflicting,
+        }
+        for account in report.files
+        if account.conflicting
+    ]
+    lines += [
+        {
+            "table": unknown.table,
+            "what": "movie unknown",
+            "reason": "not in movies_master; kept",
+            "count": unknown.unknown,
+            "share": round(unknown.share, 6),
+        }
+        for unknown in report.unknown
+        if unknown.unknown
+    ]
+    return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)

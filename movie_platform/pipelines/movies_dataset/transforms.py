@@ -1,0 +1,308 @@
+"""Records of the files -> the eight tables, as Ibis expressions that know nothing of the engine they run on.
+
+Each file is parsed into a table with a row per record: its number, its values, and the reason where it is rejected.
+What becomes of it from there is a filter away, so that every record is either out, merged or rejected.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import ibis
+import ibis.expr.types as ir
+import pyarrow as pa
+
+from movie_platform.engine import RAW, REASON, REASON_COLUMN, RECORD_NUMBER
+from movie_platform.pipelines.movies_dataset.tables import (
+    CAST,
+    CAST_MEMBER,
+    CREW,
+    CREW_MEMBER,
+    KEYWORDS,
+    MOVIES_MASTER,
+)
+
+ReadLiteral = Callable[[ir.StringValue, pa.DataType], ir.Value]
+
+NOT_A_LITERAL = "not a literal of its column's type"
+_PLACES = 9
+_INTEGER = r"^[+-]?[0-9]+(\.0*)?$"
+_NUMBER = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+_ISO_DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+_SPREADSHEET_DAY = r"^([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})$"
+_ZERO_WHERE_BLANK = ("budget", "popularity", "revenue", "vote_count")
+_AVERAGED = (*_ZERO_WHERE_BLANK, "runtime", "vote_average")
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """A file's records with their values; `bad_cells` names the columns whose cells may have become null, each with its
+    raw text in `raw_<column>`."""
+
+    table: ir.Table
+    bad_cells: tuple[str, ...] = ()
+
+    @property
+    def sound(self) -> ir.Table:
+        return self.table.filter(self.table[REASON].isnull())
+
+
+def rejected_records(table: ir.Table, source: str) -> ir.Table:
+    """The records that were left out, in the shape of the rejects table."""
+    left_out = table.filter(table[REASON].notnull())
+    return left_out.select(
+        source=ibis.literal(source),
+        record_number=left_out[RECORD_NUMBER],
+        scope=ibis.literal("row"),
+        reason=left_out[REASON],
+        column=left_out[REASON_COLUMN],
+        raw=left_out[RAW],
+    )
+
+
+def rejects(parsed: Parsed, source: str) -> ir.Table:
+    """What could not be loaded, records and cells, in order."""
+    parts = [rejected_records(parsed.table, source)]
+    sound = parsed.sound
+    for name in parsed.bad_cells:
+        bad = sound.filter(sound[f"raw_{name}"].notnull())
+        parts.append(
+            bad.select(
+                source=ibis.literal(source),
+                record_number=bad[RECORD_NUMBER],
+                scope=ibis.literal("cell"),
+                reason=ibis.literal(_CELL_REASONS.get(name, NOT_A_LITERAL)),
+                column=ibis.literal(name),
+                raw=bad[f"raw_{name}"],
+            )
+        )
+    return (
+        ibis.union(*parts).order_by("record_number", "column") if len(parts) > 1 else parts[0].order_by("record_number")
+    )
+
+
+def summed_up(rejects: ir.Table) -> ir.Table:
+    """How many rejects of which kind, and the first record of each."""
+    kinds = rejects.group_by(["source", "scope", "reason", "column"])
+    counted = kinds.aggregate(count=rejects.count(), first=rejects.record_number.min())
+    return counted.order_by(ibis.desc("scope"), "first", "reason", "column")
+
+
+_CELL_REASONS = {
+    "adult": "neither true nor false",
+    "video": "neither true nor false",
+    "budget": "not an integer",
+    "revenue": "not an integer",
+    "vote_count": "not an integer",
+    "popularity": "not a number",
+    "runtime": "not a number",
+    "vote_average": "not a number",
+    "release_date": "not a date",
+}
+
+
+def parse_movies(records: ir.Table, literal: ReadLiteral) -> Parsed:
+    """Values of movies_metadata.csv. A cell that is none of its column's kind is null, with its raw text beside it."""
+    values: dict[str, ir.Value] = {}
+    raw: dict[str, ir.Value] = {}
+    for column in MOVIES_MASTER.columns:
+        if column.name == "id":
+            continue
+        cell = records[column.name]
+        text = cell.strip()
+        if pa.types.is_string(column.type):
+            values[column.name] = text.nullif("")
+            continue
+        if pa.types.is_nested(column.type):
+            values[column.name] = literal(cell, column.type)
+            expected = ~text.isin(["", "None"])
+        else:
+            values[column.name] = _PLAIN[column.type](text)
+            expected = text != ""
+        raw[f"raw_{column.name}"] = ibis.ifelse(expected & values[column.name].isnull(), cell, ibis.null("string"))
+    table = records.select(RECORD_NUMBER, REASON, REASON_COLUMN, RAW, "id", **values, **raw)
+    return Parsed(table, tuple(name.removeprefix("raw_") for name in raw))
+
+
+def _truth(text: ir.StringValue) -> ir.BooleanValue:
+    return ibis.cases((text.upper() == "TRUE", True), (text.upper() == "FALSE", False), else_=ibis.null("boolean"))
+
+
+def _integer(text: ir.StringValue) -> ir.Value:
+    return ibis.ifelse(text.re_search(_INTEGER), text.re_replace(r"\.0*$", ""), ibis.null("string")).try_cast("int64")
+
+
+def _number(text: ir.StringValue) -> ir.Value:
+    return ibis.ifelse(text.re_search(_NUMBER), text, ibis.null("string")).try_cast("float64")
+
+
+def _day(text: ir.StringValue) -> ir.Value:
+    """Dates as 1995-10-30, or as 10/30/1995 where a spreadsheet wrote them."""
+    month, day, year = (text.re_extract(_SPREADSHEET_DAY, group) for group in (1, 2, 3))
+    american = year + ibis.literal("-") + month.lpad(2, "0") + ibis.literal("-") + day.lpad(2, "0")
+    return ibis.cases(
+        (text.re_search(_ISO_DAY), text), (text.re_search(_SPREADSHEET_DAY), american), else_=ibis.null("string")
+    ).try_cast("date")
+
+
+_PLAIN: dict[pa.DataType, Callable[[ir.StringValue], ir.Value]] = {
+    pa.bool_(): _truth,
+    pa.int64(): _integer,
+    pa.float64(): _number,
+    pa.date32(): _day,
+}
+
+
+def movies_master(parsed: Parsed) -> ir.Table:
+    """One row per id, in the order in which the ids first appear: numbers averaged, of the rest the first value."""
+    sound = parsed.sound
+    columns: dict[str, ir.Value] = {}
+    for column in MOVIES_MASTER.columns[1:]:
+        value = sound[column.name]
+        columns[column.name] = _averaged(value) if column.name in _AVERAGED else _first(value, sound[RECORD_NUMBER])
+        if column.name in _ZERO_WHERE_BLANK:
+            columns[column.name] = columns[column.name].fill_null(0)
+    first = sound[RECORD_NUMBER].min()
+    return (
+        sound.group_by("id")
+        .aggregate(**columns, **{RECORD_NUMBER: first}, records=sound.count())
+        .order_by(RECORD_NUMBER)
+    )
+
+
+def _first(value: ir.Value, number: ir.Value) -> ir.Value:
+    return value.argmin(number, where=value.notnull())
+
+
+def _averaged(value: ir.Value) -> ir.Value:
+    """The mean; of equal values the value itself, which a mean of floats need not be."""
+    mean = (value.mean() + 0.5).floor().cast("int64") if value.type().is_integer() else value.mean().round(_PLACES)
+    return ibis.ifelse(value.min() == value.max(), value.min(), mean)
+
+
+def movies_aggregated(movies: ir.Table) -> ir.Table:
+    """One row per movie, genre and company, with nulls for a movie that lacks one or both."""
+    genres = _names(movies, "genres").rename(genre="name")
+    companies = _names(movies, "production_companies").rename(production_company="name")
+    plain = movies.select("id", "popularity", "revenue", "budget", "release_date")
+    rows = plain.left_join(genres, "id").drop("id_right").left_join(companies, "id").drop("id_right")
+    return (
+        rows.rename(movie_id="id")
+        .mutate(release_year=rows.release_date.year(), profit=rows.revenue - rows.budget)
+        .order_by("movie_id", ibis.asc("genre", nulls_first=True), ibis.asc("production_company", nulls_first=True))
+    )
+
+
+def _names(movies: ir.Table, column: str) -> ir.Table:
+    """Each movie with each distinct name in its list of records; movies without any are not in it."""
+    items = movies.select("id", item=movies[column].unnest())
+    return items.select("id", name=items.item["name"]).distinct()
+
+
+def parse_keywords(records: ir.Table, literal: ReadLiteral) -> Parsed:
+    """Lists of keywords per record; a record whose list does not read is rejected as a whole."""
+    return Parsed(_with_literals(records, literal, {"keywords": KEYWORDS}))
+
+
+def parse_credits(records: ir.Table, literal: ReadLiteral) -> Parsed:
+    """Lists of cast and crew per record; a record where one of them does not read is rejected as a whole."""
+    return Parsed(_with_literals(records, literal, {"cast": CAST, "crew": CREW}))
+
+
+def _with_literals(records: ir.Table, literal: ReadLiteral, kinds: dict[str, pa.DataType]) -> ir.Table:
+    values = {name: literal(records[name], kind) for name, kind in kinds.items()}
+    read = records.mutate(**{f"{name}_read": value for name, value in values.items()})
+    unreadable = {
+        name: (read[f"{name}_read"].isnull() & ~read[name].strip().isin(["", "None"])).fill_null(False)
+        for name in kinds
+    }
+    reason, column = read[REASON], read[REASON_COLUMN]
+    for name, at_fault in reversed(unreadable.items()):
+        reason = ibis.ifelse(at_fault, NOT_A_LITERAL, reason)
+        column = ibis.ifelse(at_fault, name, column)
+    any_at_fault = _any(unreadable.values())
+    raw = read["id"].cast("string")
+    for name in kinds:
+        raw = raw + ibis.literal(',"') + read[name].replace('"', '""') + ibis.literal('"')
+    return read.select(
+        RECORD_NUMBER,
+        "id",
+        **{REASON: reason, REASON_COLUMN: column, RAW: ibis.ifelse(any_at_fault, raw, read[RAW])},
+        **{name: read[f"{name}_read"] for name in kinds},
+    )
+
+
+def _any(conditions: Iterable[ir.BooleanValue]) -> ir.BooleanValue:
+    first, *others = conditions
+    for condition in others:
+        first = first | condition
+    return first
+
+
+def merged_records(parsed: Parsed, values: tuple[str, ...]) -> ir.Table:
+    """Numbers of the records that repeat an earlier one in every value; only ids that come again are compared."""
+    sound = parsed.sound
+    again = sound.group_by("id").aggregate(records=sound.count())
+    again = again.filter(again.records > 1)
+    candidates = sound.semi_join(again, "id")
+    repeat = ibis.row_number().over(group_by=["id", *values], order_by=RECORD_NUMBER)
+    ranked = candidates.select(RECORD_NUMBER, repeat=repeat)
+    return ranked.filter(ranked.repeat > 0).select(RECORD_NUMBER)
+
+
+def kept_records(parsed: Parsed, merged: ir.Table) -> ir.Table:
+    return parsed.sound.anti_join(merged, RECORD_NUMBER)
+
+
+def keywords_master(kept: ir.Table) -> ir.Table:
+    rows = kept.select(movie_id=kept.id, member=kept.keywords.unnest())
+    rows = rows.filter(rows.member.notnull())
+    return rows.select("movie_id", keyword_id=rows.member["id"], keyword=rows.member["name"])
+
+
+def credits_master(kept: ir.Table) -> ir.Table:
+    return kept.select("cast", "crew", movie_id=kept.id)
+
+
+def cast_master(kept: ir.Table) -> ir.Table:
+    return _members(kept, "cast", CAST_MEMBER)
+
+
+def crew_master(kept: ir.Table) -> ir.Table:
+    return _members(kept, "crew", CREW_MEMBER)
+
+
+def _members(kept: ir.Table, column: str, member: pa.StructType) -> ir.Table:
+    rows = kept.select(movie_id=kept.id, member=kept[column].unnest())
+    rows = rows.filter(rows.member.notnull())
+    return rows.select("movie_id", **{field.name: rows.member[field.name] for field in member})
+
+
+def ratings_master(records: ir.Table) -> ir.Table:
+    sound = records.filter(records[REASON].isnull())
+    return sound.select("rating", "timestamp", movie_id=sound.movieId, user_id=sound.userId)
+
+
+def links_master(records: ir.Table) -> ir.Table:
+    sound = records.filter(records[REASON].isnull())
+    return sound.select(movie_id=sound.movieId, imdb_id=sound.imdbId, tmdb_id=sound.tmdbId)
+
+
+def unknown_members(kept: ir.Table, movies: ir.Table, column: str) -> ir.Table:
+    """Rows that a list column makes, and how many of them belong to a movie that movies_master does not have."""
+    sizes = kept.select("id", rows=kept[column].length().fill_null(0))
+    return _unknown(sizes, movies.select("id"))
+
+
+def unknown_ratings(ratings: ir.Table, links: ir.Table, movies: ir.Table) -> ir.Table:
+    """Ratings, and how many of them do not reach a movie of movies_master through links_master."""
+    sizes = ratings.group_by("movie_id").aggregate(rows=ratings.count())
+    known = links.semi_join(movies, links.tmdb_id == movies.id).select(id=links.movie_id).distinct()
+    return _unknown(sizes.rename(id="movie_id"), known)
+
+
+def _unknown(sizes: ir.Table, known: ir.Table) -> ir.Table:
+    unknown = sizes.anti_join(known, "id")
+    return ibis.union(
+        sizes.aggregate(kind=ibis.literal("all"), rows=sizes.rows.sum().fill_null(0)),
+        unknown.aggregate(kind=ibis.literal("unknown"), rows=unknown.rows.sum().fill_null(0)),
+    )
