@@ -86,8 +86,15 @@ NATIVE_NULL = "': NULL"
 
 _NO_LINE = r"\x00\n\r"
 # A text that starts with a colon, or that holds an apostrophe and a colon behind it, could look like a key with None.
-_SINGLE = rf"'(?:[^':\\{_NO_LINE}][^'\\{_NO_LINE}]*)?'"
-_DOUBLE = rf'"(?:[^\'"\\{_NO_LINE}]|\'+[^\'":\\{_NO_LINE}])*\'*"'
+_SIMPLE = r"""\\["\\]"""
+_APOSTROPHES = r"(?:\\')+"
+_PLAIN = rf"[^'\\{_NO_LINE}]"
+_NO_COLON = rf"[^':\\{_NO_LINE}]"
+_SINGLE = (
+    rf"'(?:(?:{_NO_COLON}|{_SIMPLE}|{_APOSTROPHES}(?:{_NO_COLON}|{_SIMPLE}))"
+    rf"(?:{_PLAIN}|{_SIMPLE}|{_APOSTROPHES}(?:{_NO_COLON}|{_SIMPLE}))*)?(?:\\')*'"
+)
+_DOUBLE = rf'"(?:[^\'"\\{_NO_LINE}]|{_SIMPLE}|\'+(?:[^\'":\\{_NO_LINE}]|{_SIMPLE}))*\'*"'
 _NATIVE_VALUES = {
     pa.string(): f"(?:{_SINGLE}|{_DOUBLE}|None)",
     pa.int64(): "(?:-?(?:0|[1-9][0-9]{0,17})|None)",

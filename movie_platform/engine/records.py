@@ -10,7 +10,6 @@ by record. Both ways give the same result, so the fast one is never a matter of 
 """
 
 import csv
-import io
 import itertools
 import math
 import re
@@ -261,8 +260,8 @@ class _Lines:
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = chunks
-        self._lines: Iterator[str] = iter(())
-        self._next: str | None = None
+        self._lines: list[bytes] = []
+        self._position = 0
         self._started = False
         self.of_record: list[str] = []
         self.is_utf8 = True
@@ -271,37 +270,30 @@ class _Lines:
         return self
 
     def __next__(self) -> str:
-        if self._next is None and not self._load():
-            raise StopIteration
-        line = self._next
-        assert line is not None
-        self._next = next(self._lines, None)
-        self.of_record.append(line)
-        return line
-
-    def _load(self) -> bool:
-        chunk = next(self._chunks, None)
-        if chunk is None:
-            return False
-        self._started = True
+        while self._position == len(self._lines):
+            self._lines, self._position = next(self._chunks).splitlines(keepends=True), 0
+            self._started = True
+        line = self._lines[self._position]
+        self._position += 1
         try:
-            text = chunk.decode()
-            self.is_utf8 = True
+            text = line.decode()
         except UnicodeDecodeError:
-            text = chunk.decode(errors="surrogateescape")
+            text = line.decode(errors="replace")
             self.is_utf8 = False
-        self._lines = iter(io.StringIO(text, newline=""))
-        self._next = next(self._lines, None)
-        return self._next is not None
+        self.of_record.append(text)
+        return text
+
+    def start_record(self) -> None:
+        self.of_record.clear()
+        self.is_utf8 = True
 
     @property
     def at_chunk_end(self) -> bool:
-        return self._started and self._next is None
+        return self._started and self._position == len(self._lines)
 
     def rest(self) -> bytes:
         """The lines of the chunk that nobody asked for."""
-        lines = [] if self._next is None else [self._next, *self._lines]
-        return "".join(lines).encode(errors="surrogateescape")
+        return b"".join(self._lines[self._position :])
 
 
 class _Rows:
@@ -353,7 +345,7 @@ def _parse_slowly(lines: _Lines, header: _Header) -> Iterator[pa.RecordBatch]:
     readers = [_cell_reader(column) for column in header.columns]
     width = len(header.names)
     while not lines.at_chunk_end:
-        lines.of_record.clear()
+        lines.start_record()
         try:
             record = next(reader, None)
         except csv.Error as error:
@@ -378,7 +370,7 @@ def _take(
     readers: list[Callable[[str], object]],
     width: int,
 ) -> None:
-    if not lines.is_utf8 and not _is_utf8(lines):
+    if not lines.is_utf8:
         rows.add_broken("not UTF-8", None, _raw(lines))
     elif not any(cell and not cell.isspace() for cell in record):
         rows.add_broken("blank", None, _raw(lines))
@@ -396,16 +388,7 @@ def _take(
 
 
 def _raw(lines: _Lines) -> str:
-    raw = "".join(lines.of_record).rstrip("\r\n")
-    return raw.encode(errors="surrogateescape").decode(errors="replace")
-
-
-def _is_utf8(lines: _Lines) -> bool:
-    try:
-        "".join(lines.of_record).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    return "".join(lines.of_record).rstrip("\r\n")
 
 
 def _cell_reader(column: RecordColumn) -> Callable[[str], object]:

@@ -232,7 +232,7 @@ def _text_file(shape: _Shape, facts: Facts, name: str, header: Sequence[str], ro
 
 
 def _with_blanks(shape: _Shape, facts: Facts, width: int, rows: Iterator[Row]) -> Iterator[Row]:
-    """A spreadsheet cuts long cells, and its used range leaves rows with nothing in them."""
+    """A spreadsheet cuts long cells, fills short rows, and leaves rows with nothing in them."""
     blank: Row = "," * (width - 1)
     for number, row in enumerate(rows):
         if number == 20:
@@ -241,6 +241,7 @@ def _with_blanks(shape: _Shape, facts: Facts, width: int, rows: Iterator[Row]) -
             if any(isinstance(cell, str) and len(cell) > SPREADSHEET_CELL for cell in row):
                 facts.cut_off += 1
             row = [cell[:SPREADSHEET_CELL] if isinstance(cell, str) else cell for cell in row]
+            row += [""] * (width - len(row))
         yield row
     yield from (blank for _ in range(shape.blanks - shape.blanks // 2))
     facts.blank += shape.blanks
@@ -251,7 +252,7 @@ def _person_names(shape: _Shape) -> list[str]:
     firsts, lasts = random.integers(0, len(_FIRST), shape.people), random.integers(0, len(_LAST), shape.people)
     names = [f"{_FIRST[a]} {_LAST[b]}" for a, b in zip(firsts.tolist(), lasts.tolist(), strict=True)]
     for position, name in enumerate(_ODD_NAMES * max(shape.people // 20_000, 1)):
-        names[position * 37 % shape.people] = name
+        names[(position * 1009 + 7) % shape.people] = name
     return names
 
 
@@ -456,7 +457,7 @@ _CAST_KEYS = ("cast_id", "character", "credit_id", "gender", "id", "name", "orde
 def _cast(random: np.random.Generator, people: list[str], count: int) -> Iterator[dict[str, Any]]:
     for cast_id, role, credit, person, photo in zip(
         random.integers(1, 60, count).tolist(),
-        random.integers(0, 4000, count).tolist(),
+        _roles(random, count),
         random.integers(0, 2**62, count).tolist(),
         _skewed(random, len(people), count, 2.0).tolist(),
         random.random(count).tolist(),
@@ -473,10 +474,17 @@ def _cast(random: np.random.Generator, people: list[str], count: int) -> Iterato
         }
 
 
+def _roles(random: np.random.Generator, count: int) -> list[int]:
+    """Odd roles are rare, but even a small sample has each of them."""
+    roles = random.integers(0, 40_000, count).tolist()
+    roles[: len(_ODD_NAMES)] = range(min(len(_ODD_NAMES), count))
+    return roles
+
+
 def _character(role: int) -> str:
     if role < len(_ODD_NAMES):
         return _ODD_NAMES[role]
-    if role < 400:
+    if role < 4_000:
         return ""
     return f"{_FIRST[role % len(_FIRST)]} {_WORDS[role % len(_WORDS)]}" + (" (voice)" if role % 9 == 0 else "")
 

@@ -11,10 +11,9 @@ import pytest
 
 from movie_platform.samples.movies_dataset import Facts, write_dataset
 
-csv.field_size_limit(10**8)
-
 
 def records(path: Path, name: str) -> list[list[str]]:
+    csv.field_size_limit(10**8)
     with zipfile.ZipFile(path) as archive:
         return list(csv.reader(io.StringIO(archive.read(name).decode(), newline="")))
 

@@ -103,24 +103,26 @@ _CELL_REASONS = {
 def parse_movies(records: ir.Table, literal: ReadLiteral) -> Parsed:
     """Values of movies_metadata.csv. A cell that is none of its column's kind is null, with its raw text beside it."""
     values: dict[str, ir.Value] = {}
-    raw: dict[str, ir.Value] = {}
-    for column in MOVIES_MASTER.columns:
-        if column.name == "id":
-            continue
+    checked: list[str] = []
+    for column in MOVIES_MASTER.columns[1:]:
         cell = records[column.name]
-        text = cell.strip()
         if pa.types.is_string(column.type):
-            values[column.name] = text.nullif("")
-            continue
-        if pa.types.is_nested(column.type):
-            values[column.name] = literal(cell, column.type)
-            expected = ~text.isin(["", "None"])
+            values[column.name] = cell.strip().nullif("")
         else:
-            values[column.name] = _PLAIN[column.type](text)
-            expected = text != ""
-        raw[f"raw_{column.name}"] = ibis.ifelse(expected & values[column.name].isnull(), cell, ibis.null("string"))
-    table = records.select(RECORD_NUMBER, REASON, REASON_COLUMN, RAW, "id", **values, **raw)
-    return Parsed(table, tuple(name.removeprefix("raw_") for name in raw))
+            read = literal if pa.types.is_nested(column.type) else _read_plain
+            values[column.name] = read(cell, column.type)
+            checked.append(column.name)
+    both = records.mutate(**{f"{name}_read": value for name, value in values.items()})
+    raw = {
+        f"raw_{name}": ibis.ifelse(_is_bad(both[f"{name}_read"], both[name]), both[name], ibis.null("string"))
+        for name in checked
+    }
+    read_values = {name: both[f"{name}_read"] for name in values}
+    return Parsed(both.select(RECORD_NUMBER, REASON, REASON_COLUMN, RAW, "id", **read_values, **raw), tuple(checked))
+
+
+def _read_plain(cell: ir.StringValue, kind: pa.DataType) -> ir.Value:
+    return _PLAIN[kind](cell.strip())
 
 
 def _truth(text: ir.StringValue) -> ir.BooleanValue:
@@ -211,10 +213,7 @@ def parse_credits(records: ir.Table, literal: ReadLiteral) -> Parsed:
 def _with_literals(records: ir.Table, literal: ReadLiteral, kinds: dict[str, pa.DataType]) -> ir.Table:
     values = {name: literal(records[name], kind) for name, kind in kinds.items()}
     read = records.mutate(**{f"{name}_read": value for name, value in values.items()})
-    unreadable = {
-        name: (read[f"{name}_read"].isnull() & ~read[name].strip().isin(["", "None"])).fill_null(False)
-        for name in kinds
-    }
+    unreadable = {name: _is_bad(read[f"{name}_read"], read[name]) for name in kinds}
     reason, column = read[REASON], read[REASON_COLUMN]
     for name, at_fault in reversed(unreadable.items()):
         reason = ibis.ifelse(at_fault, NOT_A_LITERAL, reason)
@@ -229,6 +228,12 @@ def _with_literals(records: ir.Table, literal: ReadLiteral, kinds: dict[str, pa.
         **{REASON: reason, REASON_COLUMN: column, RAW: ibis.ifelse(any_at_fault, raw, read[RAW])},
         **{name: read[f"{name}_read"] for name in kinds},
     )
+
+
+def _is_bad(value: ir.Value, cell: ir.StringValue) -> ir.BooleanValue:
+    """Whether a cell that holds something gave nothing. The long cells are looked at again only where they did."""
+    nothing = cell.isnull() | cell.strip().isin(["", "None"])
+    return ibis.cases((value.notnull(), False), (nothing, False), else_=True)
 
 
 def _any(conditions: Iterable[ir.BooleanValue]) -> ir.BooleanValue:
