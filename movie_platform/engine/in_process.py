@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import ibis
 import ibis.expr.datatypes as dt
@@ -15,7 +15,7 @@ import pyarrow as pa
 from ibis.formats.pyarrow import PyArrowType
 
 from movie_platform.engine.literal import NATIVE_NONE, NATIVE_NULL, native_pattern, read_literals
-from movie_platform.engine.protocol import Records
+from movie_platform.engine.protocol import Format
 from movie_platform.engine.records import CsvFile, RecordColumn, RereadableRecords
 
 ROW_GROUP = 122_880
@@ -31,14 +31,18 @@ class DuckDBEngine:
         self._ibis = ibis.duckdb.connect(":memory:", memory_limit=memory, temp_directory=self._work.name)
         if threads:
             self._ibis.con.execute(f"SET threads = {int(threads)}")
+        self._sources: dict[str, RereadableRecords] = {}
         self._names = (f"source_{number}" for number in itertools.count(1))
         self._functions = (f"predicate_{number}" for number in itertools.count(1))
 
-    def records(self, file: CsvFile, columns: Sequence[RecordColumn]) -> Records:
+    def records(self, file: CsvFile, columns: Sequence[RecordColumn]) -> ir.Table:
         name = next(self._names)
-        source = RereadableRecords(file, columns)
-        self._ibis.con.register(name, source)
-        return Records(self._ibis.table(name), source.count)
+        self._sources[name] = RereadableRecords(file, columns)
+        self._ibis.con.register(name, self._sources[name])
+        return self._ibis.table(name)
+
+    def record_count(self, records: ir.Table) -> int:
+        return self._sources[records.get_name()].count()
 
     def literal(self, text: ir.StringValue, kind: pa.DataType) -> ir.Value:
         exact = _exact_reader(kind)(text)["value"]
@@ -65,21 +69,15 @@ class DuckDBEngine:
     def to_arrow(self, table: ir.Table) -> pa.Table:
         return self._ibis.to_pyarrow(table)
 
-    def write(self, table: ir.Table, path: Path, schema: pa.Schema) -> int:
+    def write(self, table: ir.Table, path: Path, kind: Format, schema: pa.Schema) -> int:
         types = {field.name: PyArrowType.to_ibis(field.type) for field in schema}
-        query = self._query(table.select(*(table[name].cast(kind) for name, kind in types.items())))
-        return int(self._ibis.con.execute(f"COPY ({query}) TO {_text(path)} ({_PARQUET})").fetchall()[0][0])
-
-    def parquet(self, path: Path) -> ir.Table:
-        return self._ibis.read_parquet(path)
-
-    def export(self, path: Path, target: Path, kind: Literal["csv", "json"]) -> None:
-        table = self.parquet(path)
+        shaped = table.select(*(table[name].cast(type_) for name, type_ in types.items()))
         if kind == "csv":
-            nested = [name for name, its_kind in table.schema().items() if its_kind.is_nested()]
-            table = table.mutate(**{name: table[name].cast(dt.json) for name in nested})
-        options = "FORMAT csv, HEADER" if kind == "csv" else "FORMAT json"
-        self._ibis.con.execute(f"COPY ({self._query(table)}) TO {_text(target)} ({options})")
+            shaped = shaped.mutate(
+                **{name: shaped[name].cast(dt.json) for name, type_ in types.items() if type_.is_nested()}
+            )
+        copy = f"COPY ({self._query(shaped)}) TO {_text(path)} ({_COPY_OPTIONS[kind]})"
+        return int(self._ibis.con.execute(copy).fetchall()[0][0])
 
     def _query(self, table: ir.Table) -> str:
         # Ibis makes functions and frames that an expression uses known to DuckDB only when it runs one.
@@ -99,7 +97,11 @@ class DuckDBEngine:
         self.close()
 
 
-_PARQUET = f"FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE {ROW_GROUP}"
+_COPY_OPTIONS = {
+    "parquet": f"FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE {ROW_GROUP}",
+    "csv": "FORMAT csv, HEADER",
+    "json": "FORMAT json",
+}
 
 
 def _identifier(name: str) -> str:

@@ -27,6 +27,10 @@ class Engine(Protocol):
         """All records of a CSV file with the columns of `record_schema(columns)`, read anew whenever it is computed:
         stage what is needed more than once."""
 
+    def record_count(self, records: ir.Table) -> int:
+        """How many records there are in a table that `records` gave, blank and broken ones included; free where the
+        engine has seen them all, as after a `write` of what it made of them."""
+
     def literal(self, text: ir.StringValue, kind: pa.DataType) -> ir.Value:
         """The text's Python literals as values of the type, equal to `read_literals`; null where unreadable."""
 

@@ -76,7 +76,9 @@ def test_the_repr_of_any_records_reads_back(engine: Engine, values: list[Any]) -
 
 @pytest.mark.parametrize("case", RECORDS, ids=lambda case: case.claim)
 def test_records(engine: Engine, case: RecordCase) -> None:
-    table = engine.to_arrow(engine.records(csv_file(case.content), case.columns))
+    records = engine.records(csv_file(case.content), case.columns)
+    assert engine.record_count(records) == len(case.expected)
+    table = engine.to_arrow(records)
     rows = sorted(table.to_pylist(), key=lambda row: row["record_number"])
     assert [row["record_number"] for row in rows] == list(range(1, len(case.expected) + 1))
     seen: list[Any] = []

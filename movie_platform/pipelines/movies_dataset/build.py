@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, get_args
+from typing import Any, BinaryIO, get_args
 
 import ibis.expr.types as ir
 import pyarrow.parquet as pq
 
-from movie_platform.engine import RECORD_NUMBER, Engine, Format, Records
+from movie_platform.engine import RECORD_NUMBER, Engine, Format
 from movie_platform.pipelines.movies_dataset import transforms
 from movie_platform.pipelines.movies_dataset.archive import Archive, Limits, open_archive
 from movie_platform.pipelines.movies_dataset.report import BuildReport, FileAccount, Unknown, error_lines
@@ -86,7 +86,7 @@ class _Build:
         (folder / REJECTS_FOLDER).mkdir()
 
     def steps(self) -> Iterator[Callable[[], None]]:
-        taking: dict[str, Callable[[SourceFile, Records], None]] = {
+        taking: dict[str, Callable[[SourceFile, ir.Table], None]] = {
             MOVIES_FILE.name: self._take_movies,
             KEYWORDS_FILE.name: self._take_keywords,
             CREDITS_FILE.name: self._take_credits,
@@ -96,14 +96,14 @@ class _Build:
         for file in FILES:
             yield partial(self._take, file, taking[file.name])
 
-    def _take(self, file: SourceFile, take: Callable[[SourceFile, Records], None]) -> None:
+    def _take(self, file: SourceFile, take: Callable[[SourceFile, ir.Table], None]) -> None:
         if file.name in self._archive:
             take(file, self._engine.records(self._archive.file(file.name), file.columns))
         else:
             self.report.missing[file.name] = tuple(table.name for table in file.tables)
 
-    def _take_movies(self, file: SourceFile, records: Records) -> None:
-        parsed = self._staged("parsed_movies", transforms.parse_movies(records.table, self._engine.literal))
+    def _take_movies(self, file: SourceFile, records: ir.Table) -> None:
+        parsed = self._staged("parsed_movies", transforms.parse_movies(records, self._engine.literal))
         movies = self._engine.stage("movies", transforms.movies_master(parsed))
         out = self._write(MOVIES_MASTER, movies.order_by(RECORD_NUMBER))
         self._write(MOVIES_AGGREGATED, transforms.movies_aggregated(movies))
@@ -111,14 +111,14 @@ class _Build:
         merged = self._number(movies.aggregate(n=(movies.records - 1).sum().fill_null(0)))
         self._account(file, records, out, transforms.rejects(parsed, file.name), merged=merged)
 
-    def _take_keywords(self, file: SourceFile, records: Records) -> None:
-        parsed = self._staged("parsed_keywords", transforms.parse_keywords(records.table, self._engine.literal))
+    def _take_keywords(self, file: SourceFile, records: ir.Table) -> None:
+        parsed = self._staged("parsed_keywords", transforms.parse_keywords(records, self._engine.literal))
         kept = self._take_lists(file, records, parsed, ("keywords",))
         self._write(KEYWORDS_MASTER, transforms.keywords_master(kept))
         self._report_unknown(KEYWORDS_MASTER, transforms.unknown_members(kept, self._known_movies, "keywords"))
 
-    def _take_credits(self, file: SourceFile, records: Records) -> None:
-        parsed = self._staged("parsed_credits", transforms.parse_credits(records.table, self._engine.literal))
+    def _take_credits(self, file: SourceFile, records: ir.Table) -> None:
+        parsed = self._staged("parsed_credits", transforms.parse_credits(records, self._engine.literal))
         kept = self._take_lists(file, records, parsed, ("cast", "crew"))
         self._write(CREDITS_MASTER, transforms.credits_master(kept))
         self._write(CAST_MASTER, transforms.cast_master(kept))
@@ -126,22 +126,22 @@ class _Build:
         self._report_unknown(CAST_MASTER, transforms.unknown_members(kept, self._known_movies, "cast"))
         self._report_unknown(CREW_MASTER, transforms.unknown_members(kept, self._known_movies, "crew"))
 
-    def _take_links(self, file: SourceFile, records: Records) -> None:
-        out = self._write(LINKS_MASTER, transforms.links_master(records.table))
-        self._links = self._engine.parquet(self._path(LINKS_MASTER))
-        self._account(file, records, out, transforms.rejects(Parsed(records.table), file.name))
+    def _take_links(self, file: SourceFile, records: ir.Table) -> None:
+        out = self._write(LINKS_MASTER, transforms.links_master(records))
+        self._links = self._engine.parquet([self._path(LINKS_MASTER)])
+        self._account(file, records, out, transforms.rejects(Parsed(records), file.name))
 
-    def _take_ratings(self, file: SourceFile, records: Records) -> None:
-        out = self._write(RATINGS_MASTER, transforms.ratings_master(records.table))
+    def _take_ratings(self, file: SourceFile, records: ir.Table) -> None:
+        out = self._write(RATINGS_MASTER, transforms.ratings_master(records))
         if self._links is not None:
-            ratings = self._engine.parquet(self._path(RATINGS_MASTER))
+            ratings = self._engine.parquet([self._path(RATINGS_MASTER)])
             unknown = transforms.unknown_ratings(ratings, self._links, self._known_movies)
             self._report_unknown(RATINGS_MASTER, unknown)
         # Nothing stages a file of this size: it is scanned again, but only where a record of it is not out.
-        unstaged = Parsed(records.table) if records.count() != out else None
+        unstaged = Parsed(records) if self._engine.record_count(records) != out else None
         self._account(file, records, out, unstaged and transforms.rejects(unstaged, file.name))
 
-    def _take_lists(self, file: SourceFile, records: Records, parsed: Parsed, lists: tuple[str, ...]) -> ir.Table:
+    def _take_lists(self, file: SourceFile, records: ir.Table, parsed: Parsed, lists: tuple[str, ...]) -> ir.Table:
         """Account for a file of lists per movie; the records kept."""
         name = file.tables[0].name
         merged = self._engine.stage(f"merged_{name}", transforms.merged_records(parsed, lists))
@@ -170,14 +170,14 @@ class _Build:
         return Parsed(self._engine.stage(name, parsed.table), parsed.bad_cells)
 
     def _write(self, table: Table, rows: ir.Table) -> int:
-        count = self._engine.write(rows, self._path(table), table.arrow_schema)
+        count = self._engine.write(rows, self._path(table), "parquet", table.arrow_schema)
         self.report.rows[table.name] = count
         return count
 
     def _account(
         self,
         file: SourceFile,
-        records: Records,
+        records: ir.Table,
         out: int,
         rejects: ir.Table | None,
         *,
@@ -188,8 +188,8 @@ class _Build:
         found: list[dict[str, Any]] = []
         if rejects is None:
             pq.write_table(REJECTS.arrow_schema.empty_table(), path)
-        elif self._engine.write(rejects, path, REJECTS.arrow_schema):
-            found = self._engine.to_arrow(transforms.summed_up(self._engine.parquet(path))).to_pylist()
+        elif self._engine.write(rejects, path, "parquet", REJECTS.arrow_schema):
+            found = self._engine.to_arrow(transforms.summed_up(self._engine.parquet([path]))).to_pylist()
         self.reject_summary += found
         rows = {
             f"{r['reason']}" + (f" ({r['column']})" if r["column"] else ""): r["count"]
@@ -199,7 +199,7 @@ class _Build:
         self.report.files.append(
             FileAccount(
                 file=file.name,
-                records=records.count(),
+                records=self._engine.record_count(records),
                 out=out,
                 merged=merged,
                 rejected=sum(rows.values()),
@@ -221,11 +221,12 @@ def _reason(kind: dict[str, Any]) -> str:
     return f"{kind['reason']} ({kind['column']})" if kind["column"] else str(kind["reason"])
 
 
-def _export(build: _Build, folder: Path, engine: Engine, kind: Literal["csv", "json"]) -> None:
-    for name in build.report.rows:
-        path = folder / f"{name}.parquet"
-        engine.export(path, folder / f"{name}.{kind}", kind)
-        _remove(path)
+def _export(build: _Build, folder: Path, engine: Engine, kind: Format) -> None:
+    for table in TABLES:
+        if table.name in build.report.rows:
+            path = folder / f"{table.name}.parquet"
+            engine.write(engine.parquet([path]), folder / f"{table.name}.{kind}", kind, table.arrow_schema)
+            _remove(path)
 
 
 @contextmanager
