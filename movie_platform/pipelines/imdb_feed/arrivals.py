@@ -6,7 +6,7 @@ memory be lost, what the lake says of a window takes its place.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
@@ -15,15 +15,21 @@ from movie_platform.errors import ObjectMissing
 from movie_platform.lake import ObjectInfo, ObjectStore
 from movie_platform.pipelines.imdb_feed import deliveries, processing, refusals
 from movie_platform.pipelines.imdb_feed.deliveries import RAW_PREFIX, Delivery
-from movie_platform.pipelines.imdb_feed.windows import is_window, key_of, shift, stretches
+from movie_platform.pipelines.imdb_feed.windows import is_window, key_of, shift, span, stretches
 
 RECONCILIATION = "reconciliation/imdb_feed.json"
 ALONE_AT_MOST = 12
 """More windows than these in a row are asked for as one range."""
 RANGE_AT_MOST = 500
 LOOK_AT_MOST = 500
-"""Windows that one look takes up; the next look goes on where it stopped."""
+"""Windows that one look takes up, and clean files that it opens; the next look goes on where it stopped."""
+LIST_AT_MOST = 20_000
+"""New folders that one look goes through: 60 pages of a bucket's listing."""
+PROBED_AT_MOST = 12
+"""More windows than these are compared with the lake by a listing of it."""
 RETRY_AFTER = timedelta(hours=1)
+CLOCKS_APART = timedelta(hours=1)
+"""A clean file this much younger than its delivery was made from it, however the clocks of two stores differ."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,12 @@ class Cursor:
 
     @classmethod
     def parse(cls, text: str | None) -> "Cursor":
-        return cls(**json.loads(text)) if text else cls()
+        """A cursor that cannot be read is a lost one: the lake knows what was processed."""
+        try:
+            cursor = cls(**json.loads(text or "{}"))
+        except (ValueError, TypeError):
+            return cls()
+        return cursor if not cursor.settled or is_window(cursor.settled) else cls()
 
     def __str__(self) -> str:
         return json.dumps(vars(self), separators=(",", ":"))
@@ -81,14 +92,31 @@ class Schedule:
 
 def look(raw: ObjectStore, lake: ObjectStore, cursor: Cursor, schedule: Schedule, now: datetime) -> Look:
     """One bounded look at the raw side and at what the lake still owes."""
-    floor = _floor(cursor, schedule)
+    arrived, held, strange, taken = _new(raw, lake, cursor, schedule, now)
+    again, taken = _due_again(raw, lake, taken, schedule, now)
+    left_behind, taken = _left_behind(raw, lake, taken, {delivery.window for delivery in arrived}, now)
+    prints = {delivery.window: delivery.fingerprint for delivery in arrived} | again
+    for delivery in left_behind:
+        # A run that was asked for earlier may have got lost, so the request must differ from that one.
+        prints[delivery.window] = f"{delivery.fingerprint} reconciliation {taken.reconciled.partition('/')[0]}"
+    arrived = sorted([*arrived, *left_behind], key=lambda delivery: delivery.window)
+    return Look(tuple(arrived), tuple(requests(prints)), held, strange, taken)
+
+
+def _new(
+    raw: ObjectStore, lake: ObjectStore, cursor: Cursor, schedule: Schedule, now: datetime
+) -> tuple[list[Delivery], dict[str, str], dict[str, str], Cursor]:
+    """Deliveries behind the floor whose content was not seen: those to run, those that wait, and strange folders."""
+    recorded = _Recorded(lake)
+    arrived: list[Delivery] = []
     held: dict[str, str] = {}
     strange: dict[str, str] = {}
-    arrived: list[Delivery] = []
     seen = dict(cursor.seen)
-    settled, is_settling = cursor.settled, True
-    recorded: _Recorded | None = None
-    for folder, objects in _folders(raw, floor):
+    settled, is_settling, gone_through = cursor.settled, True, 0
+    for folder, objects in _folders(raw, _floor(cursor, schedule), now):
+        gone_through += folder > cursor.settled
+        if gone_through > LIST_AT_MOST:
+            break
         if reason := strangeness(folder, schedule.start):
             strange[folder] = reason
             continue
@@ -99,28 +127,26 @@ def look(raw: ObjectStore, lake: ObjectStore, cursor: Cursor, schedule: Schedule
         if delivery is None:
             continue
         if seen.get(folder) != delivery.fingerprint:
-            if not delivery.is_complete and now - delivery.first_file_at < schedule.grace:
+            if _is_awaited(delivery, schedule, now):
                 held[folder] = "its other files are waited for"
                 is_settling = False
                 continue
-            recorded = recorded or _Recorded(lake, floor)
-            if recorded.fingerprint(folder) != delivery.fingerprint:
-                if len(arrived) == LOOK_AT_MOST:
-                    break
+            if len(arrived) == LOOK_AT_MOST or recorded.opened >= LOOK_AT_MOST:
+                break
+            if not recorded.holds(delivery):
                 arrived.append(delivery)
             seen[folder] = delivery.fingerprint
         if is_settling:
             settled = max(settled, folder)
     taken = replace(cursor, settled=settled)
-    new_floor = _floor(taken, schedule)
-    taken = replace(taken, seen={window: print_ for window, print_ in seen.items() if window >= new_floor})
+    floor = _floor(taken, schedule)
+    within = {window: fingerprint for window, fingerprint in seen.items() if window >= floor}
+    return arrived, held, strange, replace(taken, seen=within)
 
-    again, taken = _due_again(raw, lake, taken, new_floor, now)
-    left_behind, taken = _left_behind(raw, lake, taken, {delivery.window for delivery in arrived})
-    arrived += left_behind
-    arrived.sort(key=lambda delivery: delivery.window)
-    prints = {delivery.window: delivery.fingerprint for delivery in arrived} | again
-    return Look(tuple(arrived), tuple(requests(prints)), held, strange, taken)
+
+def _is_awaited(delivery: Delivery, schedule: Schedule, now: datetime) -> bool:
+    """Whether the delivery's other files may still come. A file from the future is not waited for any longer."""
+    return not delivery.is_complete and abs(now - delivery.first_file_at) < schedule.grace
 
 
 def strangeness(folder: str, start: str) -> str:
@@ -142,106 +168,183 @@ def requests(fingerprints: dict[str, str]) -> Iterator[Request]:
             yield Request(tuple(windows), f"imdb_feed/{name}/{digest}")
 
 
-def reconcile(raw: ObjectStore, lake: ObjectStore, schedule: Schedule, now: datetime) -> list[str]:
-    """Compare everything on the raw side with everything processed, and leave a list of what is missing for the sensor.
+@dataclass(frozen=True)
+class Loaded:
+    """The last load of a window that the warehouse's ledger knows."""
 
-    Lists both sides whole; a clean file is opened only where the raw side changed after it was written.
+    digest: str
+    version: str
+    ended: datetime
+
+
+@dataclass(frozen=True)
+class Reconciliation:
+    """What was left behind, for the sensor to take up, and the folders that are no window of the feed."""
+
+    missing: tuple[str, ...]
+    strange: dict[str, str]
+
+
+def reconcile(
+    raw: ObjectStore,
+    lake: ObjectStore,
+    schedule: Schedule,
+    now: datetime,
+    loaded: Mapping[str, Loaded] | None = None,
+) -> Reconciliation:
+    """Compare everything on the raw side with everything processed and, where the ledger can be asked, loaded; leave a
+    list of what is missing for the sensor.
+
+    Lists both sides whole; a clean file is opened only where it does not settle the question by its age.
     """
-    clean = {_window_of(info.key): info.modified for info in lake.objects("clean_files/")}
+    clean = processing.clean_files(lake)
     refused = {refusal.window: refusal for refusal in refusals.every(lake)}
+    strange: dict[str, str] = {}
     missing = []
-    for folder, objects in _folders(raw, ""):
-        if strangeness(folder, schedule.start) or folder > key_of(now):
+    for folder, objects in _folders(raw, "", now):
+        if reason := strangeness(folder, schedule.start):
+            strange[folder] = reason
             continue
         delivery = deliveries.of(folder, objects)
-        if delivery is None or (not delivery.is_complete and now - delivery.first_file_at < schedule.grace):
+        if folder > key_of(now) or delivery is None or _is_awaited(delivery, schedule, now):
             continue
         if folder in refused:
-            is_done = refused[folder].fingerprint == delivery.fingerprint
-        elif folder in clean and max(info.modified for info in delivery.files.values()) <= clean[folder]:
-            is_done = True
+            # Those that may pass are tried again every hour anyway.
+            is_done = refused[folder].passing or refused[folder].fingerprint == delivery.fingerprint
+        elif folder in clean:
+            is_done = _is_made_from(lake, clean[folder], delivery) and (
+                loaded is None or _is_loaded(lake, clean[folder], folder, loaded.get(folder), now)
+            )
         else:
-            provenance = processing.provenance_of(lake, folder) if folder in clean else None
-            is_done = provenance is not None and provenance.fingerprint == delivery.fingerprint
+            is_done = False
         if not is_done:
             missing.append(folder)
     report = {"time": now.astimezone(UTC).isoformat(timespec="microseconds"), "windows": missing}
     lake.write(RECONCILIATION, json.dumps(report).encode())
-    return missing
+    return Reconciliation(tuple(missing), strange)
+
+
+def _is_made_from(lake: ObjectStore, clean: ObjectInfo, delivery: Delivery) -> bool:
+    if delivery.newest_file_at + CLOCKS_APART <= clean.modified:
+        return True
+    provenance = processing.provenance_of(lake, delivery.window)
+    return provenance is not None and provenance.fingerprint == delivery.fingerprint
+
+
+def _is_loaded(lake: ObjectStore, clean: ObjectInfo, window: str, last: Loaded | None, now: datetime) -> bool:
+    if now - clean.modified < RETRY_AFTER:
+        return True  # its run may be under way
+    if last is None:
+        return False
+    if clean.modified + CLOCKS_APART <= last.ended:
+        return True
+    made = processing.provenance_of(lake, window)
+    return made is None or made.digest == last.digest or made.version < last.version
 
 
 class _Recorded:
-    """What the lake has already made of deliveries, by fingerprint; listed once, opened only where asked."""
+    """What the lake has already made of deliveries: a few are looked up one by one, more by a listing."""
 
-    def __init__(self, lake: ObjectStore, floor: str) -> None:
+    def __init__(self, lake: ObjectStore) -> None:
         self.lake = lake
-        self.refused = set(refusals.windows(lake, after=floor))
-        self.processed = set(processing.processed_windows(lake, after=floor))
+        self.asked = 0
+        self.opened = 0
+        self.refused: set[str] | None = None
+        self.clean: dict[str, ObjectInfo] = {}
 
-    def fingerprint(self, window: str) -> str | None:
-        refusal = refusals.get(self.lake, window) if window in self.refused else None
-        if refusal:
-            return refusal.fingerprint
-        provenance = processing.provenance_of(self.lake, window) if window in self.processed else None
-        return provenance.fingerprint if provenance else None
+    def holds(self, delivery: Delivery) -> bool:
+        """Whether this very content was processed or refused."""
+        window = delivery.window
+        self.asked += 1
+        if self.refused is None and self.asked > PROBED_AT_MOST:
+            self.refused = set(refusals.windows(self.lake, since=window))
+            self.clean = processing.clean_files(self.lake, since=window)
+        if self.refused is None or window in self.refused:
+            self.opened += 1
+            if refusal := refusals.get(self.lake, window):
+                return refusal.fingerprint == delivery.fingerprint
+        if self.refused is not None:
+            if window not in self.clean:
+                return False
+            if delivery.newest_file_at + CLOCKS_APART <= self.clean[window].modified:
+                return True
+        self.opened += 1
+        provenance = processing.provenance_of(self.lake, window)
+        return provenance is not None and provenance.fingerprint == delivery.fingerprint
 
 
 def _floor(cursor: Cursor, schedule: Schedule) -> str:
     return shift(cursor.settled, -schedule.lookback) if cursor.settled else ""
 
 
-def _folders(raw: ObjectStore, floor: str) -> Iterator[tuple[str, list[ObjectInfo]]]:
-    """The raw side's folders from the floor on, with their files."""
+def _folders(raw: ObjectStore, floor: str, now: datetime) -> Iterator[tuple[str, list[ObjectInfo]]]:
+    """The raw side's folders from the floor on, with their files.
+
+    On this machine's disk a folder's names come all or none: behind a floor it is cheaper to look into each folder that
+    can be there, an hour ahead of the clock included. Folders of another name show in a look without a floor and in the
+    daily reconciliation.
+    """
+    if floor and raw.local_path(RAW_PREFIX):
+        for window in span(floor, key_of(now + timedelta(hours=1))):
+            if objects := list(raw.objects(f"{RAW_PREFIX}{window}/")):
+                yield window, objects
+        return
     listed = raw.objects(RAW_PREFIX, after=RAW_PREFIX + floor if floor else "")
-    for folder, objects in groupby(listed, key=lambda info: info.key.removeprefix(RAW_PREFIX).split("/", 1)[0]):
-        yield folder, list(objects)
+    for folder, found in groupby(listed, key=lambda info: info.key.removeprefix(RAW_PREFIX).split("/", 1)[0]):
+        yield folder, list(found)
 
 
 def _due_again(
-    raw: ObjectStore, lake: ObjectStore, cursor: Cursor, floor: str, now: datetime
+    raw: ObjectStore, lake: ObjectStore, cursor: Cursor, schedule: Schedule, now: datetime
 ) -> tuple[dict[str, str], Cursor]:
     """Once a cycle, the refused windows whose files changed; once an hour also those that may now go through.
 
     Files of windows within the look-back are watched by the listing.
     """
-    cycle = key_of(now)
+    cycle, floor = key_of(now), _floor(cursor, schedule)
     if cursor.cycle == cycle:
         return {}, cursor
     due: dict[str, str] = {}
-    waiting = refusals.windows(lake, after=cursor.retried)
+    waiting = refusals.windows(lake, since=cursor.retried)
     for window in waiting[:LOOK_AT_MOST]:
         refusal = refusals.get(lake, window)
-        if refusal is None:
+        if refusal is None or strangeness(window, schedule.start):
             continue
         may_pass = refusal.passing or refusal.code_version != processing.CODE_VERSION
         if may_pass and now - datetime.fromisoformat(refusal.last_attempt) >= RETRY_AFTER:
             due[window] = f"{refusal.fingerprint} attempt {refusal.attempts + 1}"
-        elif window < floor and not refusal.passing:
+        elif window < floor and (refusal.files or not refusal.passing):
             delivery = deliveries.find(raw, window)
-            if delivery and delivery.fingerprint != refusal.fingerprint:
-                due[window] = delivery.fingerprint
+            if delivery and delivery.fingerprint != refusal.fingerprint and not _is_awaited(delivery, schedule, now):
+                due[window] = f"{delivery.fingerprint} attempt {refusal.attempts + 1}"
     if len(waiting) > LOOK_AT_MOST:
-        return due, replace(cursor, retried=waiting[LOOK_AT_MOST - 1])
+        return due, replace(cursor, retried=waiting[LOOK_AT_MOST])
     return due, replace(cursor, cycle=cycle, retried="")
 
 
 def _left_behind(
-    raw: ObjectStore, lake: ObjectStore, cursor: Cursor, already: set[str]
+    raw: ObjectStore, lake: ObjectStore, cursor: Cursor, already: set[str], now: datetime
 ) -> tuple[list[Delivery], Cursor]:
     """The next windows that the last reconciliation found missing."""
     try:
         report = json.loads(lake.read(RECONCILIATION))
+        reported_at, missing = str(report["time"]), list(report["windows"])
     except ObjectMissing:
         return [], cursor
+    except (ValueError, TypeError, KeyError):  # not written by this platform: the next reconciliation will be
+        return [], cursor
     time, _, count = cursor.reconciled.partition("/")
-    position = int(count) if time == report["time"] else 0
-    windows = report["windows"][position : position + LOOK_AT_MOST]
+    position = int(count) if time == reported_at else 0
+    windows = missing[position : position + LOOK_AT_MOST]
     if not windows:
         lake.delete([RECONCILIATION])
         return [], replace(cursor, reconciled="")
-    found = [deliveries.find(raw, window) for window in windows if window not in already]
-    return [d for d in found if d], replace(cursor, reconciled=f"{report['time']}/{position + len(windows)}")
-
-
-def _window_of(clean_key: str) -> str:
-    return clean_key.removeprefix("clean_files/").removesuffix(".parquet")
+    found = [deliveries.find(raw, window) for window in windows if window not in already and is_window(window)]
+    due = [
+        delivery
+        for delivery in found
+        # What was asked for a moment ago is not left behind: its run is under way.
+        if delivery
+        and (cursor.seen.get(delivery.window) != delivery.fingerprint or now - delivery.newest_file_at >= RETRY_AFTER)
+    ]
+    return due, replace(cursor, reconciled=f"{reported_at}/{position + len(windows)}")

@@ -18,6 +18,7 @@ from movie_platform.pipelines.imdb_feed.checks import (
 from movie_platform.pipelines.imdb_feed.deliveries import Delivery
 from movie_platform.pipelines.imdb_feed.loading import load
 from movie_platform.pipelines.imdb_feed.processing import CODE_VERSION, Outcome
+from movie_platform.pipelines.imdb_feed.refusals import Refusal
 from movie_platform.pipelines.imdb_feed.tables import IMDB_CLEAN, IMDB_MOVIE_WINDOWS, IMDB_MOVIES
 from movie_platform.progress import Progress
 from movie_platform.resources.latest_materializations import judging_latest
@@ -30,6 +31,8 @@ RAW = dg.AssetKey("imdb_raw_triplet")
 ARCHIVE = dg.AssetKey("imdb_archive")
 CLEAN = dg.AssetKey("imdb_clean")
 MOVIES = dg.AssetKey("imdb_movies")
+IN_WAREHOUSE = "in_warehouse"
+"""What a window breaks that is processed and could not be loaded."""
 
 
 def raw_triplet(windows: dg.PartitionsDefinition) -> dg.AssetSpec:
@@ -109,19 +112,11 @@ def feed_assets(windows: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         else:
             work = (Outcome(window, provenance=processing.provenance_of(lake, window)) for window in keys)
         outcomes = list(progress.track(work, len(keys), "windows"))
-        if {ARCHIVE, CLEAN} & selected:
-            refusals.rebuild_log(lake)
-        for event in (event for outcome in outcomes for event in lake_events(outcome, lake)):
-            if event.asset_key in selected:
-                context.log_event(event)
-        evaluations = [e for o in outcomes for e in (*archive_evaluations(o), *clean_evaluations(o))]
-        asked = [e for e in evaluations if e.asset_check_key in context.selected_asset_check_keys]
-        yield from judging_latest(asked, context.instance, context.run.run_id)
-        if MOVIES in selected:
-            made = {outcome.window: outcome.provenance for outcome in outcomes if outcome.provenance}
-            for result in load(warehouse, lake, list(made.values()), run_id=context.run.run_id):
-                context.log_event(load_event(result, made[result.partition].digest))
-        _fail_where_refused(context, outcomes)
+        yield from _recorded(context, lake, outcomes)
+        not_loaded = _loaded(context, lake, warehouse, outcomes) if MOVIES in selected else []
+        refused = [outcome.refusal for outcome in outcomes if outcome.refusal] + not_loaded
+        refusals.rebuild_log(lake)
+        _fail_where_refused(context, refused, len(keys))
         for check in sorted(context.selected_asset_check_keys):
             yield dg.Output(None, f"{check.asset_key.to_python_identifier()}_{check.name}")
 
@@ -154,9 +149,47 @@ def report_arrivals(raw: ObjectStore, windows: Sequence[str], instance: dg.Dagst
             instance.report_runless_asset_event(arrival(delivery, raw))
 
 
+def _recorded(context: dg.AssetExecutionContext, lake: ObjectStore, outcomes: list[Outcome]) -> Iterator[Any]:
+    """What each window left in the lake, and how it fared under each rule."""
+    for outcome in outcomes:
+        for event in lake_events(outcome, lake):
+            if event.asset_key in context.selected_asset_keys:
+                context.log_event(event)
+        if outcome.provenance is None and outcome.refusal is None:
+            context.log.info(f"{outcome.window}: nothing lies there to be processed")
+    evaluations = [e for o in outcomes for e in (*archive_evaluations(o), *clean_evaluations(o))]
+    asked = [e for e in evaluations if e.asset_check_key in context.selected_asset_check_keys]
+    yield from judging_latest(asked, context.instance, context.run.run_id)
+
+
+def _loaded(
+    context: dg.AssetExecutionContext, lake: ObjectStore, warehouse: Warehouse, outcomes: list[Outcome]
+) -> list[Refusal]:
+    """Load what is processed; a window that is not loaded is listed as refused, and so tried again within the hour."""
+    made = {outcome.window: outcome.provenance for outcome in outcomes if outcome.provenance}
+    cleared = {outcome.window: outcome.cleared for outcome in outcomes}
+    loads = load(warehouse, lake, list(made.values()), run_id=context.run.run_id)
+    for result in loads.results:
+        context.log_event(load_event(result, made[result.partition].digest))
+        if CLEAN not in context.selected_asset_keys:
+            refusals.clear_where(lake, result.partition, rule=IN_WAREHOUSE)
+    return [
+        processing.refuse(
+            lake,
+            failed.window,
+            f"its rows are in the lake and not in the warehouse: {reason}",
+            rules=(IN_WAREHOUSE,),
+            passing=True,
+            files={name: facts.etag for name, facts in failed.files.items()},
+            earlier=cleared[failed.window],
+        )
+        for failed, reason in loads.failed
+    ]
+
+
 def lake_events(outcome: Outcome, lake: ObjectStore) -> Iterator[dg.AssetMaterialization | dg.AssetObservation]:
     """What a window left in the lake, or why it left nothing."""
-    provenance, verification, clean = outcome.provenance, outcome.verification, outcome.clean
+    provenance, clean = outcome.provenance, outcome.clean
     if outcome.refusal:
         refusal = outcome.refusal
         told: dict[str, Any] = {
@@ -168,22 +201,22 @@ def lake_events(outcome: Outcome, lake: ObjectStore) -> Iterator[dg.AssetMateria
     if provenance is None:
         return
     version = provenance.digest[:16]
-    if verification and verification.triplet:
+    if outcome.rules:
         metadata: dict[str, Any] = {
             "dagster/uri": lake.uri_of(processing.archive_prefix(outcome.window)),
             "dagster/partition_row_count": sum(facts.rows for facts in provenance.files.values()),
             "bytes": provenance.bytes,
             "files": {name: vars(facts) for name, facts in provenance.files.items()},
-            "with_bom": list(verification.triplet.with_bom),
+            "with_bom": list(outcome.with_bom),
         }
         tags = _versions(version, of={RAW: provenance.fingerprint})
         yield dg.AssetMaterialization(ARCHIVE, partition=outcome.window, metadata=metadata, tags=tags)
     if clean:
         uri = lake.uri_of(processing.clean_key(outcome.window))
         metadata = {
-            **table_metadata(rows=clean.rows.num_rows, uri=uri, size=outcome.clean_bytes, part=True),
-            "rejected": clean.rejects.num_rows,
-            "quarantined": clean.bad_records.num_rows,
+            **table_metadata(rows=clean.rows, uri=uri, size=clean.bytes, part=True),
+            "rejected": clean.rejected,
+            "quarantined": clean.quarantined,
         }
         tags = _versions(version, of={ARCHIVE: version})
         yield dg.AssetMaterialization(CLEAN, partition=outcome.window, metadata=metadata, tags=tags)
@@ -209,18 +242,14 @@ def _versions(version: str, *, of: dict[dg.AssetKey, str]) -> dict[str, str]:
     return {"dagster/data_version": version, "dagster/code_version": CODE_VERSION, **inputs}
 
 
-def _fail_where_refused(context: dg.AssetExecutionContext, outcomes: list[Outcome]) -> None:
+def _fail_where_refused(context: dg.AssetExecutionContext, refused: list[Refusal], windows: int) -> None:
     """A run that leaves a window unprocessed is a failed run: the good windows stay, the others show as failed."""
-    refused = [outcome.refusal for outcome in outcomes if outcome.refusal]
-    for outcome in outcomes:
-        if outcome.provenance is None and outcome.refusal is None:
-            context.log.info(f"{outcome.window}: nothing was delivered")
     for refusal in refused:
         context.log.error(f"{refusal.window} is refused: {refusal.reason}")
     if refused:
         first = refused[0]
         raise dg.Failure(
-            f"{len(refused)} of {len(outcomes)} windows are refused, {first.window} because {first.reason}",
+            f"{len(refused)} of {windows} windows are refused, {first.window} because {first.reason}",
             metadata={
                 "refused": {refusal.window: refusal.reason for refusal in refused},
                 "ours": any(refusal.passing for refusal in refused),

@@ -34,8 +34,6 @@ def _spec(name: str, asset: str, description: str, windows: dg.PartitionsDefinit
 
 def archive_evaluations(outcome: Outcome) -> list[dg.AssetCheckEvaluation]:
     """One evaluation a rule, with the reason where it does not hold."""
-    if outcome.verification is None:
-        return []
     return [
         dg.AssetCheckEvaluation(
             asset_key=dg.AssetKey("imdb_archive"),
@@ -45,7 +43,7 @@ def archive_evaluations(outcome: Outcome) -> list[dg.AssetCheckEvaluation]:
             metadata={"reason": judged.reason} if judged.reason else {},
             partition=outcome.window,
         )
-        for judged in outcome.verification.outcomes
+        for judged in outcome.rules
     ]
 
 

@@ -1,11 +1,11 @@
 """A delivered CSV file, read strictly: every record as it stands, or the reason why the file cannot be read."""
 
+import codecs
 import csv
 import io
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ csv.field_size_limit(sys.maxsize)
 
 BOM = b"\xef\xbb\xbf"
 _BATCH_RECORDS = 20_000
-_REMEMBERED_BYTES = 4 * 1024 * 1024
+_DECODED_AT_A_TIME = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -32,77 +32,107 @@ class CsvFile:
     has_bom: bool
 
 
-def text_of(data: bytes) -> str:
-    """The whole file as text; refused where one byte of it is not UTF-8."""
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputRefused(_not_utf8(data, error.start), rule="utf8") from None
-    return text
-
-
-def _not_utf8(data: bytes, position: int) -> str:
-    line = data.count(b"\n", 0, position) + 1
-    if data.startswith(b"\x1f\x8b"):
-        return "is gzip-compressed; deliver it as plain CSV"
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "is UTF-16 text; deliver it as UTF-8"
-    return f"is not UTF-8: byte 0x{data[position]:02x} at position {position}, line {line}"
-
-
-def header_of(text: str) -> tuple[str, ...]:
-    """The first record's cells; empty where there is none."""
-    try:
-        return tuple(next(csv.reader(io.StringIO(text, newline=""), strict=True), ()))
-    except csv.Error as error:
-        raise InputRefused(f"the header cannot be read: {error}", rule="records") from None
-
-
 def parse(data: bytes) -> CsvFile:
     """Reads the whole file; refused where it is not UTF-8 or where a record does not have the header's cells.
 
-    The client sends the same people table with every delivery, so equal bytes are read once.
+    The text is decoded as it is read, so a large file never stands in memory as one string.
     """
-    return _parse_once(data) if len(data) <= _REMEMBERED_BYTES else _parse(data)
-
-
-def _parse(data: bytes) -> CsvFile:
-    text = text_of(data)
-    if "\0" in text:
-        line = text.count("\n", 0, text.index("\0")) + 1
-        raise InputRefused(f"holds a NUL byte in line {line}", rule="records")
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    header = header_of(text)
+    _refuse_other_encodings(data)
+    if (position := data.find(b"\0")) >= 0:
+        raise InputRefused(f"{_where(data, position)} holds a NUL byte", rule="records")
+    header = header_of(data)
+    reader = _reader(data)
     next(reader, None)
-    batches = [pa.array([], pa.string()) for _ in header], *_columns(reader, len(header))
+    try:
+        batches = [pa.array([], pa.string()) for _ in header], *_columns(reader, len(header))
+    except (csv.Error, _OtherWidth):
+        raise InputRefused(_first_fault(data, len(header)), rule="records") from None
     columns = [pa.chunked_array(chunks, pa.string()) for chunks in zip(*batches, strict=True)]
     names = [str(position) for position in range(len(header))]
     return CsvFile(header, pa.table(columns, names=names), data.startswith(BOM))
 
 
-_parse_once = lru_cache(maxsize=6)(_parse)
+def header_of(data: bytes) -> tuple[str, ...]:
+    """The first record's cells; empty where there is none."""
+    try:
+        return tuple(next(_reader(data), ()))
+    except csv.Error as error:
+        raise InputRefused(f"the header cannot be read: {_quoting(error)}", rule="records") from None
+    except UnicodeDecodeError:
+        _refuse_other_encodings(data)
+        raise
+
+
+def _reader(data: bytes, *, strict: bool = True, errors: str = "strict") -> "_csv.Reader":
+    text = io.TextIOWrapper(io.BytesIO(data), encoding="utf-8-sig", errors=errors, newline="")
+    return csv.reader(text, strict=strict)
+
+
+class _OtherWidth(Exception):
+    """A record has another number of fields than the header."""
 
 
 def _columns(reader: "_csv.Reader", width: int) -> Iterator[list[pa.Array]]:
     """The data records, some at a time, turned into columns of text."""
-    records = _records(reader, width)
-    while rows := list(islice(records, _BATCH_RECORDS)):
+    while rows := list(islice(reader, _BATCH_RECORDS)):
+        if any(len(row) != width for row in rows):
+            rows = [row for row in rows if row]
+            if any(len(row) != width for row in rows):
+                raise _OtherWidth
         yield [pa.array([cell or None for cell in column], pa.string()) for column in zip(*rows, strict=True)]
 
 
-def _records(reader: "_csv.Reader", width: int) -> Iterator[list[str]]:
-    number = 0
+def _first_fault(data: bytes, width: int) -> str:
+    """What is wrong with the first record that cannot be read: read again with a count, only where there is one."""
+    reader = _reader(data)
+    next(reader, None)
+    number, line = 0, reader.line_num
     try:
         for row in reader:
-            if not row:
-                continue
-            number += 1
-            if len(row) != width:
-                where = f"record {number} (line {reader.line_num})"
-                raise InputRefused(f"{where} has {len(row)} fields where the header names {width}", rule="records")
-            yield row
+            number += bool(row)
+            if row and len(row) != width:
+                return f"record {number} (line {line + 1}) has {len(row)} fields where the header names {width}"
+            line = reader.line_num
     except csv.Error as error:
-        reason = "a quote is opened and never closed, or stands unescaped in a quoted field"
-        if "unexpected end" not in str(error) and "'\"'" not in str(error):
-            reason = str(error)
-        raise InputRefused(f"record {number + 1} (line {reader.line_num}): {reason}", rule="records") from None
+        return f"record {number + 1} (line {line + 1}): {_quoting(error)}"
+    raise AssertionError("every record can be read")
+
+
+def _quoting(error: csv.Error) -> str:
+    if "unexpected end" in str(error) or "'\"'" in str(error):
+        return "a quote is opened and never closed, or stands unescaped in a quoted field"
+    return str(error)
+
+
+def _refuse_other_encodings(data: bytes) -> None:
+    """UTF-8 is proven from the first byte to the last."""
+    position = _first_byte_that_is_not_utf8(data)
+    if position is None:
+        return
+    if data.startswith(b"\x1f\x8b"):
+        reason = "is gzip-compressed; deliver it as plain CSV"
+    elif data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        reason = "is UTF-16 text; deliver it as UTF-8"
+    else:
+        reason = f"is not UTF-8: byte 0x{data[position]:02x} at position {position}, {_where(data, position)}"
+    raise InputRefused(reason, rule="utf8")
+
+
+def _first_byte_that_is_not_utf8(data: bytes) -> int | None:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    for start in range(0, len(data), _DECODED_AT_A_TIME):
+        end = start + _DECODED_AT_A_TIME
+        begun = len(decoder.getstate()[0])
+        try:
+            decoder.decode(data[start:end], final=end >= len(data))
+        except UnicodeDecodeError as error:
+            return start - begun + error.start
+    return None
+
+
+def _where(data: bytes, position: int) -> str:
+    """The data record that holds a byte, and its line."""
+    line = data.count(b"\n", 0, position) + 1
+    before = data[: position + 1].replace(b"\0", b" ")
+    records = sum(1 for row in _reader(before, strict=False, errors="replace") if row) - 1
+    return f"record {records} (line {line})" if records else f"the header (line {line})"

@@ -26,7 +26,11 @@ class Delivery:
     @property
     def version(self) -> str:
         """When the newest file came: of two deliveries of a window the later one counts."""
-        return max(info.modified for info in self.files.values()).isoformat(timespec="microseconds")
+        return self.newest_file_at.isoformat(timespec="microseconds")
+
+    @property
+    def newest_file_at(self) -> datetime:
+        return max(info.modified for info in self.files.values())
 
     @property
     def first_file_at(self) -> datetime:

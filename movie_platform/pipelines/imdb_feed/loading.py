@@ -1,20 +1,55 @@
 """From clean files to the warehouse, any number of windows in one load."""
 
+import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+from movie_platform.errors import PlatformError, WorldUnavailable
 from movie_platform.lake import ObjectStore
+from movie_platform.pipelines.imdb_feed.arrivals import Loaded
 from movie_platform.pipelines.imdb_feed.processing import CODE_VERSION, Provenance, clean_key
 from movie_platform.pipelines.imdb_feed.tables import IMDB_MOVIE_WINDOWS, IMDB_MOVIES
 from movie_platform.warehouse import LatestPartition, LoadResult, PartitionLoad, Source, Warehouse, read_views
 from movie_platform.warehouse import Provenance as LoadProvenance
 
 
+@dataclass(frozen=True)
+class Loads:
+    """What came of each window's load; `failed` says why some are not in the warehouse."""
+
+    results: tuple[LoadResult, ...] = ()
+    failed: tuple[tuple[Provenance, str], ...] = ()
+
+
 def load(
     warehouse: Warehouse, lake: ObjectStore, windows: Sequence[Provenance], *, run_id: str, force: bool = False
-) -> list[LoadResult]:
-    """Replace the windows' rows, and recompute each movie that they touch."""
+) -> Loads:
+    """Replace the windows' rows, and recompute each movie that they touch.
+
+    All windows go in one transaction. Where that fails for what a window holds, each is loaded by itself, so that one
+    window does not keep the others out.
+    """
     if not windows:
-        return []
+        return Loads()
+    try:
+        return Loads(tuple(_load(warehouse, lake, windows, run_id=run_id, force=force)))
+    except WorldUnavailable as error:
+        return Loads(failed=tuple((made, str(error)) for made in windows))
+    except Exception as error:
+        if not isinstance(error, PlatformError):
+            logging.getLogger(__name__).exception("%d windows could not be loaded", len(windows))
+        if len(windows) == 1:
+            return Loads(failed=((windows[0], f"{type(error).__name__}: {error}"),))
+    alone = [load(warehouse, lake, [made], run_id=run_id, force=force) for made in windows]
+    return Loads(
+        tuple(result for loads in alone for result in loads.results),
+        tuple(failure for loads in alone for failure in loads.failed),
+    )
+
+
+def _load(
+    warehouse: Warehouse, lake: ObjectStore, windows: Sequence[Provenance], *, run_id: str, force: bool
+) -> list[LoadResult]:
     results = warehouse.replace_partitions(
         IMDB_MOVIE_WINDOWS,
         [
@@ -29,3 +64,11 @@ def load(
     if any(result.outcome == "loaded" for result in results):
         warehouse.create_views(read_views("movie_platform.pipelines.imdb_feed"))
     return results
+
+
+def last_loads(warehouse: Warehouse) -> dict[str, Loaded]:
+    """The last committed load of each window."""
+    return {
+        row.partition: Loaded(row.source_digests, row.version, row.ended)
+        for row in warehouse.ledger(IMDB_MOVIE_WINDOWS)
+    }

@@ -7,6 +7,7 @@ provenance in its metadata, is what "processed" means, and a run that dies befor
 import hashlib
 import io
 import json
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -15,13 +16,14 @@ from datetime import UTC, datetime
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from movie_platform.errors import ObjectMissing, WorldUnavailable
-from movie_platform.lake import ObjectStore
+from movie_platform.errors import ObjectMissing, PlatformError
+from movie_platform.lake import ObjectInfo, ObjectStore
 from movie_platform.pipelines.imdb_feed import deliveries, refusals
 from movie_platform.pipelines.imdb_feed.deliveries import Delivery, fingerprint_of
 from movie_platform.pipelines.imdb_feed.refusals import Refusal
-from movie_platform.pipelines.imdb_feed.transforms import CleanWindow, clean
-from movie_platform.pipelines.imdb_feed.verification import Triplet, Verification, verify
+from movie_platform.pipelines.imdb_feed.transforms import Account, CleanWindow, clean
+from movie_platform.pipelines.imdb_feed.verification import RuleOutcome, Triplet, file_name, verify
+from movie_platform.pipelines.imdb_feed.windows import is_window
 
 CODE_VERSION = "1"
 """Changes when the same triplet would give other rows; windows that older code refused are then tried again."""
@@ -29,6 +31,7 @@ CODE_VERSION = "1"
 UNDER_WAY = 4
 """Windows of one run that are worked on at a time: enough to hide a store's latency, few enough for memory."""
 
+CLEAN_PREFIX = "clean_files/"
 _METADATA_KEY = b"movie_platform"
 
 
@@ -68,16 +71,33 @@ class Provenance:
 
 
 @dataclass(frozen=True)
+class CleanFacts:
+    """What a window's clean file and what was left out of it hold; the rows themselves are in the lake."""
+
+    rows: int
+    bytes: int
+    rejected: int
+    quarantined: int
+    broken_rules: Mapping[str, int]
+    accounts: tuple[Account, ...]
+    conserved: bool
+
+
+@dataclass(frozen=True)
 class Outcome:
-    """What became of one window. `provenance` and `clean` are there when it was processed, `refusal` when it was not;
-    none of them when nothing was delivered."""
+    """What became of one window, without its rows: a run holds hundreds.
+
+    `provenance` is there when the window was processed, `clean` when its clean file was written, `refusal` when it was
+    not processed; none of them when nothing was delivered. `cleared` is the refusal that the window has left.
+    """
 
     window: str
-    verification: Verification | None = None
+    rules: tuple[RuleOutcome, ...] = ()
     provenance: Provenance | None = None
-    clean: CleanWindow | None = None
+    with_bom: tuple[str, ...] = ()
+    clean: CleanFacts | None = None
     refusal: Refusal | None = None
-    clean_bytes: int = 0
+    cleared: Refusal | None = None
 
 
 def archive_prefix(window: str) -> str:
@@ -85,7 +105,7 @@ def archive_prefix(window: str) -> str:
 
 
 def clean_key(window: str) -> str:
-    return f"clean_files/{window}.parquet"
+    return f"{CLEAN_PREFIX}{window}.parquet"
 
 
 def partitioned_key(window: str) -> str:
@@ -101,29 +121,38 @@ def bad_records_key(window: str) -> str:
 
 
 def process(raw: ObjectStore, lake: ObjectStore, window: str, *, until_archive: bool = False) -> Outcome:
-    """Archive and clean what lies in the window's folder now."""
-    try:
-        found = deliveries.find(raw, window)
-        if found is None:
-            return Outcome(window)
-        delivery, contents = deliveries.read(raw, found)
-    except (WorldUnavailable, ObjectMissing) as error:
-        return Outcome(window, refusal=_refuse(lake, window, str(error), passing=True))
+    """Archive and clean what lies in the window's folder now.
+
+    Whatever goes wrong stays with this window: it becomes its refusal, unless even that cannot be written.
+    """
+    return _contained(lake, window, lambda: _process(raw, lake, window, until_archive=until_archive))
+
+
+def _process(raw: ObjectStore, lake: ObjectStore, window: str, *, until_archive: bool) -> Outcome:
+    found = deliveries.find(raw, window)
+    if found is None:
+        return _nothing_delivered(lake, window)
+    delivery, contents = deliveries.read(raw, found)
     verification = verify(window, contents)
     if verification.triplet is None:
         etags = {name: info.etag for name, info in delivery.files.items()}
-        refusal = _refuse(lake, window, verification.reason, rules=verification.broken_rules, files=etags)
-        return Outcome(window, verification, refusal=refusal)
-    provenance = _provenance(delivery, contents, verification.triplet)
+        refusal = refuse(lake, window, verification.reason, rules=verification.broken_rules, files=etags)
+        return Outcome(window, verification.outcomes, refusal=refusal)
+    triplet = verification.triplet
+    outcome = Outcome(
+        window, verification.outcomes, _provenance(delivery, contents, triplet), with_bom=triplet.with_bom
+    )
     for name, data in contents.items():
         lake.write(archive_prefix(window) + name, data)
-    if until_archive:
-        return Outcome(window, verification, provenance)
-    return _cleaned(lake, verification, verification.triplet, provenance)
+    return outcome if until_archive else _cleaned(lake, triplet, outcome)
 
 
 def clean_again(lake: ObjectStore, window: str) -> Outcome:
     """Make the window's clean files anew from its archive, without the raw side."""
+    return _contained(lake, window, lambda: _clean_again(lake, window))
+
+
+def _clean_again(lake: ObjectStore, window: str) -> Outcome:
     prefix = archive_prefix(window)
     contents: dict[str, bytes] = {}
     infos = {}
@@ -134,13 +163,36 @@ def clean_again(lake: ObjectStore, window: str) -> Outcome:
         return Outcome(window)
     verification = verify(window, contents)
     if verification.triplet is None:
-        refusal = _refuse(lake, window, f"archive: {verification.reason}", rules=verification.broken_rules)
-        return Outcome(window, verification, refusal=refusal)
-    provenance = _provenance(Delivery(window, infos), contents, verification.triplet)
+        refusal = refuse(lake, window, f"archive: {verification.reason}", rules=verification.broken_rules)
+        return Outcome(window, verification.outcomes, refusal=refusal)
+    triplet = verification.triplet
+    provenance = _provenance(Delivery(window, infos), contents, triplet)
     before = provenance_of(lake, window)
     if before and before.digest == provenance.digest:
         provenance = replace(provenance, version=before.version, files=before.files)
-    return _cleaned(lake, verification, verification.triplet, provenance)
+    outcome = Outcome(window, verification.outcomes, provenance, with_bom=triplet.with_bom)
+    return _cleaned(lake, triplet, outcome)
+
+
+def _nothing_delivered(lake: ObjectStore, window: str) -> Outcome:
+    """A window without files is no fault; one that was refused and lost its files stays listed until others come."""
+    earlier = refusals.get(lake, window)
+    if earlier is None:
+        return Outcome(window)
+    reason = "three_files: nothing lies in the window's folder any more"
+    return Outcome(window, refusal=refuse(lake, window, reason, rules=("three_files",), files={}))
+
+
+def _contained(lake: ObjectStore, window: str, work: Callable[[], Outcome]) -> Outcome:
+    try:
+        return work()
+    except PlatformError as error:
+        return Outcome(window, refusal=refuse(lake, window, str(error), passing=True))
+    except Exception as error:
+        # A fault of ours in one window must not hold back the others of its run. The run fails for it.
+        logging.getLogger(__name__).exception("%s could not be processed", window)
+        reason = f"a fault of the platform: {type(error).__name__}: {error}"
+        return Outcome(window, refusal=refuse(lake, window, reason, passing=True))
 
 
 def process_all(
@@ -163,20 +215,26 @@ def _each(work: Callable[[str], Outcome], windows: Sequence[str]) -> Iterator[Ou
 
 
 def provenance_of(lake: ObjectStore, window: str) -> Provenance | None:
-    """What the window's clean file was made from; None where the window is not processed."""
+    """What the window's clean file was made from; None where the window is not processed, or not by this platform."""
     try:
         with lake.open(clean_key(window)) as file:
             metadata = pq.read_metadata(file).metadata
-    except ObjectMissing:
+        fields = json.loads(metadata[_METADATA_KEY])
+        return Provenance(**{**fields, "files": {name: FileFacts(**facts) for name, facts in fields["files"].items()}})
+    except (ObjectMissing, pa.ArrowInvalid, TypeError, KeyError, ValueError):
         return None
-    fields = json.loads(metadata[_METADATA_KEY])
-    return Provenance(**{**fields, "files": {name: FileFacts(**facts) for name, facts in fields["files"].items()}})
 
 
-def processed_windows(lake: ObjectStore, *, after: str = "") -> list[str]:
-    start = clean_key(after) if after else ""
-    found = lake.objects("clean_files/", after=start)
-    return [info.key.removeprefix("clean_files/").removesuffix(".parquet") for info in found]
+def processed_windows(lake: ObjectStore, *, since: str = "") -> list[str]:
+    """The windows that have a clean file, from `since` on."""
+    return list(clean_files(lake, since=since))
+
+
+def clean_files(lake: ObjectStore, *, since: str = "") -> dict[str, ObjectInfo]:
+    """The clean files by window, from `since` on."""
+    found = lake.objects(CLEAN_PREFIX, after=CLEAN_PREFIX + since if since else "")
+    named = ((info.key.removeprefix(CLEAN_PREFIX).removesuffix(".parquet"), info) for info in found)
+    return {window: info for window, info in named if is_window(window)}
 
 
 def parquet(table: pa.Table, provenance: Provenance) -> bytes:
@@ -196,26 +254,40 @@ def parquet(table: pa.Table, provenance: Provenance) -> bytes:
     return buffer.getvalue()
 
 
-def _cleaned(lake: ObjectStore, verification: Verification, triplet: Triplet, provenance: Provenance) -> Outcome:
-    window = triplet.window
-    result = clean(triplet)
-    provenance = replace(provenance, clean_rows=result.rows.num_rows)
+def _cleaned(lake: ObjectStore, triplet: Triplet, outcome: Outcome) -> Outcome:
+    assert outcome.provenance is not None
+    window, result = triplet.window, clean(triplet)
+    provenance = replace(outcome.provenance, clean_rows=result.rows.num_rows)
     stale = []
     for key, left_out in ((rejects_key(window), result.rejects), (bad_records_key(window), result.bad_records)):
         if left_out.num_rows:
             lake.write(key, parquet(left_out, provenance))
         else:
             stale.append(key)
-    data = parquet(result.rows, provenance)
     lake.delete(stale)
+    data = parquet(result.rows, provenance)
     lake.write(partitioned_key(window), data)
     lake.write(clean_key(window), data)
-    refusals.clear(lake, window)
-    return Outcome(window, verification, provenance, result, clean_bytes=len(data))
+    cleared = refusals.get(lake, window)
+    if cleared:
+        refusals.clear(lake, window)
+    return replace(outcome, provenance=provenance, clean=_facts(result, len(data)), cleared=cleared)
+
+
+def _facts(result: CleanWindow, size: int) -> CleanFacts:
+    return CleanFacts(
+        rows=result.rows.num_rows,
+        bytes=size,
+        rejected=result.rejects.num_rows,
+        quarantined=result.bad_records.num_rows,
+        broken_rules=result.broken_rules,
+        accounts=result.accounts,
+        conserved=result.conserved,
+    )
 
 
 def _provenance(delivery: Delivery, contents: Mapping[str, bytes], triplet: Triplet) -> Provenance:
-    rows = {f"{triplet.window}_type_{kind}.csv": table.num_rows for kind, table in triplet.records.items()}
+    rows = {file_name(triplet.window, of.kind): of.table.num_rows for of in triplet.records.values()}
     files = {
         name: FileFacts(delivery.files[name].etag, hashlib.sha256(data).hexdigest(), len(data), rows[name])
         for name, data in contents.items()
@@ -223,7 +295,7 @@ def _provenance(delivery: Delivery, contents: Mapping[str, bytes], triplet: Trip
     return Provenance(triplet.window, delivery.version, CODE_VERSION, files)
 
 
-def _refuse(
+def refuse(
     lake: ObjectStore,
     window: str,
     reason: str,
@@ -231,10 +303,11 @@ def _refuse(
     passing: bool = False,
     rules: tuple[str, ...] = (),
     files: Mapping[str, str] | None = None,
+    earlier: Refusal | None = None,
 ) -> Refusal:
     """Leave everything that the window already has as it is, and say why it did not change."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    earlier = refusals.get(lake, window)
+    earlier = refusals.get(lake, window) or earlier
     served = provenance_of(lake, window)
     refusal = Refusal(
         window=window,

@@ -5,14 +5,17 @@ A marker is written and removed by the run of its window alone, so runs do not g
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field, fields, replace
 
 from movie_platform.errors import ObjectMissing
-from movie_platform.lake import ObjectStore
+from movie_platform.lake import ObjectInfo, ObjectStore
 from movie_platform.pipelines.imdb_feed.deliveries import fingerprint_of
 
 PREFIX = "unprocessed/"
 LOG = "unprocessed.log"
+READ_AT_A_TIME = 8
+_LONG_AGO = "1970-01-01T00:00:00+00:00"
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ def key_of(window: str) -> str:
 
 def get(lake: ObjectStore, window: str) -> Refusal | None:
     try:
-        return _parse(lake.read(key_of(window)))
+        return _parse(window, lake.read(key_of(window)))
     except ObjectMissing:
         return None
 
@@ -70,35 +73,59 @@ def clear(lake: ObjectStore, window: str) -> None:
     lake.delete([key_of(window)])
 
 
-def windows(lake: ObjectStore, *, after: str = "") -> list[str]:
-    """The windows that have a marker."""
-    start = key_of(after) if after else ""
-    return [info.key.removeprefix(PREFIX).removesuffix(".json") for info in lake.objects(PREFIX, after=start)]
+def clear_where(lake: ObjectStore, window: str, *, rule: str) -> None:
+    """Clear the window's marker if it is there for this rule alone."""
+    refusal = get(lake, window)
+    if refusal and refusal.rules == (rule,):
+        clear(lake, window)
+
+
+def windows(lake: ObjectStore, *, since: str = "") -> list[str]:
+    """The windows that have a marker, from `since` on."""
+    return [_window_of(info) for info in lake.objects(PREFIX, after=PREFIX + since if since else "")]
 
 
 def every(lake: ObjectStore) -> Iterator[Refusal]:
     """All refusals, by window; one that is cleared meanwhile is left out."""
-    for window in windows(lake):
-        if refusal := get(lake, window):
-            yield refusal
+    with ThreadPoolExecutor(READ_AT_A_TIME, thread_name_prefix="refusal") as pool:
+        yield from filter(None, pool.map(lambda window: get(lake, window), windows(lake)))
 
 
 def rebuild_log(lake: ObjectStore) -> None:
-    """Write the log from the markers. Of several runs at once, the last to look leaves a log that is right."""
-    before = _state(lake)
-    while True:
-        lines = [refusal.log_line() for refusal in every(lake)]
-        lake.write(LOG, "".join(line + "\n" for line in lines).encode())
-        after = _state(lake)
-        if after == before:
-            return
-        before = after
+    """Write the log from the markers until it says what they say now.
+
+    Of several runs at once the last one to write looks once more afterwards, so the log that stays is right.
+    """
+    known: dict[str, tuple[str, Refusal]] = {}
+    written = None
+    while (text := _log(lake, known)) != written:
+        lake.write(LOG, text.encode())
+        written = text
 
 
-def _state(lake: ObjectStore) -> list[tuple[str, str]]:
-    return [(info.key, info.etag) for info in lake.objects(PREFIX)]
+def _log(lake: ObjectStore, known: dict[str, tuple[str, Refusal]]) -> str:
+    """What the log should say; `known` keeps markers by their etag, so that each is read once."""
+    listed = {_window_of(info): info.etag for info in lake.objects(PREFIX)}
+    unread = [window for window, etag in listed.items() if window not in known or known[window][0] != etag]
+    with ThreadPoolExecutor(READ_AT_A_TIME, thread_name_prefix="refusal") as pool:
+        for window, refusal in zip(unread, pool.map(lambda window: get(lake, window), unread), strict=True):
+            if refusal:
+                known[window] = (listed[window], refusal)
+            else:
+                del listed[window]
+    return "".join(known[window][1].log_line() + "\n" for window in listed)
 
 
-def _parse(data: bytes) -> Refusal:
-    fields = json.loads(data)
-    return Refusal(**{**fields, "rules": tuple(fields["rules"])})
+def _window_of(marker: ObjectInfo) -> str:
+    return marker.key.removeprefix(PREFIX).removesuffix(".json")
+
+
+def _parse(window: str, data: bytes) -> Refusal:
+    """A marker of other code may lack fields or have more; one that cannot be read is tried again soon."""
+    try:
+        found = json.loads(data)
+        names = {of.name for of in fields(Refusal)}
+        refusal = Refusal(**{name: value for name, value in found.items() if name in names})
+        return replace(refusal, window=window, rules=tuple(refusal.rules))
+    except (ValueError, TypeError, AttributeError) as error:
+        return Refusal(window, f"its marker cannot be read: {error}", 1, _LONG_AGO, _LONG_AGO, True, "")

@@ -58,15 +58,20 @@ IMDB_MOVIES = IMDB_MOVIE_WINDOWS.derive(
 )
 
 
-@dataclass(frozen=True)
+NOT_NULL = pandera.Check(lambda cells: cells.notna(), name="not_null", ignore_na=False)
+"""Of cells whose blank ones are nulls."""
+
+
+@dataclass(frozen=True, eq=False)
 class DeliveredFile:
     """One of a triplet's files: the columns that its header must name, and what each record must satisfy."""
 
     type: str
     columns: dict[str, pa.DataType]
     required: tuple[str, ...]
-    """Columns that must not be blank."""
+    """Columns that must satisfy NOT_NULL."""
     checks: dict[str, tuple[pandera.Check, ...]] = field(default_factory=dict)
+    """What the values of a column must satisfy where they are not null."""
 
 
 _MOVIE_COLUMNS = IMDB_CLEAN.columns[:10]

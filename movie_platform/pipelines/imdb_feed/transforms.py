@@ -1,16 +1,18 @@
 """A verified triplet -> clean rows, and an account of every record that is not among them."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
+import pandera.pandas as pandera
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from movie_platform.pipelines.imdb_feed.tables import IMDB_CLEAN, TRIPLET, TYPE_A, DeliveredFile
-from movie_platform.pipelines.imdb_feed.verification import Triplet, file_name
+from movie_platform.pipelines.imdb_feed.tables import IMDB_CLEAN, NOT_NULL, TRIPLET, TYPE_A, DeliveredFile
+from movie_platform.pipelines.imdb_feed.verification import Records, Triplet, file_name
 
 LEFT_OUT = pa.schema(
     [
@@ -53,7 +55,14 @@ class CleanWindow:
 
     @property
     def conserved(self) -> bool:
-        return all(account.conserved for account in self.accounts)
+        """Whether each file's account adds up, and the tables hold as many rows as the accounts say."""
+        movies, pairs, people = (account.fates for account in self.accounts)
+        return (
+            all(account.conserved for account in self.accounts)
+            and pairs["out"] == self.rows.num_rows
+            and sum(fates["rejected"] for fates in (movies, pairs, people)) == self.rejects.num_rows
+            and sum(fates["quarantined"] for fates in (movies, pairs, people)) == self.bad_records.num_rows
+        )
 
     @property
     def broken_rules(self) -> dict[str, int]:
@@ -62,50 +71,25 @@ class CleanWindow:
         return {pair["values"].as_py(): pair["counts"].as_py() for pair in counts}
 
 
-@dataclass
-class _File:
-    """One file under way: its records as text and in their types, and which of them are out, and why."""
+@dataclass(frozen=True, eq=False)
+class _Judged:
+    """One file's records in their types, and which of them are out by themselves, whatever the other files hold."""
 
     kind: DeliveredFile
-    name: str
     raw: pa.Table
-    typed: dict[str, pa.Array]
-    broken: dict[str, np.ndarray]
+    typed: Mapping[str, pa.Array]
+    broken: Mapping[str, np.ndarray]
     """Per row rule the records that break it."""
+    bad: np.ndarray
+    """Records that break a row rule."""
     merged: np.ndarray
     """Records that equal an earlier one."""
-    rejected: dict[str, np.ndarray] = field(default_factory=dict)
-    """Per reason the records that cannot be joined."""
+    conflicting: np.ndarray
+    """Records whose id others have too, with other content."""
+    usable: np.ndarray
 
-    @property
-    def bad(self) -> np.ndarray:
-        return _any(self.broken.values(), self.raw.num_rows)
-
-    @property
-    def out(self) -> np.ndarray:
-        return self.bad | self.merged | _any(self.rejected.values(), self.raw.num_rows)
-
-    def reject(self, reason: str, mask: np.ndarray) -> None:
-        """A record that is out already keeps its first reason."""
-        self.rejected[reason] = mask & ~self.out
-
-    def rejects(self) -> "Iterator[_LeftOut]":
-        for reason, mask in self.rejected.items():
-            for position in np.flatnonzero(mask):
-                yield _LeftOut(self, int(position), (reason,), reason)
-
-    def bad_records(self) -> "Iterator[_LeftOut]":
-        for position in np.flatnonzero(self.bad):
-            rules = tuple(rule for rule, mask in self.broken.items() if mask[position])
-            yield _LeftOut(self, int(position), rules, "breaks " + ", ".join(rules))
-
-
-@dataclass(frozen=True)
-class _LeftOut:
-    file: _File
-    position: int
-    rules: tuple[str, ...]
-    reason: str
+    def __len__(self) -> int:
+        return len(self.usable)
 
 
 def clean(triplet: Triplet) -> CleanWindow:
@@ -114,73 +98,102 @@ def clean(triplet: Triplet) -> CleanWindow:
     Records that are equal in every cell merge into one; records that share an id and differ are rejected, all of them,
     since nobody can say which is right. The rows come in the order of type_A, then of type_B.
     """
-    movies, pairs, people = (_judged(triplet, kind) for kind in TRIPLET)
-    for file, id_column in ((movies, "id"), (people, "id")):
-        file.reject(f"other records have the same {id_column} and differ", _conflicts(file, id_column))
+    movies, pairs, people = (_judged(triplet.records[kind.type]) for kind in TRIPLET)
+    director, is_known = _directors(pairs, people)
+    movie = _position(pairs.typed["movie_id"], movies.typed["id"], movies.usable)
+    is_delivered = movie >= 0
+    if not movies.usable.all():
+        everything = np.ones(len(movies), bool)
+        is_delivered = _position(pairs.typed["movie_id"], movies.typed["id"], everything) >= 0
 
-    usable_person = _position(pairs.typed["person_id"], people.typed["id"], ~people.out)
-    usable_movie = _position(pairs.typed["movie_id"], movies.typed["id"], ~movies.out)
-    delivered = _position(pairs.typed["movie_id"], movies.typed["id"], np.ones(movies.raw.num_rows, bool)) >= 0
-    of_other_deliveries = ~delivered & ~pairs.out
-    with_director = _marked(usable_movie[~pairs.out], movies.raw.num_rows)
-    pairs.reject("type_C has no such person", delivered & (usable_person < 0))
-    pairs.reject("its movie is rejected or quarantined", delivered & (usable_movie < 0))
-    joined = delivered & ~pairs.out
+    of_delivered = pairs.usable & is_delivered
+    joined = of_delivered & (director >= 0) & (movie >= 0)
+    has_director = _marked(movie[pairs.usable], len(movies))
+    has_known_director = _marked(movie[joined], len(movies))
+    referenced = _marked(director[joined], len(people))
 
-    in_rows = _marked(usable_movie[joined], movies.raw.num_rows)
-    movies.reject("it has no director in type_B", ~with_director)
-    movies.reject("none of its directors is in type_C", ~in_rows)
-
-    pair = np.flatnonzero(joined)
-    pair = pair[np.argsort(usable_movie[pair], kind="stable")]
-    rows = _rows(movies, pairs, people, usable_movie[pair], pair, usable_person[pair])
-
-    referenced = _marked(usable_person[joined], people.raw.num_rows)
-    accounts = (
-        _account(movies, {"out": in_rows}),
-        _account(pairs, {"out": joined, "of other deliveries' movies": of_other_deliveries}),
-        _account(people, {"referenced": referenced, "unreferenced": ~referenced & ~people.out}),
+    rejected = (
+        {
+            "other records have the same id and differ": movies.conflicting,
+            "it has no director in type_B": movies.usable & ~has_director,
+            "none of its directors is in type_C": movies.usable & has_director & ~has_known_director,
+        },
+        {
+            "type_C has no such person": of_delivered & ~is_known,
+            "its person is rejected or quarantined": of_delivered & is_known & (director < 0),
+            "its movie is rejected or quarantined": of_delivered & (director >= 0) & (movie < 0),
+        },
+        {"other records have the same id and differ": people.conflicting},
     )
-    files = (movies, pairs, people)
+    fates = (
+        {"out": has_known_director},
+        {"out": joined, "of other deliveries' movies": pairs.usable & ~is_delivered},
+        {"referenced": referenced, "unreferenced": people.usable & ~referenced},
+    )
+    window, files = triplet.window, (movies, pairs, people)
     return CleanWindow(
-        triplet.window,
-        rows,
-        rejects=_left_out(triplet.window, [entry for file in files for entry in file.rejects()]),
-        bad_records=_left_out(triplet.window, [entry for file in files for entry in file.bad_records()]),
-        accounts=accounts,
+        window,
+        _rows(movies, pairs, people, movie, director, joined),
+        rejects=_left_out(window, [(f, *_reasons(found)) for f, found in zip(files, rejected, strict=True)]),
+        bad_records=_left_out(window, [(f, *_broken_rules(f)) for f in files]),
+        accounts=tuple(_account(window, *parts) for parts in zip(files, fates, rejected, strict=True)),
     )
 
 
-def _judged(triplet: Triplet, kind: DeliveredFile) -> _File:
-    """Cast every cell, apply the row rules, and merge equal records."""
-    raw = triplet.records[kind.type]
-    cells = {name: _single(raw[name]) for name in kind.columns}
+def _judged(records: Records) -> _Judged:
+    return _judge_once(records) if records.is_remembered else _judge(records)
+
+
+def _judge(records: Records) -> _Judged:
+    """Cast every cell, apply the row rules, and find equal and conflicting records."""
+    kind, raw = records.kind, records.table
     typed: dict[str, pa.Array] = {}
     broken: dict[str, np.ndarray] = {}
     for name, type_ in kind.columns.items():
-        typed[name], unreadable = _cast(cells[name], type_)
+        cells = _single(raw[name])
+        typed[name], unreadable = _cast(cells, type_)
         broken[f"{name}_is_a_{'whole_' if pa.types.is_integer(type_) else ''}number"] = unreadable
         if name in kind.required:
-            broken[f"{name}_not_null"] = _blank(cells[name])
+            broken[f"{name}_{NOT_NULL.name}"] = _breaks(NOT_NULL, _blank_as_null(cells))
         for check in kind.checks.get(name, ()):
-            values = pd.Series(typed[name].to_numpy(zero_copy_only=False))
-            passed = check(values).check_output.reindex(values.index, fill_value=True)  # nulls are not judged
-            broken[str(check.name)] = ~passed.to_numpy(bool)
+            broken[str(check.name)] = _breaks(check, typed[name])
     broken = {rule: mask for rule, mask in broken.items() if mask.any()}
-    merged = _repeats(typed) & ~_any(broken.values(), raw.num_rows)
-    return _File(kind, file_name(triplet.window, kind), raw, typed, broken, merged)
+    bad = _any(broken.values(), raw.num_rows)
+    merged = _repeats(typed, bad)
+    conflicting = _conflicts(typed["id"], ~bad & ~merged) if "id" in typed else np.zeros(raw.num_rows, bool)
+    return _Judged(kind, raw, typed, broken, bad, merged, conflicting, ~bad & ~merged & ~conflicting)
+
+
+_judge_once = lru_cache(maxsize=6)(_judge)
+
+
+def _breaks(check: pandera.Check, values: pa.Array) -> np.ndarray:
+    """The positions whose value does not satisfy a Pandera check; a check that ignores nulls does not judge them."""
+    series = pd.Series(values.to_numpy(zero_copy_only=False))
+    passed = check(series).check_output.reindex(series.index, fill_value=True)
+    return ~passed.to_numpy(bool)
+
+
+@lru_cache(maxsize=2)
+def _directors(pairs: _Judged, people: _Judged) -> tuple[np.ndarray, np.ndarray]:
+    """For each pair the usable record of its person, -1 where there is none, and whether type_C has one at all."""
+    usable = _position(pairs.typed["person_id"], people.typed["id"], people.usable)
+    if people.usable.all():
+        return usable, usable >= 0
+    return usable, _position(pairs.typed["person_id"], people.typed["id"], np.ones(len(people), bool)) >= 0
 
 
 def _single(column: pa.ChunkedArray) -> pa.Array:
     return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)
 
 
-def _blank(cells: pa.Array) -> np.ndarray:
-    return pc.fill_null(pc.equal(pc.utf8_trim_whitespace(cells), ""), True).to_numpy(zero_copy_only=False)
+def _blank_as_null(cells: pa.Array) -> pa.Array:
+    return pc.if_else(pc.equal(pc.utf8_trim_whitespace(cells), ""), pa.scalar(None, pa.string()), cells)
 
 
-_WHOLE = r"^[+-]?\d{1,18}(\.0*)?$"
-_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?$"
+_WHOLE = r"^[+-]?\d+(\.0*)?$"
+_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+_SAFE_DIGITS = 18
 
 
 def _cast(cells: pa.Array, type_: pa.DataType) -> tuple[pa.Array, np.ndarray]:
@@ -188,42 +201,70 @@ def _cast(cells: pa.Array, type_: pa.DataType) -> tuple[pa.Array, np.ndarray]:
 
     A number may stand between blanks and a whole number may carry `.0`, as programs write it whose column had blanks.
     """
-    readable_all = np.zeros(len(cells), bool)
+    none = np.zeros(len(cells), bool)
     if pa.types.is_string(type_):
-        return cells, readable_all
-    whole = pa.types.is_integer(type_)
+        return cells, none
+    is_whole = pa.types.is_integer(type_)
+    if (values := _cast_as_it_stands(cells, type_)) is not None:
+        return values, none
+    trimmed = pc.utf8_trim_whitespace(cells)
+    trimmed = pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
+    readable = pc.match_substring_regex(trimmed, _WHOLE if is_whole else _NUMBER)
+    kept = pc.if_else(readable, trimmed, pa.scalar(None, pa.string()))
+    if is_whole:
+        values = _whole_numbers(pc.replace_substring_regex(kept, r"^\+|\.0*$", ""))
+    else:
+        values = pc.cast(kept, type_)
+        values = pc.if_else(pc.is_finite(values), values, pa.scalar(None, type_))
+    unreadable = pc.and_(pc.is_valid(trimmed), pc.is_null(values))
+    return values, unreadable.to_numpy(zero_copy_only=False)
+
+
+def _cast_as_it_stands(cells: pa.Array, type_: pa.DataType) -> pa.Array | None:
+    """Arrow's own cast, where it reads every cell and reads it as we do: it also takes `0x1F`, `nan` and `inf`."""
     try:
         values = pc.cast(cells, type_)
     except pa.ArrowInvalid:
-        values = None
-    if values is not None and (whole or pc.all(pc.is_finite(values)).as_py() is not False):
-        return values, readable_all
-    trimmed = pc.utf8_trim_whitespace(cells)
-    trimmed = pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
-    readable = pc.match_substring_regex(trimmed, _WHOLE if whole else _NUMBER)
-    kept = pc.if_else(readable, trimmed, pa.scalar(None, pa.string()))
-    if whole:
-        kept = pc.replace_substring_regex(kept, r"^\+|\.0*$", "")
-    values = pc.cast(kept, type_)
-    return values, pc.fill_null(pc.invert(readable), False).to_numpy(zero_copy_only=False)
+        return None
+    if pa.types.is_integer(type_):
+        odd = pc.any(pc.match_substring(cells, "x", ignore_case=True))
+    else:
+        odd = pc.any(pc.invert(pc.is_finite(values)))
+    return None if odd.as_py() else values
 
 
-def _repeats(typed: Mapping[str, pa.Array]) -> np.ndarray:
-    """Which records equal an earlier one in every cell."""
+def _whole_numbers(digits: pa.Array) -> pa.Array:
+    """Digits as 64-bit numbers, null where they do not fit."""
+    if not pc.any(pc.greater(pc.utf8_length(digits), _SAFE_DIGITS)).as_py():
+        return pc.cast(digits, pa.int64())
+    numbers = [None if text is None else int(text) for text in digits.to_pylist()]
+    return pa.array([n if n is not None and -(2**63) <= n < 2**63 else None for n in numbers], pa.int64())
+
+
+def _repeats(typed: Mapping[str, pa.Array], bad: np.ndarray) -> np.ndarray:
+    """Which good records equal an earlier good one in every cell."""
+    repeats = np.zeros(len(bad), bool)
     first = next(iter(typed.values()))
     if pc.count_distinct(first, mode="all").as_py() == len(first):
-        return np.zeros(len(first), bool)
-    frame = pd.DataFrame({name: values.to_numpy(zero_copy_only=False) for name, values in typed.items()})
-    return frame.duplicated(keep="first").to_numpy()
+        return repeats
+    good = np.flatnonzero(~bad)
+    codes = {name: _codes(values.take(pa.array(good))) for name, values in typed.items()}
+    repeats[good] = pd.DataFrame(codes).duplicated(keep="first").to_numpy()
+    return repeats
 
 
-def _conflicts(file: _File, id_column: str) -> np.ndarray:
-    ids = file.typed[id_column]
+def _codes(values: pa.Array) -> np.ndarray:
+    """Equal numbers for equal values; numbers themselves would lose digits beside a null."""
+    return pc.fill_null(pc.dictionary_encode(values).indices, -1).to_numpy(zero_copy_only=False)
+
+
+def _conflicts(ids: pa.Array, left: np.ndarray) -> np.ndarray:
+    """Which of the records that are left share their id with another one of them."""
+    shared = np.zeros(len(left), bool)
     if pc.count_distinct(ids, mode="all").as_py() == len(ids):
-        return np.zeros(len(ids), bool)
-    left = np.flatnonzero(~file.out)
-    shared = np.zeros(len(ids), bool)
-    shared[left] = pd.Series(ids.take(pa.array(left)).to_numpy()).duplicated(keep=False).to_numpy()
+        return shared
+    positions = np.flatnonzero(left)
+    shared[positions] = pd.Series(ids.take(pa.array(positions)).to_numpy()).duplicated(keep=False).to_numpy()
     return shared
 
 
@@ -232,24 +273,24 @@ def _position(wanted: pa.Array, ids: pa.Array, usable: np.ndarray) -> np.ndarray
     positions = np.flatnonzero(usable)
     if not len(positions):
         return np.full(len(wanted), -1)
-    found = pc.index_in(wanted, value_set=ids.take(pa.array(positions)), skip_nulls=True)
-    found = pc.fill_null(found, -1).to_numpy(zero_copy_only=False)
+    held = ids if len(positions) == len(ids) else ids.take(pa.array(positions))
+    found = pc.fill_null(pc.index_in(wanted, value_set=held, skip_nulls=True), -1).to_numpy(zero_copy_only=False)
     return np.where(found >= 0, positions[found], -1)
 
 
 def _rows(
-    movies: _File, pairs: _File, people: _File, movie: np.ndarray, pair: np.ndarray, person: np.ndarray
+    movies: _Judged, pairs: _Judged, people: _Judged, movie: np.ndarray, director: np.ndarray, joined: np.ndarray
 ) -> pa.Table:
-    columns: dict[str, pa.Array] = {
-        "movie_id": pairs.typed["movie_id"].take(pa.array(pair)),
-        "person_id": pairs.typed["person_id"].take(pa.array(pair)),
-        "imdb_person_id": people.typed["imdb_person_id"].take(pa.array(person)),
-        "director_name": people.typed["full_name"].take(pa.array(person)),
+    pair = np.flatnonzero(joined)
+    pair = pair[np.argsort(movie[pair], kind="stable")]
+    of_movie, of_pair, of_person = pa.array(movie[pair]), pa.array(pair), pa.array(director[pair])
+    columns = {
+        "movie_id": pairs.typed["movie_id"].take(of_pair),
+        "person_id": pairs.typed["person_id"].take(of_pair),
+        "imdb_person_id": people.typed["imdb_person_id"].take(of_person),
+        "director_name": people.typed["full_name"].take(of_person),
+        **{name: movies.typed[name].take(of_movie) for name in TYPE_A.columns if name != "id"},
     }
-    index = pa.array(movie)
-    for name in TYPE_A.columns:
-        if name != "id":
-            columns[name] = movies.typed[name].take(index)
     return pa.table([columns[name] for name in IMDB_CLEAN.column_names], schema=IMDB_CLEAN.arrow_schema)
 
 
@@ -267,24 +308,40 @@ def _any(masks: Iterable[np.ndarray], length: int) -> np.ndarray:
     return found
 
 
-def _account(file: _File, fates: dict[str, np.ndarray]) -> Account:
+def _account(
+    window: str, file: _Judged, fates: Mapping[str, np.ndarray], rejected: Mapping[str, np.ndarray]
+) -> Account:
     counts = {fate: int(mask.sum()) for fate, mask in fates.items()}
-    counts["rejected"] = sum(int(mask.sum()) for mask in file.rejected.values())
+    counts["rejected"] = sum(int(mask.sum()) for mask in rejected.values())
     counts["quarantined"] = int(file.bad.sum())
     counts["merged"] = int(file.merged.sum())
-    return Account(file.name, file.raw.num_rows, counts)
+    return Account(file_name(window, file.kind), len(file), counts)
 
 
-def _left_out(window: str, entries: list[_LeftOut]) -> pa.Table:
-    rows = [
-        {
-            "window": window,
-            "source": entry.file.name,
-            "record": entry.position + 1,
-            "rules": list(entry.rules),
-            "reason": entry.reason,
-            "raw": json.dumps(entry.file.raw.slice(entry.position, 1).to_pylist()[0], ensure_ascii=False),
-        }
-        for entry in sorted(entries, key=lambda entry: (entry.file.name, entry.position))
-    ]
+_Why = dict[int, tuple[tuple[str, ...], str]]
+"""Per record the rules that it broke, and the reason in words."""
+
+
+def _reasons(rejected: Mapping[str, np.ndarray]) -> tuple[np.ndarray, _Why]:
+    """The rejected records, and for each the rule and the reason, which here are one."""
+    why: _Why = {int(at): ((reason,), reason) for reason, mask in rejected.items() for at in np.flatnonzero(mask)}
+    return np.array(sorted(why), int), why
+
+
+def _broken_rules(file: _Judged) -> tuple[np.ndarray, _Why]:
+    """The quarantined records, and for each the rules that it breaks."""
+    positions = np.flatnonzero(file.bad)
+    rules = {int(at): tuple(rule for rule, mask in file.broken.items() if mask[at]) for at in positions}
+    return positions, {at: (broken, "breaks " + ", ".join(broken)) for at, broken in rules.items()}
+
+
+def _left_out(window: str, found: list[tuple[_Judged, np.ndarray, dict[int, tuple[tuple[str, ...], str]]]]) -> pa.Table:
+    rows = []
+    for file, positions, why in found:
+        source = file_name(window, file.kind)
+        for at, cells in zip(positions.tolist(), file.raw.take(pa.array(positions)).to_pylist(), strict=True):
+            rules, reason = why[at]
+            raw = json.dumps(cells, ensure_ascii=False)
+            row = {"window": window, "source": source, "record": at + 1, "rules": list(rules), "reason": reason}
+            rows.append({**row, "raw": raw})
     return pa.Table.from_pylist(rows, schema=LEFT_OUT)

@@ -1,13 +1,16 @@
 """The rules that a triplet must satisfy before anything of it is archived."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import pyarrow as pa
 
 from movie_platform.errors import InputRefused
 from movie_platform.pipelines.imdb_feed import csv_files
 from movie_platform.pipelines.imdb_feed.tables import TRIPLET, DeliveredFile
+from movie_platform.pipelines.imdb_feed.windows import is_window
 
 RULES = {
     "three_files": "The window's folder holds exactly the files of type A, B and C, named after the folder's window.",
@@ -35,13 +38,36 @@ class RuleOutcome:
         return "; ".join(self.reasons)
 
 
+REMEMBERED_BYTES = 4 * 1024 * 1024
+"""The client sends the same people table with every delivery: what a smaller file holds is remembered by its bytes."""
+_REMEMBERED_FILES = 6
+_NAMED = 5
+_NAMED_LENGTH = 60
+
+
+@dataclass(frozen=True, eq=False)
+class Records:
+    """A verified file: its records as text, columns in the order of the file's description.
+
+    The same object stands for the same bytes as long as they are remembered.
+    """
+
+    kind: DeliveredFile
+    table: pa.Table
+    has_bom: bool
+    is_remembered: bool
+
+
 @dataclass(frozen=True)
 class Triplet:
-    """A verified delivery: per type the records as text, columns in the order of the file's description."""
+    """A verified delivery: the records of each file, by its type."""
 
     window: str
-    records: Mapping[str, pa.Table]
-    with_bom: tuple[str, ...] = ()
+    records: Mapping[str, Records]
+
+    @property
+    def with_bom(self) -> tuple[str, ...]:
+        return tuple(file_name(self.window, of.kind) for of in self.records.values() if of.has_bom)
 
 
 @dataclass(frozen=True)
@@ -71,26 +97,20 @@ def verify(window: str, files: Mapping[str, bytes]) -> Verification:
     faults: dict[str, list[str]] = {rule: [] for rule in RULES}
     expected = {file_name(window, kind): kind for kind in TRIPLET}
     faults["three_files"] += [f"{name} is missing" for name in expected if name not in files]
-    faults["three_files"] += [_unexpected(window, name) for name in sorted(files) if name not in expected]
-    records: dict[str, pa.Table] = {}
-    with_bom: list[str] = []
+    if unexpected := sorted(files.keys() - expected.keys()):
+        faults["three_files"].append(_unexpected(window, unexpected))
+    records: dict[str, Records] = {}
     for name, kind in expected.items():
         if name not in files:
             continue
         try:
-            parsed = _judge(files[name], kind)
+            records[kind.type] = _read(files[name], kind)
         except _Faults as found:
             for rule, reason in found.faults:
                 faults[rule].append(f"{name} {reason}")
-        else:
-            records[kind.type] = parsed.records.select([parsed.header.index(c) for c in kind.columns]).rename_columns(
-                list(kind.columns)
-            )
-            if parsed.has_bom:
-                with_bom.append(name)
     outcomes = tuple(RuleOutcome(rule, tuple(reasons)) for rule, reasons in faults.items())
     good = all(outcome.passed for outcome in outcomes)
-    return Verification(window, outcomes, Triplet(window, records, tuple(with_bom)) if good else None)
+    return Verification(window, outcomes, Triplet(window, records) if good else None)
 
 
 class _Faults(Exception):
@@ -101,7 +121,11 @@ class _Faults(Exception):
         self.faults = faults
 
 
-def _judge(data: bytes, kind: DeliveredFile) -> csv_files.CsvFile:
+def _read(data: bytes, kind: DeliveredFile) -> Records:
+    return _read_once(data, kind) if len(data) <= REMEMBERED_BYTES else _judge(data, kind)
+
+
+def _judge(data: bytes, kind: DeliveredFile) -> Records:
     if not data.strip():
         raise _Faults(("has_rows", "is empty"))
     try:
@@ -118,12 +142,17 @@ def _judge(data: bytes, kind: DeliveredFile) -> csv_files.CsvFile:
         found.append(("has_rows", "has a header and no data row"))
     if found:
         raise _Faults(*found)
-    return parsed
+    columns = [parsed.records.column(parsed.header.index(name)) for name in kind.columns]
+    table = pa.table(columns, names=list(kind.columns))
+    return Records(kind, table, parsed.has_bom, is_remembered=len(data) <= REMEMBERED_BYTES)
+
+
+_read_once = lru_cache(maxsize=_REMEMBERED_FILES)(_judge)
 
 
 def _header_or_none(data: bytes) -> tuple[str, ...] | None:
     try:
-        return csv_files.header_of(csv_files.text_of(data))
+        return csv_files.header_of(data)
     except InputRefused:  # its own rule reports it
         return None
 
@@ -133,17 +162,28 @@ def _header_fault(header: tuple[str, ...] | None, kind: DeliveredFile) -> str:
         return ""
     missing = [column for column in kind.columns if column not in header]
     unknown = sorted({column for column in header if column not in kind.columns})
-    twice = sorted({column for column in header if header.count(column) > 1})
+    twice = sorted(column for column, times in Counter(header).items() if times > 1)
     parts = [
-        f"{label} {', '.join(map(repr, columns))}"
+        f"{label} {_named(columns)}"
         for label, columns in (("lacks column", missing), ("has unknown column", unknown), ("names twice", twice))
         if columns
     ]
     return " and ".join(parts)
 
 
-def _unexpected(window: str, name: str) -> str:
-    prefix = name.split("_type_", 1)[0]
-    if "_type_" in name and prefix != window:
-        return f"{name} is of another window"
-    return f"{name} does not belong there"
+def _unexpected(window: str, names: list[str]) -> str:
+    of_others = [name for name in names if is_window(of := name.partition("_type_")[0]) and of != window]
+    strange = [name for name in names if name not in of_others]
+    parts = [
+        f"{_named(found)} {reason}"
+        for found, reason in ((of_others, "is of another window"), (strange, "does not belong there"))
+        if found
+    ]
+    return " and ".join(parts)
+
+
+def _named(names: Iterable[str]) -> str:
+    """The names, and no more of them than a person reads: a delivery can hold anything."""
+    names = list(names)
+    shown = [repr(name if len(name) <= _NAMED_LENGTH else name[:_NAMED_LENGTH] + "...") for name in names[:_NAMED]]
+    return ", ".join(shown) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
