@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from movie_platform.operations.notifications import run_sensors
 from movie_platform.pipelines.imdb_feed.assets import feed_assets, raw_triplet
 from movie_platform.pipelines.imdb_feed.partitions import ten_minute_windows
 from movie_platform.pipelines.imdb_feed.schedules import reconciliation
@@ -22,6 +23,7 @@ def build_defs(settings: Settings | None = None, *, resources: Mapping[str, Any]
     return dg.Definitions.merge(
         _imdb_feed(settings),
         dg.Definitions(
+            sensors=run_sensors(),
             resources={**platform_resources(settings), **(resources or {})},
             executor=dg.in_process_executor,
         ),

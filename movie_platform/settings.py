@@ -90,6 +90,19 @@ def _relation(value: str) -> str:
     raise ValueError("allowed is schema.table")
 
 
+def _ruleset(value: str) -> str:
+    if value in {"rating", "recommended"} or value.endswith(".dqdl"):
+        return value
+    raise ValueError("allowed are rating, recommended, and the path of a .dqdl file")
+
+
+def _web_address(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme in {"http", "https"} and parts.hostname:
+        return value.rstrip("/")
+    raise ValueError("allowed is http://host[:port] or https://host[:port], with a path where the UI has one")
+
+
 def _duration(value: Any) -> Any:
     """`61`, `61s`, `30m`, `24h` and `7d`, as people write them."""
     if isinstance(value, str) and (match := re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhd]?)\s*", value)):
@@ -169,8 +182,19 @@ class Settings(BaseSettings):
         "token", description="which classifier counts: token, lexicon, or package.module:Class of your own"
     )
 
+    quality_ruleset: Annotated[str, AfterValidator(_ruleset)] = Field(
+        "rating",
+        description="the rules for the quality movies: rating (one rule), recommended (42), or your own .dqdl file",
+    )
+    quality_nulls: Literal["documented", "legacy"] = Field(
+        "documented", description="what a null does to a rule: documented (fails most), or legacy (passes)"
+    )
+
     engine: Annotated[str, AfterValidator(_engine)] = Field("duckdb", description="where bulk transforms run")
     notify: Annotated[tuple[str, ...], NoDecode] = Field(("log",), description="who hears of runs and checks")
+    ui_uri: Annotated[str, AfterValidator(_web_address)] = Field(
+        "http://localhost:3000", description="where people open the UI; notices link to it"
+    )
 
     @field_validator("raw_uri", "lake_uri", mode="before")
     @classmethod

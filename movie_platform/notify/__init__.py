@@ -1,10 +1,11 @@
 """Telling people and programs how evaluations and runs ended: in the log, by SNS, by EventBridge.
 
-Knows nothing of schedulers, lakes or data: it is handed a notice, says it through every channel, and reports through
-which ones it did not come. A channel that cannot be reached never raises.
+Knows nothing of schedulers or rules: it is handed a notice, says it through every channel, and reports through which
+ones it did not come. A channel that cannot be reached never raises.
 """
 
 from movie_platform.notify.channels import Channel, open_channel
+from movie_platform.notify.memory import tell_once
 from movie_platform.notify.notices import EvaluationEnded, Notice, RuleResult, RunEnded
 from movie_platform.notify.notifier import Notifier, Told, open_notifier
 
@@ -18,4 +19,5 @@ __all__ = [
     "Told",
     "open_channel",
     "open_notifier",
+    "tell_once",
 ]

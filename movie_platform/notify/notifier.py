@@ -32,10 +32,17 @@ class Told:
 class Notifier:
     """Tells. A channel that fails holds back neither the others nor the caller."""
 
-    def __init__(self, channels: Sequence[Channel], *, wait: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self, channels: Sequence[Channel], *, ui: str = "", wait: Callable[[float], None] = time.sleep
+    ) -> None:
         self.channels = tuple(channels)
+        self._ui = ui
         self._wait = wait
         self._log = logging.getLogger("movie_platform.notify")
+
+    def link_to_run(self, run_id: str) -> str:
+        """Where people see the run; empty where no UI is known."""
+        return f"{self._ui}/runs/{run_id}" if self._ui else ""
 
     def tell(self, notice: Notice, *, already: Collection[str] = ()) -> Told:
         """Say it through each channel but those that were told already. Never raises for what a channel did."""
@@ -67,6 +74,9 @@ class Notifier:
         return last
 
 
-def open_notifier(settings: Sequence[str]) -> Notifier:
-    """The notifier for the parts of the setting NOTIFY. Nothing is reached before the first notice."""
-    return Notifier([open_channel(setting) for setting in dict.fromkeys(settings)])
+def open_notifier(settings: Sequence[str], *, ui: str = "") -> Notifier:
+    """The notifier for the parts of the setting NOTIFY; `ui` is the address that notices link to.
+
+    Nothing is reached before the first notice.
+    """
+    return Notifier([open_channel(setting) for setting in dict.fromkeys(settings)], ui=ui)

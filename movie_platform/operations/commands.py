@@ -8,6 +8,7 @@ import click
 
 from movie_platform.errors import PlatformError
 from movie_platform.lake import open_store
+from movie_platform.notify import open_channel
 from movie_platform.pipelines.imdb_feed.status import feed_status
 from movie_platform.settings import Settings, default_settings, load_settings, variable
 from movie_platform.terminal import out, safe, table
@@ -78,8 +79,16 @@ def _examinations(settings: Settings) -> dict[str, Callable[[], str]]:
         loads = len(open_warehouse(settings).ledger())
         return f"{settings.warehouse} answers; {loads} loads committed so far"
 
+    def channel(setting: str) -> Callable[[], str]:
+        return lambda: open_channel(setting).examine()
+
     sources = {settings.source_uri(source) for source in ("feed", "dataset", "quality", "behavior")}
-    return {**{f"raw side {uri}": raw_side(uri) for uri in sorted(sources)}, "lake": lake, "warehouse": warehouse}
+    return {
+        **{f"raw side {uri}": raw_side(uri) for uri in sorted(sources)},
+        "lake": lake,
+        "warehouse": warehouse,
+        **{f"notifier {setting}": channel(setting) for setting in settings.notify},
+    }
 
 
 @click.command()

@@ -6,6 +6,7 @@ from typing import Any, Literal
 import dagster as dg
 
 from movie_platform.lake import open_store
+from movie_platform.notify import open_notifier
 from movie_platform.progress import LogProgress
 from movie_platform.settings import Settings
 from movie_platform.warehouse import open_warehouse
@@ -14,13 +15,16 @@ Source = Literal["feed", "dataset", "quality", "behavior"]
 
 
 def platform_resources(settings: Settings) -> dict[str, dg.ResourceDefinition]:
-    """`raw_<source>` for each source, `lake`, `warehouse` and `progress`, as the settings name them."""
+    """`raw_<source>` for each source, `lake`, `warehouse`, `notifier` and `progress`, as the settings name them."""
     sources: tuple[Source, ...] = ("feed", "dataset", "quality", "behavior")
     raw = {f"raw_{source}": _store(settings.source_uri(source)) for source in sources}
     return {
         **raw,
         "lake": _store(settings.lake_uri, sweep=True),
         "warehouse": _opened(lambda: open_warehouse(settings), f"The warehouse at {settings.warehouse}"),
+        "notifier": _opened(
+            lambda: open_notifier(settings.notify, ui=settings.ui_uri), f"Who hears: {', '.join(settings.notify)}"
+        ),
         "progress": _opened(LogProgress, "How far a run is, in its log"),
     }
 
