@@ -4,6 +4,7 @@ A blank in a numeric column is null, a blank in a text column is the empty strin
 reads them.
 """
 
+import csv
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,13 +22,17 @@ _BLANK = r"^\s*$"
 
 
 def read_csv(path: Path) -> DataSet:
-    """A CSV file (UTF-8, a header, quotes doubled inside quotes) as a data set; read twice, never held whole as text.
+    """A CSV file (UTF-8, a header, quotes doubled inside quotes) as a data set; read in passes, never held whole as text.
 
     Raises DataUnreadable, saying where, for an empty file, text that is not UTF-8, a record with the wrong number of
     cells, or two columns of one name.
     """
-    types = _types(path)
-    return spool(_Typed(path, types))
+    header = _checked_header(path)
+    kinds = [_ColumnKind() for _ in header]
+    for batch in _text_batches(path, header):
+        for kind, column in zip(kinds, batch.columns, strict=True):
+            kind.look_at(column)
+    return spool(_Typed(path, {name: kind.decided() for name, kind in zip(header, kinds, strict=True)}))
 
 
 class _Typed:
@@ -39,28 +44,9 @@ class _Typed:
         self.schema = pa.schema(list(types.items()))
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
-        for batch in _text_batches(self._path):
+        for batch in _text_batches(self._path, list(self._types)):
             arrays = [_typed(batch.column(place), kind) for place, kind in enumerate(self._types.values())]
             yield pa.RecordBatch.from_arrays(arrays, schema=self.schema)
-
-
-def _types(path: Path) -> dict[str, pa.DataType]:
-    header: list[str] | None = None
-    kinds: list[_ColumnKind] = []
-    for batch in _text_batches(path):
-        if header is None:
-            header = batch.schema.names
-            kinds = [_ColumnKind() for _ in header]
-        for kind, column in zip(kinds, batch.columns, strict=True):
-            kind.look_at(column)
-    if header is None:
-        header = _header(path)
-        kinds = [_ColumnKind() for _ in header]
-    folded = [name.casefold() for name in header]
-    twice = next((name for place, name in enumerate(folded) if name in folded[:place]), None)
-    if twice is not None:
-        raise DataUnreadable(f"{path.name} has two columns named {twice!r}")
-    return {name: kind.decided() for name, kind in zip(header, kinds, strict=True)}
 
 
 class _ColumnKind:
@@ -104,22 +90,40 @@ def _typed(cells: pa.Array, kind: pa.DataType) -> pa.Array:
     return pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed).cast(kind)
 
 
-def _header(path: Path) -> list[str]:
-    """The names of a file that holds no record."""
-    import csv
+def _checked_header(path: Path) -> list[str]:
+    """The names of the columns, once every record was seen to be whole.
 
+    The fast reader below forgives a quote that is never closed, and joins the records that follow it into one cell;
+    this one does not.
+    """
+    csv.field_size_limit(max(csv.field_size_limit(), _BLOCK_BYTES))
+    header: list[str] = []
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            for row in csv.reader(file):
-                if row:
-                    return row
+            reader = csv.reader(file, strict=True)
+            try:
+                for record in reader:
+                    if not header:
+                        header = record
+                    elif record and len(record) != len(header):
+                        cells = f"{len(record)} cell{'s' if len(record) != 1 else ''}"
+                        raise DataUnreadable(
+                            f"{path.name}, line {reader.line_num}: {cells}, where the header has {len(header)}"
+                        )
+            except csv.Error as failure:
+                raise DataUnreadable(f"{path.name}, line {reader.line_num}: {failure}") from failure
     except UnicodeDecodeError as failure:
         raise DataUnreadable(f"{path.name} is not UTF-8: {failure}") from failure
-    raise DataUnreadable(f"{path.name} is empty: it has not even a header")
+    if not header:
+        raise DataUnreadable(f"{path.name} is empty: it has not even a header")
+    folded = [name.casefold() for name in header]
+    twice = next((name for place, name in enumerate(folded) if name in folded[:place]), None)
+    if twice is not None:
+        raise DataUnreadable(f"{path.name} has two columns named {twice!r}")
+    return header
 
 
-def _text_batches(path: Path) -> Iterator[pa.RecordBatch]:
-    names = _header(path)
+def _text_batches(path: Path, names: list[str]) -> Iterator[pa.RecordBatch]:
     options = {
         "read_options": pyarrow.csv.ReadOptions(block_size=_BLOCK_BYTES),
         "parse_options": pyarrow.csv.ParseOptions(newlines_in_values=True),
@@ -133,6 +137,4 @@ def _text_batches(path: Path) -> Iterator[pa.RecordBatch]:
             if batch.num_rows:
                 yield batch
     except pa.ArrowInvalid as failure:
-        if "Empty CSV" in str(failure):
-            raise DataUnreadable(f"{path.name} is empty") from failure
         raise DataUnreadable(f"{path.name} cannot be read as CSV: {failure}") from failure

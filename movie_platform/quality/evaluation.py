@@ -291,6 +291,7 @@ def evaluate(
         count = _pass_over(opened, measures)
         judgements = [conclude() for conclude in conclusions]
         metrics, observations = analyzed.conclude()
+    _show_values(rules, judgements, opened, columns)
     outcomes = tuple(_outcome(rule, found) for rule, found in zip(rules, judgements, strict=True))
     for found in judgements:
         metrics.update(found.recorded)
@@ -325,6 +326,33 @@ def _pass_over(data: DataSet, measures: Measures) -> int:
         for measure in measures.all:
             measure.see(batch)
     return count
+
+
+def _show_values(rules: Ruleset, judgements: list[Judgement], data: DataSet, columns: Columns) -> None:
+    """Fills in what the examples of keys and queries hold: these rules know places only, until all rows were seen."""
+    wanted: dict[int, dict[str, Any]] = {}
+    names: dict[str, None] = {}
+    for rule, found in zip(rules, judgements, strict=True):
+        exact = [columns.find(name) for name in rule.columns if name in columns] if found.examples else []
+        for row, values in found.examples:
+            if not values and exact:
+                values.update(dict.fromkeys(exact))
+                wanted.setdefault(row, {})
+                names.update(dict.fromkeys(exact))
+    if not wanted:
+        return
+    start = 0
+    for batch in data.batches(list(names)):
+        for row in wanted:
+            if start <= row < start + batch.num_rows:
+                wanted[row] = {name: batch.column(place)[row - start].as_py() for place, name in enumerate(names)}
+        start += batch.num_rows
+        if start > max(wanted):
+            break
+    for found in judgements:
+        for row, values in found.examples:
+            if row in wanted:
+                values.update({name: wanted[row][name] for name in values if name in wanted[row]})
 
 
 def _fitting(marks: RowMarks | None, count: int) -> RowMarks | None:

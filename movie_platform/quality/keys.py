@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from movie_platform.quality.batches import Batch
 
-MEMORY_BYTES = 512 * 2**20
+MEMORY_BYTES = 256 * 2**20
 """Keys larger than this together are counted by an engine that spills to disk."""
 
 
@@ -116,6 +116,7 @@ class _DiskCounts:
         self._connection = duckdb.connect(
             str(folder / "keys.duckdb"), config={"memory_limit": "1GB", "temp_directory": str(folder), "threads": "2"}
         )
+        self._connection.execute("SET enable_progress_bar = false")
         self._names = schema.names
         self._rows = 0
         self._connection.register("part", schema.empty_table())

@@ -45,7 +45,7 @@ class Sandbox:
                 "threads": "2",
             },
         )
-        self._connection.execute("SET lock_configuration = true")
+        self._connection.execute("SET enable_progress_bar = false; SET lock_configuration = true")
         self._tables: dict[str, str] = {}
 
     def register(self, name: str, data: Any) -> None:

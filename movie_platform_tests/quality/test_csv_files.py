@@ -58,7 +58,10 @@ def test_a_header_without_records_has_columns_and_no_rows(tmp_path: Path) -> Non
     ("content", "says"),
     [
         (b"", "empty"),
-        (b"a,b\n1\n", "Expected 2 columns, got 1"),
+        (b"a,b\n1,2\n3\n", "line 3: 1 cell, where the header has 2"),
+        (b'a,b\n1,"x\n2,y\n', "line 3"),
+        (b'a,b\n1,"x\n2,"y\n', "line 3"),
+        (b'a,b\n"1"x,2\n', "line 2"),
         (b"a,A\n1,2\n", "two columns named 'a'"),
         (b"a,b\nx,\xff\n", "UTF"),
     ],

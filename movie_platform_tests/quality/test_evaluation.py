@@ -156,3 +156,15 @@ def test_all_kinds_of_input_are_judged_alike(tmp_path: Path) -> None:
 
     assert all(result.to_json() == results[0].to_json() for result in results)
     assert all(result.bad_count == 2 for result in results)
+
+
+def test_examples_show_what_the_rule_looked_at() -> None:
+    frame = pd.DataFrame({"Id": [1, 7, 7], "name": ["a", None, "c"]})
+
+    evaluation = judge(frame, 'IsUnique "id"', 'IsComplete "name"', 'IsPrimaryKey "id" "name"')
+
+    assert [[(e.row, e.values) for e in outcome.examples] for outcome in evaluation.outcomes] == [
+        [(1, {"Id": 7}), (2, {"Id": 7})],
+        [(1, {"name": None})],
+        [(1, {"Id": 7, "name": None})],
+    ]

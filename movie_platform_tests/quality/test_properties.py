@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from movie_platform.quality import CompositeRule, Rule, Ruleset, SimpleRule, data, evaluate, parse_ruleset
 from movie_platform.quality.batches import Batch
 from movie_platform.quality.keys import KeyCounts
+from movie_platform.quality.pandera_schema import column_check, is_per_value
 from movie_platform.quality.ruleset import Arithmetic, Call, Condition, Keyword, Number, Operand, Quantity, Text
 from movie_platform.quality.statistics import ExactSum, Moments
 
@@ -333,3 +334,19 @@ def test_keys_are_counted_alike_in_memory_and_on_disk(rows: list[tuple[int | Non
         real = [key for key in keys if any(part is not None for part in key)]
         assert one.repeated.tolist() == [key in real and real.count(key) > 1 for key in keys]
         assert one.unique == sum(real.count(key) == 1 for key in real)
+
+
+@QUICK
+@given(frames, rulesets, st.sampled_from(["documented", "legacy"]))
+def test_a_rules_pandera_check_marks_the_rows_that_an_evaluation_marks(
+    frame: pa.Table, rules: Ruleset, nulls: Any
+) -> None:
+    evaluation = evaluate(frame, rules, nulls=nulls)
+    of_pandas = frame.to_pandas(types_mapper=pd.ArrowDtype)
+
+    for place, rule in enumerate(rules):
+        if isinstance(rule, SimpleRule) and is_per_value(rule) and rule.columns[0] in of_pandas and len(of_pandas):
+            if evaluation.outcomes[place].outcome == "Error":
+                continue
+            output = column_check(rule, nulls)(of_pandas[rule.columns[0]]).check_output
+            assert (~output).tolist() == evaluation.rows.failing(place).tolist()
