@@ -22,7 +22,7 @@ _BLANK = r"^\s*$"
 
 
 def read_csv(path: Path) -> DataSet:
-    """A CSV file (UTF-8, a header, quotes doubled inside quotes) as a data set; read in passes, never held whole as text.
+    """A CSV file (UTF-8, a header, quotes doubled inside quotes) as a data set, never held whole as text.
 
     Raises DataUnreadable, saying where, for an empty file, text that is not UTF-8, a record with the wrong number of
     cells, or two columns of one name.
