@@ -76,8 +76,11 @@ class LoadingWarehouse(ABC):
     def stage(self, connection: Connection, staging: Staging, into: Sql) -> AbstractContextManager[None]:
         """Fill a temporary table, which has the table's columns, with a load's rows."""
 
+    def make_turn(self, connection: Connection) -> None:  # noqa: B027
+        """Before a transaction: make what `take_turn` needs, where that is something."""
+
     @abstractmethod
-    def lock_ledger(self, connection: Connection) -> None:
+    def take_turn(self, connection: Connection) -> None:
         """Within a transaction: no other load commits until this one has ended."""
 
     # Loads
@@ -140,7 +143,8 @@ class LoadingWarehouse(ABC):
     def _attempt(
         self, connection: Connection, request: Request, lake: ObjectStore, started: datetime
     ) -> list[LoadResult]:
-        self._make(connection, LEDGER)
+        self.make(connection, LEDGER)
+        self.make_turn(connection)
         decisions = self._decide(connection, request)
         chosen = tuple(load for load in request.loads if decisions[load.partition].outcome == "loaded")
         made: dict[str, LoadResult] = {}
@@ -167,7 +171,7 @@ class LoadingWarehouse(ABC):
             made_tables = self._prepare(connection, request, staging)
         connection.begin()
         try:
-            self.lock_ledger(connection)
+            self.take_turn(connection)
             self._confirm(connection, request, decisions)
             if self.dialect.transactional_ddl:
                 made_tables = self._prepare(connection, request, staging)
@@ -373,7 +377,7 @@ class LoadingWarehouse(ABC):
         tables = [request.table, *(derived.table for derived in request.derived)]
         if request.replaces == "keys":
             tables.append(_versions(request.table))
-        made = {table.qualified_name for table in tables if self._make(connection, table)}
+        made = {table.qualified_name for table in tables if self.make(connection, table)}
         for table in tables:
             self.make_room(connection, table, staging.longest)
         return made
@@ -396,7 +400,7 @@ class LoadingWarehouse(ABC):
                     incomplete.append(derived)
         return incomplete
 
-    def _make(self, connection: Connection, table: Table) -> bool:
+    def make(self, connection: Connection, table: Table) -> bool:
         """Make the table, or the columns that it lacks; whether anything was made."""
         d = self.dialect
         found = self.found_types(connection, table)
@@ -501,7 +505,7 @@ class LoadingWarehouse(ABC):
             load_number=d.quote("load_number"),
         )
         with self.connect("reading the ledger") as connection:
-            self._make(connection, LEDGER)
+            self.make(connection, LEDGER)
             rows = connection.fetch(sql, parameters)
         return [ledger_row(row) for row in rows]
 
@@ -613,10 +617,12 @@ def refuse_strangers(staging: Staging, strangers: int) -> None:
         )
 
 
-def refuse_long_text(table: Table, column: Column, found: int) -> None:
-    """Refuse a text that the table's description has no room for, rather than cut it."""
-    if column.max_bytes is not None and found > column.max_bytes:
+def refuse_long_text(table: Table, column: Column, found: int, longest: int | None = None) -> None:
+    """Refuse a text that the table's description, or the engine, has no room for, rather than cut it."""
+    allowed = min((length for length in (column.max_bytes, longest) if length is not None), default=None)
+    if allowed is not None and found > allowed:
+        wider = " Widen the column in the table's description, or reject" if allowed == column.max_bytes else " Reject"
         raise LoadRefused(
-            f"{table.qualified_name}: a text of {found} bytes does not fit {column.name}, which holds "
-            f"{column.max_bytes}. Widen the column in the table's description, or reject the row before the load."
+            f"{table.qualified_name}: a text of {found} bytes does not fit {column.name}, which holds {allowed}."
+            f"{wider} the row before the load."
         )

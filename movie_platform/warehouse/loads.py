@@ -141,6 +141,14 @@ LEDGER = Table(
 )
 
 
+TURN = Table(
+    name="load_turn",
+    description="Holds nothing: the load that has it locked is the one that may commit. Readers never wait for it.",
+    columns=(Column("holder", pa.string(), "unused"),),
+    distribution="all",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     outcome: Outcome

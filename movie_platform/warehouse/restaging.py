@@ -25,12 +25,12 @@ READ_AHEAD = 16
 Convert = Callable[[pa.ChunkedArray, Column], pa.ChunkedArray]
 
 
-def parquet_parts(staging: Staging, convert: Convert) -> Iterator[bytes]:
+def parquet_parts(staging: Staging, convert: Convert, longest_text: int) -> Iterator[bytes]:
     """Parquet of at most about 64 MB each; `convert` gives a column the physical form that the engine takes."""
     table = staging.request.table
     waiting: list[pa.Table] = []
     for rows in _rows(staging):
-        _check(table, rows, staging.longest)
+        _check(table, rows, staging.longest, longest_text)
         waiting.append(rows)
         if sum(part.nbytes for part in waiting) >= PART_BYTES:
             yield _parquet(table, pa.concat_tables(waiting), convert)
@@ -72,7 +72,7 @@ def _aligned(staging: Staging, rows: pa.Table, partition: str) -> pa.Table:
     return pa.table(arrays, names=list(request.table.column_names))
 
 
-def _check(table: Table, rows: pa.Table, longest: dict[str, int]) -> None:
+def _check(table: Table, rows: pa.Table, longest: dict[str, int], longest_text: int) -> None:
     for column in table.columns:
         values = rows[column.name]
         if not column.nullable and values.null_count:
@@ -83,7 +83,7 @@ def _check(table: Table, rows: pa.Table, longest: dict[str, int]) -> None:
         if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
             length = pc.max(pc.binary_length(values)).as_py() or 0
             longest[column.name] = max(length, longest.get(column.name, 0))
-            refuse_long_text(table, column, length)
+            refuse_long_text(table, column, length, longest_text)
             if pc.any(pc.match_substring(values, "\0")).as_py():
                 raise LoadRefused(
                     f"{table.qualified_name}: a text in {column.name} holds a NUL character, which this warehouse "

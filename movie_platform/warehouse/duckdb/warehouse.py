@@ -49,7 +49,7 @@ class DuckDBWarehouse(LoadingWarehouse):
                 yield connection
             self.published.renew_if_due()
 
-    def lock_ledger(self, connection: Connection) -> None:
+    def take_turn(self, connection: Connection) -> None:
         """The file is ours alone while the connection is open."""
 
     def reported_types(self, connection: Connection, columns: Sequence[Column]) -> list[str]:

@@ -12,7 +12,7 @@ from movie_platform.table import Column, Table
 from movie_platform.warehouse.connection import Connection
 from movie_platform.warehouse.dialect import Sql, literal, statement
 from movie_platform.warehouse.loading import LoadingWarehouse, Staging
-from movie_platform.warehouse.loads import LEDGER
+from movie_platform.warehouse.loads import TURN
 from movie_platform.warehouse.redshift.connection import Login, RedshiftRefused, connected
 from movie_platform.warehouse.redshift.dialect import LONGEST_TEXT, REDSHIFT, is_text, physical, reported_type, room
 from movie_platform.warehouse.restaging import parquet_parts
@@ -37,8 +37,11 @@ class RedshiftWarehouse(LoadingWarehouse):
         with connected(self.login, purpose, self.wait) as connection:
             yield connection
 
-    def lock_ledger(self, connection: Connection) -> None:
-        connection.lock(self.dialect.name_of(LEDGER))  # type: ignore[attr-defined]
+    def make_turn(self, connection: Connection) -> None:
+        self.make(connection, TURN)
+
+    def take_turn(self, connection: Connection) -> None:
+        connection.lock(self.dialect.name_of(TURN))  # type: ignore[attr-defined]
 
     @contextmanager
     def stage(self, connection: Connection, staging: Staging, into: Sql) -> Iterator[None]:
@@ -50,7 +53,7 @@ class RedshiftWarehouse(LoadingWarehouse):
         written: list[str] = []
         try:
             entries = []
-            for number, part in enumerate(parquet_parts(staging, physical)):
+            for number, part in enumerate(parquet_parts(staging, physical, LONGEST_TEXT)):
                 key = f"{folder}{number:04}.parquet"
                 written.append(key)
                 lake.write(key, part)
@@ -80,11 +83,6 @@ class RedshiftWarehouse(LoadingWarehouse):
         for column in table.columns:
             if is_text(column.type):
                 needed = column.max_bytes or room(longest.get(column.name, 0))
-                if longest.get(column.name, 0) > LONGEST_TEXT:
-                    raise LoadRefused(
-                        f"{table.qualified_name}: a text of {longest[column.name]} bytes in {column.name} is "
-                        f"longer than Redshift's {LONGEST_TEXT}. Reject the row before the load."
-                    )
                 if lengths[column.name] < needed:
                     name = self.dialect.quote(column.name)
                     connection.execute(
