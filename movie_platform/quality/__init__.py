@@ -4,7 +4,7 @@
 settings: a history is handed to it.
 """
 
-from movie_platform.quality.data import open_data
+from movie_platform.quality.data import SourceFile, open_data, open_files
 from movie_platform.quality.differences import ChangedRow, Difference, diff
 from movie_platform.quality.errors import DataUnreadable, RuleNotComputable, RulesetError
 from movie_platform.quality.evaluation import Evaluation, FailingRow, Outcome, evaluate
@@ -40,12 +40,14 @@ __all__ = [
     "RulesetError",
     "RulesetFile",
     "SimpleRule",
+    "SourceFile",
     "SuspiciousValue",
     "diff",
     "evaluate",
     "harmless",
     "markdown",
     "open_data",
+    "open_files",
     "parse_ruleset",
     "read_ruleset_file",
     "recommend",

@@ -21,6 +21,8 @@ from movie_platform.terminal import err, out, safe, table
 PASSED, FAILED, UNREADABLE = 0, 1, 2
 """What the commands exit with."""
 
+_RULE_AT_MOST = 160
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -160,7 +162,7 @@ def diff_rules(old: Path, new: Path, file: Path, nulls: Any, limit: int) -> None
 
 
 def _show(evaluation: Evaluation) -> None:
-    rows = [(outcome.outcome, outcome.rule.text, _detail(outcome)) for outcome in evaluation.outcomes]
+    rows = [(outcome.outcome, _cut(outcome.rule.text), _detail(outcome)) for outcome in evaluation.outcomes]
     out.print(table(evaluation.dataset, ("outcome", "rule", "detail"), rows))
     for observation in evaluation.observations:
         out.print(safe(observation))
@@ -180,6 +182,11 @@ def _detail(outcome: Outcome) -> str:
     if outcome.failure_reason is not None:
         return outcome.failure_reason
     return "\n".join(f"{name} {value:g}" for name, value in outcome.evaluated_metrics.items())
+
+
+def _cut(text: str) -> str:
+    """A rule as far as a table has room for it; --json and explain have all of it."""
+    return text if len(text) <= _RULE_AT_MOST else text[: _RULE_AT_MOST - 1] + "…"
 
 
 def _percent(score: float) -> str:

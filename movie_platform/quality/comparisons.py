@@ -291,7 +291,7 @@ def _aggregate(expression: str) -> tuple[str, str, str]:
 
 
 def _pairs(text: str, mine: Columns, theirs: Columns) -> list[tuple[str, str]]:
-    """ "a,b->c" as pairs of exact names, of the judged data set and of the other."""
+    """A text such as "a,b->c" as pairs of exact names, of the judged data set and of the other."""
     pairs = []
     for part in text.split(","):
         left, _, right = part.partition("->")

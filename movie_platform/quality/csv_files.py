@@ -5,14 +5,14 @@ reads them.
 """
 
 import csv
-from collections.abc import Iterator
-from pathlib import Path
+import io
+from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from movie_platform.quality.data import DataSet, spool
+from movie_platform.quality.data import DataSet, SourceFile, spool
 from movie_platform.quality.errors import DataUnreadable
 
 _BLOCK_BYTES = 16 * 2**20
@@ -21,32 +21,42 @@ _NUMBER = r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*$"
 _BLANK = r"^\s*$"
 
 
-def read_csv(path: Path) -> DataSet:
-    """A CSV file (UTF-8, a header, quotes doubled inside quotes) as a data set, never held whole as text.
+def read_csv(files: Sequence[SourceFile]) -> DataSet:
+    """CSV files (UTF-8, a header, quotes doubled inside quotes) as one data set, file after file.
 
-    Raises DataUnreadable, saying where, for an empty file, text that is not UTF-8, a record with the wrong number of
-    cells, or two columns of one name.
+    A column is typed by its cells in all the files. Names and order of the columns are those of the first file; the
+    others have the same ones, in any order and case.
+
+    Raises DataUnreadable, saying where, for an empty file, text that is not UTF-8, a quote that is never closed, a
+    record with the wrong number of cells, two columns of one name, or files with different columns.
     """
-    header = _checked_header(path)
-    kinds = [_ColumnKind() for _ in header]
-    for batch in _text_batches(path, header):
-        for kind, column in zip(kinds, batch.columns, strict=True):
-            kind.look_at(column)
-    return spool(_Typed(path, {name: kind.decided() for name, kind in zip(header, kinds, strict=True)}))
+    headers = [_checked_header(file) for file in files]
+    first = headers[0]
+    for file, header in zip(files, headers, strict=True):
+        if sorted(map(str.casefold, header)) != sorted(map(str.casefold, first)):
+            raise DataUnreadable(f"{file.name} has other columns than {files[0].name}: {', '.join(header)}")
+    kinds = {name: _ColumnKind() for name in first}
+    parts = list(zip(files, headers, strict=True))
+    for file, header in parts:
+        for batch in _text_batches(file, header, first):
+            for kind, column in zip(kinds.values(), batch.columns, strict=True):
+                kind.look_at(column)
+    return spool(_Typed(parts, {name: kind.decided() for name, kind in kinds.items()}))
 
 
 class _Typed:
-    """The file's batches with their final types; carries the schema for a file that has a header only."""
+    """The files' batches with their final types; carries the schema for files that have a header only."""
 
-    def __init__(self, path: Path, types: dict[str, pa.DataType]) -> None:
-        self._path = path
+    def __init__(self, parts: Sequence[tuple[SourceFile, list[str]]], types: dict[str, pa.DataType]) -> None:
+        self._parts = parts
         self._types = types
         self.schema = pa.schema(list(types.items()))
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
-        for batch in _text_batches(self._path, list(self._types)):
-            arrays = [_typed(batch.column(place), kind) for place, kind in enumerate(self._types.values())]
-            yield pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+        for file, header in self._parts:
+            for batch in _text_batches(file, header, list(self._types)):
+                arrays = [_typed(batch.column(place), kind) for place, kind in enumerate(self._types.values())]
+                yield pa.RecordBatch.from_arrays(arrays, schema=self.schema)
 
 
 class _ColumnKind:
@@ -90,7 +100,7 @@ def _typed(cells: pa.Array, kind: pa.DataType) -> pa.Array:
     return pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed).cast(kind)
 
 
-def _checked_header(path: Path) -> list[str]:
+def _checked_header(source: SourceFile) -> list[str]:
     """The names of the columns, once every record was seen to be whole.
 
     The fast reader below forgives a quote that is never closed, and joins the records that follow it into one cell;
@@ -99,7 +109,7 @@ def _checked_header(path: Path) -> list[str]:
     csv.field_size_limit(max(csv.field_size_limit(), _BLOCK_BYTES))
     header: list[str] = []
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with io.TextIOWrapper(source.open(), encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
             try:
                 for record in reader:
@@ -108,33 +118,36 @@ def _checked_header(path: Path) -> list[str]:
                     elif record and len(record) != len(header):
                         cells = f"{len(record)} cell{'s' if len(record) != 1 else ''}"
                         raise DataUnreadable(
-                            f"{path.name}, line {reader.line_num}: {cells}, where the header has {len(header)}"
+                            f"{source.name}, line {reader.line_num}: {cells}, where the header has {len(header)}"
                         )
             except csv.Error as failure:
-                raise DataUnreadable(f"{path.name}, line {reader.line_num}: {failure}") from failure
+                raise DataUnreadable(f"{source.name}, line {reader.line_num}: {failure}") from failure
     except UnicodeDecodeError as failure:
-        raise DataUnreadable(f"{path.name} is not UTF-8: {failure}") from failure
+        raise DataUnreadable(f"{source.name} is not UTF-8: {failure}") from failure
     if not header:
-        raise DataUnreadable(f"{path.name} is empty: it has not even a header")
+        raise DataUnreadable(f"{source.name} is empty: it has not even a header")
     folded = [name.casefold() for name in header]
     twice = next((name for place, name in enumerate(folded) if name in folded[:place]), None)
     if twice is not None:
-        raise DataUnreadable(f"{path.name} has two columns named {twice!r}")
+        raise DataUnreadable(f"{source.name} has two columns named {twice!r}")
     return header
 
 
-def _text_batches(path: Path, names: list[str]) -> Iterator[pa.RecordBatch]:
+def _text_batches(file: SourceFile, header: list[str], order: list[str]) -> Iterator[pa.RecordBatch]:
+    """The records as text, with the columns in the given order."""
+    folded = [name.casefold() for name in header]
+    places = [folded.index(name.casefold()) for name in order]
     options = {
         "read_options": pyarrow.csv.ReadOptions(block_size=_BLOCK_BYTES),
         "parse_options": pyarrow.csv.ParseOptions(newlines_in_values=True),
         "convert_options": pyarrow.csv.ConvertOptions(
-            column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False, null_values=[]
+            column_types=dict.fromkeys(header, pa.string()), strings_can_be_null=False, null_values=[]
         ),
     }
     try:
-        reader = pyarrow.csv.open_csv(path, **options)
-        for batch in reader:
-            if batch.num_rows:
-                yield batch
+        with file.open() as stream:
+            for batch in pyarrow.csv.open_csv(stream, **options):
+                if batch.num_rows:
+                    yield batch.select(places)
     except pa.ArrowInvalid as failure:
-        raise DataUnreadable(f"{path.name} cannot be read as CSV: {failure}") from failure
+        raise DataUnreadable(f"{file.name} cannot be read as CSV: {failure}") from failure

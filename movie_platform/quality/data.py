@@ -1,10 +1,12 @@
 """Data to be judged, in whatever form it comes, as a table that can be read in batches as often as needed."""
 
+import io
 import tempfile
 import weakref
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, BinaryIO, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -19,7 +21,9 @@ BATCH_ROWS = 131_072
 SPOOL_BYTES = 64 * 2**20
 """A stream of batches larger than this goes through a temporary file instead of memory."""
 
-Judgeable: TypeAlias = pd.DataFrame | pa.Table | pa.RecordBatch | pa.RecordBatchReader | str | Path | Iterable[Any]
+Judgeable: TypeAlias = (
+    pd.DataFrame | pa.Table | pa.RecordBatch | pa.RecordBatchReader | str | Path | bytes | Iterable[Any]
+)
 
 
 @runtime_checkable
@@ -38,7 +42,7 @@ class DataSet(Protocol):
 
 
 def open_data(data: Judgeable | DataSet) -> DataSet:
-    """The data set behind a frame, an Arrow table, a Parquet or CSV file, or an iterable of batches.
+    """The data set behind a frame, an Arrow table, a Parquet or CSV file (path or bytes), or an iterable of batches.
 
     An iterable is read once, here; what does not fit comfortably in memory is kept in a temporary file that is
     removed with the data set.
@@ -50,7 +54,9 @@ def open_data(data: Judgeable | DataSet) -> DataSet:
     if isinstance(data, pa.RecordBatch):
         return TableData(pa.Table.from_batches([data]))
     if isinstance(data, str | Path):
-        return open_file(Path(data))
+        return open_files({Path(data).name: Path(data)})
+    if isinstance(data, bytes):
+        return open_files({"the data": data})
     if isinstance(data, TableData | FrameData | ParquetData):
         return data
     if isinstance(data, Iterable):
@@ -58,21 +64,64 @@ def open_data(data: Judgeable | DataSet) -> DataSet:
     raise TypeError(f"rules cannot judge a {type(data).__name__}")
 
 
-def open_file(path: Path) -> DataSet:
-    """A Parquet or CSV file; raises DataUnreadable when it is neither."""
+@dataclass(frozen=True)
+class SourceFile:
+    """A file on disk, or one that is in memory already."""
+
+    name: str
+    content: Path | bytes
+
+    def open(self) -> BinaryIO:
+        """The file's bytes from the start."""
+        return self.content.open("rb") if isinstance(self.content, Path) else io.BytesIO(self.content)
+
+    @property
+    def is_parquet(self) -> bool:
+        """Whether the content says so; raises DataUnreadable when only the name does."""
+        if isinstance(self.content, Path):
+            if not self.content.exists():
+                raise DataUnreadable(f"{self.name} does not exist")
+            if self.content.is_dir():
+                raise DataUnreadable(f"{self.name} is a folder, not a file")
+        with self.open() as file:
+            if file.read(4) == b"PAR1":
+                return True
+        if self.name.lower().endswith((".parquet", ".pq")):
+            raise DataUnreadable(f"{self.name} is not a Parquet file: it does not start with PAR1")
+        return False
+
+
+def open_files(files: Mapping[str, Path | bytes]) -> DataSet:
+    """The files of one delivery, all Parquet or all CSV, as one data set in the mapping's order.
+
+    The keys are what messages call the files. Raises DataUnreadable when one cannot be read, or when they differ in
+    kind or columns.
+    """
     from movie_platform.quality.csv_files import read_csv
 
-    if not path.exists():
-        raise DataUnreadable(f"{path.name} does not exist")
-    if path.is_dir():
-        raise DataUnreadable(f"{path.name} is a folder, not a file")
-    with path.open("rb") as file:
-        magic = file.read(4)
-    if magic == b"PAR1":
-        return ParquetData(path)
-    if path.suffix.lower() in (".parquet", ".pq"):
-        raise DataUnreadable(f"{path.name} is not a Parquet file: it does not start with PAR1")
-    return read_csv(path)
+    sources = [SourceFile(name, content) for name, content in files.items()]
+    if not sources:
+        raise DataUnreadable("there is no file to read")
+    kinds = {source.is_parquet for source in sources}
+    if len(kinds) > 1:
+        raise DataUnreadable(f"{', '.join(files)} are partly Parquet and partly CSV")
+    if kinds == {False}:
+        return read_csv(sources)
+    parts = [ParquetData(source) for source in sources]
+    return parts[0] if len(parts) == 1 else spool(batch for part in parts for batch in part.batches())
+
+
+def without(data: DataSet, names: Collection[str]) -> DataSet:
+    """The data set without the columns of these names."""
+    if not any(name in data.schema.names for name in names):
+        return data
+    if isinstance(data, FrameData):
+        return FrameData(data.frame.drop(columns=[name for name in data.frame.columns if name in names]))
+    if isinstance(data, TableData):
+        return TableData(data.table.drop_columns([name for name in data.schema.names if name in names]))
+    if isinstance(data, ParquetData):
+        return ParquetData(data.source, leave_out=names)
+    raise TypeError(f"columns cannot be left out of a {type(data).__name__}")
 
 
 class TableData:
@@ -136,27 +185,32 @@ class FrameData:
 class ParquetData:
     """A Parquet file, read a batch at a time."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, source: SourceFile, leave_out: Collection[str] = ()) -> None:
+        self.source = source
         try:
-            with pq.ParquetFile(path) as file:
-                self._schema = file.schema_arrow.remove_metadata()
+            with pq.ParquetFile(self._content()) as file:
+                whole = file.schema_arrow.remove_metadata()
         except (pa.ArrowException, OSError) as failure:
-            raise DataUnreadable(f"{path.name} is not a readable Parquet file: {failure}") from failure
+            raise DataUnreadable(f"{source.name} is not a readable Parquet file: {failure}") from failure
+        self._schema = pa.schema([field for field in whole if field.name not in leave_out])
+
+    def _content(self) -> Path | pa.BufferReader:
+        content = self.source.content
+        return content if isinstance(content, Path) else pa.BufferReader(content)
 
     @property
     def schema(self) -> pa.Schema:
         return self._schema
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-        with pq.ParquetFile(self.path) as file:
-            if columns is not None and not columns:
+        wanted = list(columns) if columns is not None else self._schema.names
+        with pq.ParquetFile(self._content()) as file:
+            if not wanted:
                 for start in range(0, file.metadata.num_rows, BATCH_ROWS):
                     yield _rows_only(min(BATCH_ROWS, file.metadata.num_rows - start))
                 return
-            for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=list(columns) if columns else None):
-                wanted = batch if columns is None else batch.select(list(columns))
-                yield wanted.replace_schema_metadata(None)
+            for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=wanted):
+                yield batch.select(wanted).replace_schema_metadata(None)
 
     def take(self, wanted: np.ndarray) -> pa.Table:
         start, kept = 0, []
@@ -197,7 +251,7 @@ def spool(parts: Iterable[Any]) -> DataSet:
         raise
     if writer is not None and path is not None:
         writer.close()
-        data = ParquetData(path)
+        data = ParquetData(SourceFile("the spooled data", path))
         weakref.finalize(data, _remove_spool, path)
         return data
     if schema is None:

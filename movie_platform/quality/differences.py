@@ -18,7 +18,7 @@ class ChangedRow:
     row: int
     """Its place in the data set, from 0."""
     now: str
-    """"good" or "bad"."""
+    """Which side it is on under the new ruleset: "good" or "bad"."""
     rules: tuple[str, ...]
     """The rules that set it aside: the new ones when it is bad now, the old ones when it was bad."""
 

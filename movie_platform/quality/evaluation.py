@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from movie_platform.quality.batches import Batch
 from movie_platform.quality.comparisons import Comparisons
-from movie_platform.quality.data import Columns, DataSet, FrameData, Judgeable, open_data
+from movie_platform.quality.data import Columns, DataSet, FrameData, Judgeable, open_data, without
 from movie_platform.quality.errors import RuleNotComputable
 from movie_platform.quality.history import MetricHistory, NoHistory
 from movie_platform.quality.judges import Bench, Judgement, OutcomeWord, analyzer_metrics, judge, kept_name
@@ -223,9 +223,6 @@ class Evaluation:
     def _judged_batches(
         self, choose: Callable[[np.ndarray], np.ndarray]
     ) -> Iterator[tuple[pa.RecordBatch, np.ndarray, list[pa.Array]]]:
-        clash = [name for name in RESULT_COLUMNS if name in self.data.schema.names]
-        if clash:
-            raise ValueError(f"the data set already has the result column {clash[0]}; judge it without")
         start = 0
         for batch in self.data.batches():
             stop = start + batch.num_rows
@@ -250,10 +247,11 @@ def evaluate(
 ) -> Evaluation:
     """Judges a data set by a ruleset (or by a Pandera model).
 
-    `data` is a pandas frame, an Arrow table, the path of a Parquet or CSV file, or an iterable of batches; it is read
-    in batches. `nulls` chooses the null profile. `references` are the other data sets that rules name. `history` is
-    asked for the metrics of `dataset` before `at` (now, when not given); it is not written: record
-    `evaluation.metrics` when the evaluation counts.
+    `data` is a pandas frame, an Arrow table, a Parquet or CSV file (its path or its bytes), or an iterable of batches;
+    it is read in batches. Rows that were judged before are judged anew: their four result columns are set aside.
+    `nulls` chooses the null profile. `references` are the other data sets that rules name. `history` is asked for the
+    metrics of `dataset` before `at` (now, when not given); it is not written: record `evaluation.metrics` when the
+    evaluation counts.
 
     A row is bad when it breaks a rule that failed and whose action is not `warn`. With `glue_rows` a row is bad also
     when the rule it breaks passed through its threshold, as in Glue. Rows outside a `where` pass its rule, or are
@@ -263,7 +261,7 @@ def evaluate(
     rows, each once, in order.
     """
     rules = ruleset if isinstance(ruleset, Ruleset) else Ruleset.from_pandera(ruleset)
-    opened = open_data(data)
+    opened = without(open_data(data), RESULT_COLUMNS)
     moment = at if at is not None else datetime.now(UTC)
     moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
     past = history if history is not None else NoHistory()

@@ -579,7 +579,9 @@ def _detect_anomalies(rule: SimpleRule, bench: Bench) -> Conclusion:
             value = float(read())
             kept = _kept(rule, name)
             metrics[name], recorded[kept] = value, value
-            verdict = anomalies.judge(value, bench.at, bench.history.series(bench.dataset, kept, before=bench.at))
+            verdict = anomalies.judge(
+                value, bench.at, bench.history.series(bench.dataset, kept, before=bench.at, last=anomalies.WINDOW)
+            )
             if verdict.expected is None:
                 notes.append(f"{name} is not judged yet: there are {verdict.method}")
             elif verdict.anomalous and verdict.low is not None and verdict.high is not None:

@@ -173,7 +173,7 @@ class Rule:
 
     @property
     def scope(self) -> Scope:
-        """ "row" when the rule judges each row, "dataset" when it judges all of them together."""
+        """Whether the rule judges each row ("row") or all of them together ("dataset")."""
         raise NotImplementedError
 
     @property
@@ -361,7 +361,7 @@ class Ruleset(Sequence[Rule]):
     ) -> None:
         self.default_labels: dict[str, str] = dict(default_labels or {})
         defaults = tuple(self.default_labels.items())
-        self.rules: tuple[Rule, ...] = _named([_with_defaults(rule, defaults) for rule in rules])
+        self.rules: tuple[Rule, ...] = _named([replace(rule, default_labels=defaults) for rule in rules])
         self.analyzers: tuple[Analyzer, ...] = tuple(analyzers)
 
     def __len__(self) -> int:
@@ -409,14 +409,16 @@ class Ruleset(Sequence[Rule]):
         """Each rule with its meaning in plain words."""
         return [(rule, rule.explain()) for rule in self.rules]
 
-    def to_pandera(self, columns: Iterable[str] | None = None) -> "pandera.DataFrameSchema":
+    def to_pandera(
+        self, columns: Iterable[str] | None = None, *, nulls: Literal["documented", "legacy"] = "documented"
+    ) -> "pandera.DataFrameSchema":
         """The ruleset as a Pandera schema that needs nothing of this package's engine to be validated with.
 
         `columns` are the frame's column names; given, rules find them without regard to case.
         """
         from movie_platform.quality.pandera_schema import schema_of
 
-        return schema_of(self, columns)
+        return schema_of(self, columns, nulls)
 
     @classmethod
     def from_pandera(cls, model: Any) -> "Ruleset":
@@ -443,13 +445,6 @@ def _render_labels(labels: tuple[tuple[str, str], ...]) -> str:
 
 def _label_list(labels: tuple[tuple[str, str], ...]) -> str:
     return "[" + ", ".join(f"{quote(key)} = {quote(value)}" for key, value in labels) + "]"
-
-
-def _with_defaults(rule: Rule, defaults: tuple[tuple[str, str], ...]) -> Rule:
-    if isinstance(rule, CompositeRule):
-        # Defaults stand behind the members' own labels: given to the whole only.
-        return replace(rule, default_labels=defaults)
-    return replace(rule, default_labels=defaults)
 
 
 def _named(rules: list[Rule]) -> tuple[Rule, ...]:

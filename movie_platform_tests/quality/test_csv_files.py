@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from movie_platform.quality import DataUnreadable, evaluate, open_data, parse_ruleset
+from movie_platform.quality import DataUnreadable, evaluate, open_data, open_files, parse_ruleset
 
 
 def read(folder: Path, content: bytes, name: str = "data.csv") -> pa.Table:
@@ -95,3 +96,38 @@ def test_a_stream_larger_than_memory_allows_goes_through_a_file_that_is_removed(
     del evaluation, batches
     gc.collect()
     assert not list(tmp_path.rglob("*.parquet"))
+
+
+def test_the_files_of_a_delivery_are_one_data_set_typed_by_all_of_them() -> None:
+    data = open_files({"a.csv": b"Year,v\n1994,1\n", "b.csv": b"V,year\n2,PG\n", "c.csv": b"year,v\n"})
+
+    (batch,) = pa.Table.from_batches(data.batches()).combine_chunks().to_batches()
+    assert batch.to_pylist() == [{"Year": "1994", "v": 1}, {"Year": "PG", "v": 2}]
+
+
+def test_files_with_other_columns_are_refused_by_name() -> None:
+    with pytest.raises(DataUnreadable, match=r"b\.csv has other columns than a\.csv"):
+        open_files({"a.csv": b"x,y\n1,2\n", "b.csv": b"x,z\n1,2\n"})
+
+
+def test_bytes_are_read_as_the_file_they_came_from() -> None:
+    table = pa.table({"x": [1, 2]})
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink)
+    content = sink.getvalue().to_pybytes()
+
+    assert pa.Table.from_batches(open_data(content).batches()) == table
+    assert pa.Table.from_batches(open_files({"1.parquet": content, "2.parquet": content}).batches()).num_rows == 4
+    assert pa.Table.from_batches(open_data(b"x\n1\n2\n").batches()) == table
+
+
+@pytest.mark.parametrize("form", ["parquet", "table", "frame"])
+def test_rows_that_were_judged_before_are_judged_anew(form: str, tmp_path: Path) -> None:
+    first = evaluate(pa.table({"x": [1, None]}), parse_ruleset('Rules = [ IsComplete "x" ]'))
+    first.write(tmp_path)
+    judged = {"parquet": tmp_path / "bad.parquet", "table": first.bad(), "frame": first.bad_frame()}[form]
+
+    again = evaluate(judged, parse_ruleset('Rules = [ ColumnCount = 1, ColumnValues "x" = NULL ]'))
+
+    assert again.score == 1.0
+    assert again.good().column_names == ["x"]
