@@ -15,7 +15,7 @@ from movie_platform.errors import ObjectMissing
 from movie_platform.lake import ObjectInfo, ObjectStore
 from movie_platform.pipelines.imdb_feed import deliveries, processing, refusals
 from movie_platform.pipelines.imdb_feed.deliveries import RAW_PREFIX, Delivery
-from movie_platform.pipelines.imdb_feed.windows import is_window, key_of, shift, span, stretches
+from movie_platform.pipelines.imdb_feed.windows import LENGTH, is_window, key_of, shift, span, start_of, stretches
 
 RECONCILIATION = "reconciliation/imdb_feed.json"
 ALONE_AT_MOST = 12
@@ -27,6 +27,8 @@ LIST_AT_MOST = 20_000
 """New folders that one look goes through: 60 pages of a bucket's listing."""
 PROBED_AT_MOST = 12
 """More windows than these are compared with the lake by a listing of it."""
+LOOKED_INTO_AT_MOST = 2_000
+"""Folders on disk that a look tries one by one before a listing of all names is cheaper: two weeks of windows."""
 RETRY_AFTER = timedelta(hours=1)
 CLOCKS_APART = timedelta(hours=1)
 """A clean file this much younger than its delivery was made from it, however the clocks of two stores differ."""
@@ -284,7 +286,7 @@ def _folders(raw: ObjectStore, floor: str, now: datetime) -> Iterator[tuple[str,
     can be there, an hour ahead of the clock included. Folders of another name show in a look without a floor and in the
     daily reconciliation.
     """
-    if floor and raw.local_path(RAW_PREFIX):
+    if floor and raw.local_path(RAW_PREFIX) and now - start_of(floor) <= LENGTH * LOOKED_INTO_AT_MOST:
         for window in span(floor, key_of(now + timedelta(hours=1))):
             if objects := list(raw.objects(f"{RAW_PREFIX}{window}/")):
                 yield window, objects

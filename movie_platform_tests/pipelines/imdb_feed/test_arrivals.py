@@ -1,0 +1,415 @@
+"""What a look at the raw side finds: everything once, in bounded steps, whatever got lost."""
+
+import json
+import os
+import tempfile
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from itertools import chain
+from pathlib import Path
+
+import pytest
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from movie_platform.lake import ObjectStore, open_store
+from movie_platform.pipelines.imdb_feed import arrivals, processing, refusals
+from movie_platform.pipelines.imdb_feed.arrivals import RECONCILIATION, Cursor, Loaded, Look, Schedule, look, reconcile
+from movie_platform.pipelines.imdb_feed.windows import LENGTH, key_of, shift, span, start_of
+from movie_platform_tests.pipelines.imdb_feed.triplets import NEXT, A, B, W, deliver, triplet
+
+SCHEDULE = Schedule(start=W, grace=timedelta(seconds=61), lookback=timedelta(hours=24))
+NOW = start_of(W) + timedelta(hours=1, seconds=5)
+BROKEN = {B: b"movie_id,person_id\n1\n"}
+
+
+def windows(of: Look) -> list[str]:
+    return [window for request in of.requests for window in request.windows]
+
+
+def at(minutes: float) -> datetime:
+    return start_of(W) + timedelta(minutes=minutes)
+
+
+class Sensor:
+    """Looks one after the other, each with the cursor of the last one, and runs what they ask for."""
+
+    def __init__(self, raw: ObjectStore, lake: ObjectStore, schedule: Schedule = SCHEDULE) -> None:
+        self.raw, self.lake, self.schedule = raw, lake, schedule
+        self.cursor = Cursor()
+        self.keys: Counter[str] = Counter()
+
+    def look(self, now: datetime = NOW, *, run: bool = True) -> Look:
+        found = look(self.raw, self.lake, self.cursor, self.schedule, now)
+        self.cursor = Cursor.parse(str(found.cursor))
+        self.keys.update(request.key for request in found.requests)
+        if run:
+            for window in windows(found):
+                processing.process(self.raw, self.lake, window)
+        return found
+
+
+@pytest.fixture
+def sensor(raw: ObjectStore, lake: ObjectStore) -> Sensor:
+    return Sensor(raw, lake)
+
+
+def test_a_new_window_is_asked_for_once(sensor: Sensor) -> None:
+    assert windows(sensor.look()) == []
+    deliver(sensor.raw, W)
+    found = sensor.look()
+    assert windows(found) == [W]
+    assert [delivery.window for delivery in found.arrived] == [W]
+    assert windows(sensor.look()) == []
+
+
+def test_a_look_works_the_same_in_a_bucket(bucket: str) -> None:
+    sensor = Sensor(open_store(bucket + "/raw"), open_store(bucket + "/lake"))
+    deliver(sensor.raw, W)
+    sensor.raw.write(f"imdb_raw_data/{NEXT}/", b"")  # what a console leaves as a folder
+    sensor.raw.write("imdb_raw_data/notes/x.csv", b"")
+    found = sensor.look()
+    assert windows(found) == [W]
+    assert list(found.strange) == ["notes"]
+    deliver(sensor.raw, NEXT)
+    assert windows(sensor.look()) == [NEXT]
+    assert windows(sensor.look()) == []
+
+
+def test_windows_that_follow_each_other_run_alone_up_to_twelve_and_as_one_range_beyond(sensor: Sensor) -> None:
+    for window in span(W, shift(W, LENGTH * 11)):
+        deliver(sensor.raw, window)
+    now = at(60 * 24)
+    assert [len(request.windows) for request in sensor.look(now).requests] == [1] * 12
+    second, gap = shift(W, LENGTH * 20), shift(W, LENGTH * 40)
+    for window in [*span(second, shift(second, LENGTH * 12)), gap]:
+        deliver(sensor.raw, window)
+    assert [len(request.windows) for request in sensor.look(now).requests] == [13, 1]
+
+
+def test_an_incomplete_window_is_waited_for_within_the_grace_and_run_after_it(sensor: Sensor) -> None:
+    deliver(sensor.raw, W, {A: triplet()[A]}, at=NOW - timedelta(seconds=30))
+    found = sensor.look()
+    assert windows(found) == []
+    assert found.held == {W: "its other files are waited for"}
+    assert windows(sensor.look(NOW + timedelta(seconds=32))) == [W]
+    assert "is missing" in str(refusals.get(sensor.lake, W))
+
+
+def test_a_window_is_run_as_soon_as_its_third_file_is_there(sensor: Sensor) -> None:
+    files = triplet()
+    deliver(sensor.raw, W, {A: files[A]}, at=NOW)
+    sensor.look()
+    deliver(sensor.raw, W, files, at=NOW)
+    assert windows(sensor.look(NOW + timedelta(seconds=1))) == [W]
+    assert refusals.get(sensor.lake, W) is None
+
+
+def test_a_window_that_waits_never_holds_back_another(sensor: Sensor) -> None:
+    deliver(sensor.raw, W, {A: triplet()[A]}, at=NOW)
+    deliver(sensor.raw, NEXT)
+    found = sensor.look()
+    assert windows(found) == [NEXT]
+    deliver(sensor.raw, W, at=NOW)
+    assert windows(sensor.look()) == [W]
+
+
+def test_an_incomplete_window_dated_in_the_future_is_not_waited_for_forever(sensor: Sensor) -> None:
+    deliver(sensor.raw, W, {A: triplet()[A]}, at=NOW + timedelta(days=30))
+    assert windows(sensor.look()) == [W]
+
+
+def test_a_window_ahead_of_the_clock_is_held_until_its_time(sensor: Sensor) -> None:
+    ahead = shift(key_of(NOW), LENGTH * 2)
+    for known in (False, True):
+        found = sensor.look()
+        assert windows(found) == []
+        if known:
+            assert found.held == {ahead: "its time has not come"}
+        deliver(sensor.raw, ahead)
+    assert windows(sensor.look(start_of(ahead) - timedelta(seconds=1))) == []
+    assert windows(sensor.look(start_of(ahead))) == [ahead]
+
+
+def test_a_folder_before_the_feeds_start_or_of_another_name_is_refused_with_a_reason(sensor: Sensor) -> None:
+    deliver(sensor.raw, W)
+    names = [
+        "202512312350",
+        "202601010005",
+        "2026010100",
+        "202613010000",
+        "20260101000x",
+        "notes",
+        "２０２６０１０１００１０",
+    ]
+    for name in names:
+        sensor.raw.write(f"imdb_raw_data/{name}/x.csv", b"")
+    sensor.raw.write("imdb_raw_data/readme.txt", b"")
+    found = sensor.look()
+    assert windows(found) == [W]
+    assert found.strange.keys() == {*names, "readme.txt"}
+    assert "lies before the feed's first window 202601010000" in found.strange["202512312350"]
+    assert "is no ten-minute window" in found.strange["202601010005"]
+    assert windows(sensor.look()) == []
+    assert reconcile(sensor.raw, sensor.lake, SCHEDULE, NOW).strange.keys() == found.strange.keys()
+
+
+def test_a_late_window_within_the_look_back_is_seen(sensor: Sensor) -> None:
+    newest = shift(W, timedelta(hours=20))
+    deliver(sensor.raw, newest)
+    now = start_of(newest)
+    sensor.look(now)
+    deliver(sensor.raw, W)
+    assert windows(sensor.look(now)) == [W]
+
+
+def test_a_corrected_file_is_seen_and_the_same_content_is_not_asked_for_again(sensor: Sensor) -> None:
+    deliver(sensor.raw, W)
+    sensor.look()
+    corrected = triplet(pairs=[{"movie_id": 1, "person_id": 10}])
+    deliver(sensor.raw, W, {B: corrected[B]})
+    assert windows(sensor.look()) == [W]
+    assert windows(sensor.look()) == []
+    assert set(sensor.keys.values()) == {1}
+
+
+def test_a_backlog_is_taken_up_some_at_a_time_and_leaves_nothing_out(
+    sensor: Sensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arrivals, "LOOK_AT_MOST", 40)
+    every = list(span(W, shift(W, LENGTH * 99)))
+    for window in every:
+        deliver(sensor.raw, window, {A: b""})
+    now = start_of(every[-1]) + timedelta(days=3)
+    found = [windows(sensor.look(now, run=False)) for _ in range(4)]
+    assert [len(each) for each in found] == [40, 40, 20, 0]
+    assert sorted(chain.from_iterable(found)) == every
+
+
+def test_a_range_never_holds_more_than_five_hundred_windows() -> None:
+    prints = dict.fromkeys(span(W, shift(W, LENGTH * 1100)), "x")
+    assert [len(request.windows) for request in arrivals.requests(prints)] == [500, 500, 101]
+
+
+@pytest.mark.parametrize("lost", [None, "", "{", "[]", '{"settled": "yesterday"}', '{"of_other_code": 1}'])
+def test_a_lost_cursor_asks_for_nothing_that_the_lake_has(sensor: Sensor, lost: str | None) -> None:
+    for number, window in enumerate(span(W, shift(W, LENGTH * 29))):
+        deliver(sensor.raw, window, BROKEN if number % 5 == 0 else None)
+    now = at(60 * 30)
+    assert len(windows(sensor.look(now))) == 30
+    corrected = shift(W, LENGTH * 7)
+    deliver(sensor.raw, corrected, {f"{corrected}_type_B.csv": b"movie_id,person_id\n1,20\n"})
+    sensor.cursor = Cursor.parse(lost)
+    assert windows(sensor.look(now)) == [corrected]
+    assert windows(sensor.look(now)) == []
+
+
+def test_a_lost_cursor_over_old_history_opens_no_file_of_it(sensor: Sensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clean files that are younger than their delivery by hours were made from it."""
+    for window in span(W, shift(W, LENGTH * 29)):
+        deliver(sensor.raw, window, at=start_of(W))
+    sensor.look(at(60 * 30))
+    sensor.cursor = Cursor()
+    asked: list[str] = []
+    real = processing.provenance_of
+    monkeypatch.setattr(processing, "provenance_of", lambda lake, window: asked.append(window) or real(lake, window))
+    assert windows(sensor.look(at(60 * 30))) == []
+    assert len(asked) <= arrivals.PROBED_AT_MOST
+
+
+def test_the_cursor_remembers_no_more_than_the_look_back(sensor: Sensor) -> None:
+    every = list(span(W, shift(W, timedelta(days=3))))
+    for window in every:
+        deliver(sensor.raw, window, {A: b""})
+    sensor.look(start_of(every[-1]), run=False)
+    assert sensor.cursor.settled == every[-1]
+    assert len(sensor.cursor.seen) == 145
+    assert len(str(sensor.cursor)) < 6_000
+
+
+def test_a_refusal_that_may_pass_or_is_of_older_code_is_tried_again_once_an_hour(
+    sensor: Sensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deliver(sensor.raw, W, {**triplet(), **BROKEN})
+    deliver(sensor.raw, NEXT, {**triplet(NEXT), f"{NEXT}_type_B.csv": b"?"})
+    started = datetime.now(UTC)
+    schedule = Schedule(W, SCHEDULE.grace, timedelta(days=10_000))
+    sensor.schedule = schedule
+    assert windows(sensor.look(started)) == [W, NEXT]
+    processing.refuse(sensor.lake, W, "the store did not answer", passing=True)
+    ticks = [started + timedelta(minutes=minutes) for minutes in range(0, 190, 5)]
+    retried = [(int((tick - started).total_seconds() / 60), windows(sensor.look(tick, run=False))) for tick in ticks]
+    # The marker is not touched here, so each cycle after the hour asks again with the same key: one run.
+    assert all(minute >= 60 for minute, found in retried if found)
+    assert {window for _, found in retried for window in found} == {W}
+    assert len([key for key in sensor.keys if f"/{W}/" in key]) == 2
+    monkeypatch.setattr(processing, "CODE_VERSION", "newer")
+    assert windows(sensor.look(started + timedelta(minutes=200), run=False)) == [W, NEXT]
+
+
+def test_a_refused_window_outside_the_look_back_runs_again_in_the_cycle_after_its_files_change(sensor: Sensor) -> None:
+    deliver(sensor.raw, W, BROKEN)
+    sensor.look()
+    newest = shift(W, timedelta(days=3))
+    deliver(sensor.raw, newest)
+    now = start_of(newest)
+    assert windows(sensor.look(now)) == [newest]
+    assert windows(sensor.look(now + timedelta(minutes=10))) == []
+    deliver(sensor.raw, W)
+    assert windows(sensor.look(now + timedelta(minutes=15))) == [], "once a cycle of ten minutes"
+    assert windows(sensor.look(now + timedelta(minutes=20))) == [W]
+    assert refusals.get(sensor.lake, W) is None
+    assert windows(sensor.look(now + timedelta(minutes=30))) == []
+
+
+def test_many_refused_windows_are_gone_through_some_at_a_time(sensor: Sensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrivals, "LOOK_AT_MOST", 4)
+    every = list(span(W, shift(W, LENGTH * 10)))
+    for window in every:
+        processing.refuse(sensor.lake, window, "the store did not answer", passing=True)
+    later = datetime.now(UTC) + timedelta(hours=2)
+    found = [windows(sensor.look(later, run=False)) for _ in range(4)]
+    assert [len(each) for each in found] == [4, 4, 3, 0]
+    assert sorted(chain.from_iterable(found)) == every
+
+
+def test_reconciliation_finds_what_was_left_behind_and_the_sensor_takes_it_up(sensor: Sensor) -> None:
+    deliver(sensor.raw, W)
+    sensor.look()
+    newest = shift(W, timedelta(days=3))
+    deliver(sensor.raw, newest)
+    now = start_of(newest)
+    sensor.look(now)
+    deliver(sensor.raw, NEXT)  # very late
+    deliver(sensor.raw, W, triplet(pairs=[{"movie_id": 2, "person_id": 20}]))  # corrected, very late
+    assert windows(sensor.look(now)) == []
+    assert reconcile(sensor.raw, sensor.lake, SCHEDULE, now).missing == (W, NEXT)
+    assert windows(sensor.look(now)) == [W, NEXT]
+    assert windows(sensor.look(now)) == []
+    assert sensor.lake.info(RECONCILIATION) is None
+    assert reconcile(sensor.raw, sensor.lake, SCHEDULE, now).missing == ()
+
+
+def test_a_run_that_got_lost_is_asked_for_again_under_another_key(sensor: Sensor) -> None:
+    """Dagster ignores a request whose key it has seen, so the reconciliation's must differ."""
+    deliver(sensor.raw, W, at=NOW - timedelta(hours=2))
+    assert windows(sensor.look(run=False)) == [W]
+    reconcile(sensor.raw, sensor.lake, SCHEDULE, NOW)
+    assert windows(sensor.look()) == [W]
+    assert len(sensor.keys) == 2
+
+
+def test_a_window_that_was_asked_for_a_moment_ago_is_not_left_behind(sensor: Sensor) -> None:
+    deliver(sensor.raw, W, at=NOW - timedelta(minutes=1))
+    assert windows(sensor.look(run=False)) == [W]
+    reconcile(sensor.raw, sensor.lake, SCHEDULE, NOW)
+    assert windows(sensor.look(run=False)) == []
+
+
+def test_reconciliation_asks_for_windows_that_are_in_the_lake_and_not_in_the_warehouse(sensor: Sensor) -> None:
+    for window in (W, NEXT):
+        deliver(sensor.raw, window)
+        processing.process(sensor.raw, sensor.lake, window)
+    made = processing.provenance_of(sensor.lake, W)
+    assert made is not None
+    later = datetime.now(UTC) + timedelta(hours=2)
+    loaded = {W: Loaded(made.digest, made.version, later - timedelta(hours=2))}
+    assert reconcile(sensor.raw, sensor.lake, SCHEDULE, later, loaded).missing == (NEXT,)
+    loaded[W] = Loaded("of the delivery before", made.version, later - timedelta(hours=2))
+    assert reconcile(sensor.raw, sensor.lake, SCHEDULE, later, loaded).missing == (W, NEXT)
+    assert reconcile(sensor.raw, sensor.lake, SCHEDULE, datetime.now(UTC), {}).missing == (), "runs are under way"
+    assert reconcile(sensor.raw, sensor.lake, SCHEDULE, later).missing == (), "the ledger cannot be asked"
+
+
+def test_a_report_that_cannot_be_read_is_no_reason_to_stop_looking(sensor: Sensor) -> None:
+    sensor.lake.write(RECONCILIATION, b"{")
+    deliver(sensor.raw, W)
+    assert windows(sensor.look()) == [W]
+
+
+class DeliveriesAndLooks(RuleBasedStateMachine):
+    """Deliveries, corrections, looks, lost cursors and reconciliations in any order, against a model.
+
+    The model knows each window's content; at the end everything delivered and due was run on exactly its content.
+    """
+
+    @initialize()
+    def start(self) -> None:
+        self.folder = tempfile.TemporaryDirectory()
+        root = Path(self.folder.name)
+        self.sensor = Sensor(open_store((root / "raw").as_uri()), open_store((root / "lake").as_uri()))
+        self.content: dict[str, int] = {}
+        self.ran: Counter[tuple[str, int]] = Counter()
+        self.now = start_of(W) + timedelta(minutes=5)
+        self.version = 0
+        self.lost = False
+
+    def _look(self) -> None:
+        found = self.sensor.look(self.now)
+        for window in windows(found):
+            assert window <= key_of(self.now)
+            self.ran[window, self.content[window]] += 1
+
+    @rule(number=st.integers(0, 40), broken=st.booleans())
+    def delivers(self, number: int, broken: bool) -> None:
+        window = shift(W, LENGTH * number)
+        self.version += 1
+        self.content[window] = self.version
+        people = b"id,imdb_person_id,full_name\n10,nm10,Version %d\n" % self.version
+        name = f"{window}_type_C.csv"
+        deliver(self.sensor.raw, window, {**triplet(window), name: b"?" if broken else people})
+        path = self.sensor.raw.local_path(f"imdb_raw_data/{window}/{name}")
+        assert path is not None
+        # Deliveries are a second apart, so that each has its own etag.
+        moment = datetime(2026, 1, 1, tzinfo=UTC).timestamp() + self.version
+        os.utime(path, (moment, moment))
+
+    @rule()
+    def looks(self) -> None:
+        self._look()
+
+    @rule(minutes=st.sampled_from([1, 10, 300]))
+    def time_passes(self, minutes: int) -> None:
+        self.now += timedelta(minutes=minutes)
+
+    @rule()
+    def loses_the_cursor(self) -> None:
+        self.sensor.cursor = Cursor()
+
+    @rule()
+    def reconciles(self) -> None:
+        reconcile(self.sensor.raw, self.sensor.lake, SCHEDULE, self.now)
+
+    @invariant()
+    def nothing_ran_twice_on_the_same_content(self) -> None:
+        assert all(times == 1 for times in getattr(self, "ran", Counter()).values())
+
+    @invariant()
+    def the_cursor_stays_small(self) -> None:
+        if hasattr(self, "sensor"):
+            assert len(str(self.sensor.cursor)) < 6_000
+
+    def teardown(self) -> None:
+        if hasattr(self, "folder"):
+            self.now += timedelta(days=1)
+            reconcile(self.sensor.raw, self.sensor.lake, SCHEDULE, self.now)
+            self._look()
+            self._look()
+            self.nothing_ran_twice_on_the_same_content()
+            for window, version in self.content.items():
+                assert self.ran[window, version] == 1
+            self.folder.cleanup()
+
+
+TestDeliveriesAndLooks = DeliveriesAndLooks.TestCase
+TestDeliveriesAndLooks.settings = hypothesis_settings(max_examples=80, stateful_step_count=20, deadline=None)
+
+
+def test_the_reconciliations_report_is_json_for_the_sensor(sensor: Sensor) -> None:
+    deliver(sensor.raw, W)
+    reconcile(sensor.raw, sensor.lake, SCHEDULE, NOW)
+    assert json.loads(sensor.lake.read(RECONCILIATION)) == {
+        "time": NOW.isoformat(timespec="microseconds"),
+        "windows": [W],
+    }
