@@ -13,7 +13,6 @@ from movie_platform.quality.errors import DataUnreadable, RulesetError
 from movie_platform.quality.evaluation import Evaluation, Outcome, evaluate
 from movie_platform.quality.history import ParquetHistory
 from movie_platform.quality.parsing import parse_ruleset
-from movie_platform.quality.presentation import harmless
 from movie_platform.quality.recommendation import recommend
 from movie_platform.quality.ruleset import Ruleset
 from movie_platform.terminal import err, out, safe, table
@@ -114,7 +113,7 @@ def recommend_rules(file: Path, nulls: Any, rules_file: Path | None) -> None:
     recommendation = recommend(open_data(file), nulls=nulls)
     text = recommendation.render()
     if rules_file is None:
-        click.echo(harmless_lines(text), nl=False)
+        click.echo(safe(text).plain, nl=False)
     else:
         rules_file.parent.mkdir(parents=True, exist_ok=True)
         rules_file.write_text(text, encoding="utf-8")
@@ -213,8 +212,3 @@ def _references(pairs: tuple[str, ...]) -> dict[str, DataSet]:
             raise click.UsageError(f"--reference takes NAME=FILE, not {pair!r}")
         opened[name] = open_data(Path(path))
     return opened
-
-
-def harmless_lines(text: str) -> str:
-    """A text of several lines for a terminal: line ends stay, whatever it would obey is spelled out."""
-    return "\n".join(harmless(line) for line in text.split("\n"))

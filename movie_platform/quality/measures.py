@@ -61,20 +61,31 @@ class Where:
         self._statement = self._predicate.statement(self._names)
         self._sandbox = sandbox
         self._last: tuple[Batch, Mask] | None = None
+        self._failure: RuleNotComputable | None = None
 
     def within(self, batch: Batch) -> Mask:
         """Which rows of the batch the predicate is true for; unknown is not true."""
+        if self._failure is not None:
+            raise self._failure
         if self._last is not None and self._last[0] is batch:
             return self._last[1]
+        try:
+            mask = self._evaluated(batch)
+        except RuleNotComputable as failure:
+            # Not tried again: what is slow for one rule would be as slow for every other.
+            self._failure = failure
+            raise
+        self._last = (batch, mask)
+        return mask
+
+    def _evaluated(self, batch: Batch) -> Mask:
         columns = {name: batch.column(name) for name in self.columns} or {
             "row": pa.array(np.zeros(len(batch), np.int8))
         }
         sandbox = self._sandbox()
         sandbox.register("batch", pa.table(columns))
         kept = sandbox.trusted(self._statement).column("keep").combine_chunks()
-        mask = kept.to_numpy(zero_copy_only=False).astype(bool)
-        self._last = (batch, mask)
-        return mask
+        return kept.to_numpy(zero_copy_only=False).astype(bool)
 
 
 class Rows(Measure):

@@ -118,6 +118,7 @@ def test_recommend_writes_rules_that_hold_and_names_dirt(folder: Path) -> None:
 
     assert result.exit_code == 0
     assert "'PG' in 1 row" in result.stderr
+    assert run(folder, "recommend", "@movies.csv").stdout == (folder / "rules.dqdl").read_text()
     assert [o["Rule"][:30] for o in json.loads(checked.stdout) if o["Outcome"] != "Passed"] == [
         'ColumnValues "Released_Year" i'
     ]

@@ -168,3 +168,23 @@ def test_examples_show_what_the_rule_looked_at() -> None:
         [(1, {"name": None})],
         [(1, {"Id": 7, "name": None})],
     ]
+
+
+def test_a_parquet_file_of_many_row_groups_is_judged_like_its_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from movie_platform.quality import data as data_module
+
+    table = pa.table({"id": [n % 97 for n in range(1_000)], "v": [None if n % 13 == 0 else n for n in range(1_000)]})
+    pq.write_table(table, tmp_path / "data.parquet", row_group_size=10)
+    rules = ('IsUnique "id"', 'ColumnValues "v" > 500 where "id < 50"', 'Mean "v" > 1', 'IsComplete "v"')
+    whole = judge(table, *rules)
+
+    monkeypatch.setattr(data_module, "BATCH_ROWS", 7)
+    streamed = judge(tmp_path / "data.parquet", *rules)
+    streamed.write(tmp_path)
+
+    assert streamed.to_json() == whole.to_json()
+    assert streamed.judged().to_pylist() == whole.judged().to_pylist()
+    assert pq.read_table(tmp_path / "good.parquet") == whole.good()
+    assert pq.read_table(tmp_path / "bad.parquet").to_pylist() == whole.bad().to_pylist()
