@@ -176,6 +176,7 @@ def run(target: object, *arguments: object) -> dict[str, float]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--stream", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -186,7 +187,9 @@ def main() -> int:
         if options.stream:
             print(json.dumps({"rows": options.rows, "rules": len(ruleset), **run(stream, path, text)}, indent=2))
             return 0
-        masks, ours = run(measure, path, text, "masks"), run(measure, path, text, "engine")
+        rounds = [[run(measure, path, text, side) for side in ("masks", "engine")] for _ in range(options.rounds)]
+    # The quickest round of each: what else the machine did at the time is no property of either.
+    masks, ours = (min(side, key=lambda found: found["seconds"]) for side in zip(*rounds, strict=True))
     assert (masks["passed"], masks["bad"]) == (ours["passed"], ours["bad"]), (masks, ours)
     time_ratio = ours["seconds"] / masks["seconds"]
     memory_ratio = ours["peak"] / ours["frame"]

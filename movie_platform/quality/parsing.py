@@ -1,5 +1,6 @@
 """DQDL text to a Ruleset."""
 
+import re
 from dataclasses import replace
 from functools import cache
 from importlib import resources
@@ -45,6 +46,7 @@ _FUNCTIONS = {
     "index": (2, 2),
     "abs": (1, 1),
 }
+_SECTIONS = ("Rules", "Analyzers", "DefaultLabels")
 _OPERATORS = {"==": "=", "<>": "!="}
 
 
@@ -75,6 +77,7 @@ def _parser() -> Lark:
 
 
 def _refuse(unexpected: UnexpectedInput, text: str) -> NoReturn:
+    _refuse_misspelled_sections(text)
     line, column = unexpected.line, unexpected.column
     terminals: set[str] = set()
     if isinstance(unexpected, UnexpectedCharacters):
@@ -95,6 +98,17 @@ def _refuse(unexpected: UnexpectedInput, text: str) -> NoReturn:
     raise RulesetError(
         problem, line=line, column=column, expected=_names(terminals), context=_context(text, line, column)
     )
+
+
+def _refuse_misspelled_sections(text: str) -> None:
+    """`rules = [` would be read as a constant, and the error found far behind it."""
+    for found in re.finditer(r"^[ \t]*([A-Za-z]+)\s*=\s*\[", text, re.MULTILINE):
+        right = next((name for name in _SECTIONS if name.lower() == found[1].lower()), None)
+        if right is not None and right != found[1]:
+            line = text.count("\n", 0, found.start(1)) + 1
+            column = found.start(1) - text.rfind("\n", 0, found.start(1))
+            context = _context(text, line, column)
+            raise RulesetError(f"unexpected {found[1]!r}", line=line, column=column, expected=(right,), context=context)
 
 
 def _end_of(text: str) -> tuple[int, int]:
