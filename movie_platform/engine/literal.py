@@ -19,6 +19,8 @@ _STRING = re.compile(
     r"'''(?:\\.|[^\\])*?'''|\"\"\"(?:\\.|[^\\])*?\"\"\"|'(?:\\.|[^'\\\n])*'|\"(?:\\.|[^\"\\\n])*\"", re.DOTALL
 )
 _SEPARATOR = re.compile(r"[,:\[\](){}]")
+_NO_BRACKET = re.compile(r"[^\[\](){}]+")
+_SIGN = re.compile(r"[+~-]")
 _MAX_SIGNS = 16
 
 
@@ -116,15 +118,12 @@ def _refuse_towers(text: str) -> None:
     """Python's parser is safe against code in a literal, not against towers of brackets or signs."""
     bare = _STRING.sub("''", text)
     depth = deepest = 0
-    for character in bare:
-        if character in "[({":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif character in "])}":
-            depth -= 1
+    for bracket in _NO_BRACKET.sub("", bare):
+        depth += 1 if bracket in "[({" else -1
+        deepest = max(deepest, depth)
     if deepest > MAX_DEPTH:
         raise LiteralUnreadable(f"nested deeper than {MAX_DEPTH} levels")
-    if any(part.count("+") + part.count("-") + part.count("~") > _MAX_SIGNS for part in _SEPARATOR.split(bare)):
+    if any(len(_SIGN.findall(part)) > _MAX_SIGNS for part in _SEPARATOR.split(bare) if _SIGN.search(part)):
         raise LiteralUnreadable("a chain of signs instead of a number")
 
 

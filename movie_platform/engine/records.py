@@ -105,7 +105,7 @@ class RereadableRecords:
 
     def _counted(self) -> Iterator[pa.RecordBatch]:
         count = 0
-        for batch in _batches(self._file, self._columns):
+        for batch in _ahead(_batches(self._file, self._columns)):
             count += batch.num_rows
             yield batch
         self._count = count
@@ -114,6 +114,19 @@ class RereadableRecords:
         batches = self._counted()
         reader = pa.RecordBatchReader.from_batches(record_schema(self._columns), batches)
         return reader.__arrow_c_stream__(requested_schema)
+
+
+def _ahead(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The same, read ahead in a thread of its own: an engine's threads wait for nothing but work."""
+    with ThreadPoolExecutor(1, thread_name_prefix="records") as reader:
+        upcoming = deque(reader.submit(next, batches, None) for _ in range(LOOK_AHEAD))
+        try:
+            while (batch := upcoming.popleft().result()) is not None:
+                upcoming.append(reader.submit(next, batches, None))
+                yield batch
+        finally:
+            for future in upcoming:
+                future.cancel()
 
 
 @dataclass(frozen=True)
