@@ -2,12 +2,14 @@
 
 import itertools
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import duckdb
 import ibis
 import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
@@ -63,11 +65,13 @@ class DuckDBEngine:
         return ibis.udf.scalar.pyarrow(judge, name=next(self._functions), signature=signature)(text)
 
     def stage(self, name: str, table: ir.Table) -> ir.Table:
-        self._ibis.con.execute(f"CREATE OR REPLACE TEMP TABLE {_identifier(name)} AS {self._query(table)}")
+        with self._reading():
+            self._ibis.con.execute(f"CREATE OR REPLACE TEMP TABLE {_identifier(name)} AS {self._query(table)}")
         return self._ibis.table(name)
 
     def to_arrow(self, table: ir.Table) -> pa.Table:
-        return self._ibis.to_pyarrow(table)
+        with self._reading():
+            return self._ibis.to_pyarrow(table)
 
     def write(self, table: ir.Table, path: Path, kind: Format, schema: pa.Schema) -> int:
         types = {field.name: PyArrowType.to_ibis(field.type) for field in schema}
@@ -77,7 +81,19 @@ class DuckDBEngine:
                 **{name: shaped[name].cast(dt.json) for name, type_ in types.items() if type_.is_nested()}
             )
         copy = f"COPY ({self._query(shaped)}) TO {_text(path)} ({_COPY_OPTIONS[kind]})"
-        return int(self._ibis.con.execute(copy).fetchall()[0][0])
+        with self._reading():
+            return int(self._ibis.con.execute(copy).fetchall()[0][0])
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """What a source refuses reaches DuckDB as text: raise the error itself."""
+        try:
+            yield
+        except duckdb.Error:
+            for source in self._sources.values():
+                if source.error is not None:
+                    raise source.error from None
+            raise
 
     def _query(self, table: ir.Table) -> str:
         # Ibis makes functions and frames that an expression uses known to DuckDB only when it runs one.

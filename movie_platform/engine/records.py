@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from movie_platform.errors import InputRefused
+from movie_platform.errors import InputRefused, PlatformError
 
 RECORD_NUMBER = "record_number"
 REASON = "reason"
@@ -93,6 +93,8 @@ class RereadableRecords:
         self._file = file
         self._columns = tuple(columns)
         self._count: int | None = None
+        self.error: PlatformError | None = None
+        """What ended the last scan before its time."""
         read_records(file, columns).close()
 
     def count(self) -> int:
@@ -105,9 +107,14 @@ class RereadableRecords:
 
     def _counted(self) -> Iterator[pa.RecordBatch]:
         count = 0
-        for batch in _ahead(_batches(self._file, self._columns)):
-            count += batch.num_rows
-            yield batch
+        self.error = None
+        try:
+            for batch in _ahead(_batches(self._file, self._columns)):
+                count += batch.num_rows
+                yield batch
+        except PlatformError as error:
+            self.error = error
+            raise
         self._count = count
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
