@@ -7,6 +7,7 @@ import click
 from movie_platform.errors import PlatformError, SettingsError
 from movie_platform.operations.commands import demo, doctor, status
 from movie_platform.pipelines.imdb_feed.cli import run_feed, simulate_feed
+from movie_platform.pipelines.quality_movies.cli import replay_quality, run_quality, simulate_quality
 from movie_platform.quality.cli import quality
 from movie_platform.terminal import err, safe
 
@@ -26,8 +27,11 @@ def run() -> None:
     """Run a pipeline's assets in this process, without the UI."""
 
 
-simulate.add_command(simulate_feed)
-run.add_command(run_feed)
+for command in (simulate_feed, simulate_quality):
+    simulate.add_command(command)
+for command in (run_feed, run_quality):
+    run.add_command(command)
+quality.add_command(replay_quality)
 for command in (status, doctor, demo, quality):
     cli.add_command(command)
 

@@ -11,6 +11,10 @@ from movie_platform.pipelines.imdb_feed.assets import feed_assets, raw_triplet
 from movie_platform.pipelines.imdb_feed.partitions import ten_minute_windows
 from movie_platform.pipelines.imdb_feed.schedules import reconciliation
 from movie_platform.pipelines.imdb_feed.sensors import feed_sensor, schedule_of
+from movie_platform.pipelines.quality_movies.assets import good_movies, judged_movies, measured_movies, raw_movies
+from movie_platform.pipelines.quality_movies.partitions import days as quality_days
+from movie_platform.pipelines.quality_movies.rulesets import ruleset_in_use
+from movie_platform.pipelines.quality_movies.sensors import quality_sensor
 from movie_platform.resources import platform_resources
 from movie_platform.settings import Settings, load_settings
 
@@ -22,6 +26,7 @@ def build_defs(settings: Settings | None = None, *, resources: Mapping[str, Any]
     settings = settings or load_settings()
     return dg.Definitions.merge(
         _imdb_feed(settings),
+        _quality_movies(settings),
         dg.Definitions(
             sensors=run_sensors(),
             resources={**platform_resources(settings), **(resources or {})},
@@ -36,6 +41,20 @@ def _imdb_feed(settings: Settings) -> dg.Definitions:
         assets=[raw_triplet(windows), feed_assets(windows)],
         sensors=[feed_sensor(settings)],
         schedules=[reconciliation(schedule_of(settings))],
+    )
+
+
+def _quality_movies(settings: Settings) -> dg.Definitions:
+    days = quality_days(settings.quality_start)
+    rules = ruleset_in_use(settings)
+    return dg.Definitions(
+        assets=[
+            raw_movies(days),
+            judged_movies(days, rules, settings.quality_nulls, settings.quality_start),
+            good_movies(days),
+            measured_movies(days),
+        ],
+        sensors=[quality_sensor(settings, days, rules)],
     )
 
 

@@ -1,7 +1,7 @@
 """The same assets as in the UI, run in this process."""
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,11 +43,12 @@ def run_partitions(
     selection: Sequence[str],
     stretch: Sequence[str],
     on: dg.DagsterInstance,
+    tags: Mapping[str, str] | None = None,
 ) -> RunOutcome:
     """Materialize assets over partitions that follow each other, in one run; never raises for what the run did."""
-    tags = {}
+    tags = dict(tags or {})
     if len(stretch) > 1:
-        tags = {"dagster/asset_partition_range_start": stretch[0], "dagster/asset_partition_range_end": stretch[-1]}
+        tags |= {"dagster/asset_partition_range_start": stretch[0], "dagster/asset_partition_range_end": stretch[-1]}
     job = definitions.resolve_implicit_global_asset_job_def()
     result = job.execute_in_process(
         asset_selection=[dg.AssetKey(name) for name in selection],

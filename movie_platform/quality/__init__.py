@@ -4,7 +4,8 @@
 settings: a history is handed to it.
 """
 
-from movie_platform.quality.data import SourceFile, open_data, open_files
+from movie_platform.quality.csv_files import type_columns
+from movie_platform.quality.data import DataSet, SourceFile, open_data, open_files
 from movie_platform.quality.differences import ChangedRow, Difference, diff
 from movie_platform.quality.errors import DataUnreadable, RuleNotComputable, RulesetError
 from movie_platform.quality.evaluation import Evaluation, FailingRow, Outcome, evaluate
@@ -21,6 +22,7 @@ __all__ = [
     "Analyzer",
     "ChangedRow",
     "CompositeRule",
+    "DataSet",
     "DataUnreadable",
     "Difference",
     "Evaluation",
@@ -52,4 +54,5 @@ __all__ = [
     "read_ruleset_file",
     "recommend",
     "shown",
+    "type_columns",
 ]

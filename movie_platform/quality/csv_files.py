@@ -44,6 +44,29 @@ def read_csv(files: Sequence[SourceFile]) -> DataSet:
     return spool(_Typed(parts, {name: kind.decided() for name, kind in kinds.items()}))
 
 
+def type_columns(text: DataSet) -> DataSet:
+    """A data set of text columns, whoever read them, with the types that a CSV file's columns have."""
+    kinds = [_ColumnKind() for _ in text.schema]
+    for batch in text.batches():
+        for kind, column in zip(kinds, batch.columns, strict=True):
+            kind.look_at(column)
+    types = {name: kind.decided() for name, kind in zip(text.schema.names, kinds, strict=True)}
+    return spool(_TypedText(text, pa.schema(list(types.items()))))
+
+
+class _TypedText:
+    """Text in batches, with its final types."""
+
+    def __init__(self, text: DataSet, schema: pa.Schema) -> None:
+        self._text = text
+        self.schema = schema
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        for batch in self._text.batches():
+            arrays = [_typed(batch.column(place), kind) for place, kind in enumerate(self.schema.types)]
+            yield pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+
+
 class _Typed:
     """The files' batches with their final types; carries the schema for files that have a header only."""
 

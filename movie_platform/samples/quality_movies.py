@@ -256,3 +256,46 @@ class MovieCritic:
         second = f"Elsewhere, in chapter {number + 1:,}, a {choice.choice(_HEROES)} {choice.choice(_TURNS)}."
         third = f"Years later, {choice.choice(_PLACES)} remembers; one of them {choice.choice(_TURNS)}."
         return f"{first} {second}" if number % 3 == 1 else f"{first} {second} {third}"
+
+
+DEFECTS = (
+    "",
+    "records that are no rows: too few fields, nothing at all, bytes that are no text",
+    "a vote count in words, a rating with a comma, a formula, markup and a terminal escape as titles",
+    "no column Gross",
+    "an empty file",
+    "a header and nothing else",
+)
+"""What is wrong with the deliveries of `defective`, one after the other."""
+
+
+def defective(content: bytes, number: int) -> tuple[str, bytes]:
+    """A delivery with the defect of this number (they repeat), and which one that is; the first is sound."""
+    defect = number % len(DEFECTS)
+    header, *rows = list(csv.reader(io.StringIO(content.decode())))
+    if defect == 1:
+        content += b'"The Short One",1999\n\n\xff\xfe broken bytes,1\n'
+    elif defect == 2:
+        changes: tuple[tuple[int, str], ...] = (
+            (14, "many"),
+            (6, "8,7"),
+            (1, "=1+1"),
+            (1, "<b>Bold</b>"),
+            (1, "\x1b[31mRed"),
+        )
+        for row, (place, value) in zip(rows[::7], changes, strict=False):
+            row[place] = value
+        content = _csv([header, *rows])
+    elif defect == 3:
+        content = _csv([row[:15] for row in [header, *rows]])
+    elif defect == 4:
+        content = b""
+    elif defect == 5:
+        content = _csv([header])
+    return DEFECTS[defect], content
+
+
+def _csv(rows: Sequence[Sequence[object]]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode()

@@ -250,9 +250,7 @@ def parquet(table: pa.Table, provenance: Provenance) -> bytes:
         sort_keys=True,
     )
     buffer = io.BytesIO()
-    pq.write_table(
-        table.replace_schema_metadata({_METADATA_KEY: described}), buffer, compression="zstd", use_dictionary=False
-    )
+    pq.write_table(table.replace_schema_metadata({_METADATA_KEY: described}), buffer, compression="zstd")
     return buffer.getvalue()
 
 
@@ -270,7 +268,7 @@ def _cleaned(lake: ObjectStore, triplet: Triplet, outcome: Outcome) -> Outcome:
     data = parquet(result.rows, provenance)
     lake.write(partitioned_key(window), data)
     lake.write(clean_key(window), data)
-    cleared = refusals.get(lake, window) if lake.info(refusals.key_of(window)) else None
+    cleared = refusals.get(lake, window)
     if cleared:
         refusals.clear(lake, window)
     return replace(outcome, provenance=provenance, clean=_facts(result, len(data)), cleared=cleared)
@@ -289,10 +287,11 @@ def _facts(result: CleanWindow, size: int) -> CleanFacts:
 
 
 def _provenance(delivery: Delivery, contents: Mapping[str, bytes], triplet: Triplet) -> Provenance:
-    files = {}
-    for of in triplet.records.values():
-        name = file_name(triplet.window, of.kind)
-        files[name] = FileFacts(delivery.files[name].etag, of.sha256, len(contents[name]), of.table.num_rows)
+    rows = {file_name(triplet.window, of.kind): of.table.num_rows for of in triplet.records.values()}
+    files = {
+        name: FileFacts(delivery.files[name].etag, hashlib.sha256(data).hexdigest(), len(data), rows[name])
+        for name, data in contents.items()
+    }
     return Provenance(triplet.window, delivery.version, CODE_VERSION, files)
 
 

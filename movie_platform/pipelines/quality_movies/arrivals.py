@@ -1,0 +1,140 @@
+"""Which days have something new: the sensor's thinking, without the sensor.
+
+A look lists the raw side whole, a few thousand files for years of days. What was seen is remembered file by file, so a
+file that is replaced, or comes late for any day, is noticed, and one that goes away is not. Should the memory be lost,
+or not reach back to a day, what the lake says of that day takes its place.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+
+from movie_platform.lake import ObjectInfo, ObjectStore
+from movie_platform.pipelines.quality_movies import deliveries
+from movie_platform.pipelines.quality_movies.days import judged_days, record_of
+from movie_platform.pipelines.quality_movies.deliveries import Delivery
+
+DAYS_REMEMBERED = 400
+LOOK_AT_MOST = 100
+"""Days that one look takes up; the next look goes on where it stopped."""
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """What a look remembers for the next one; it does not grow with the years."""
+
+    seen: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Prints of the files that were taken up, by day, of the newest days."""
+    older: str = ""
+    """Print of everything before those days, as it was when it was found to be settled."""
+    checked: str = ""
+    """The hour in which days were last looked for that nothing came of."""
+    told: str = ""
+    """The trouble with the ruleset that was last told of."""
+
+    @classmethod
+    def parse(cls, text: str | None) -> "Cursor":
+        if not text:
+            return cls()
+        fields = json.loads(text)
+        return cls(**{**fields, "seen": {day: tuple(prints) for day, prints in fields["seen"].items()}})
+
+    def __str__(self) -> str:
+        return json.dumps(vars(self), separators=(",", ":"))
+
+
+@dataclass(frozen=True)
+class Request:
+    """A day to be judged. The key holds the content: an equal key is an equal request."""
+
+    day: str
+    key: str
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one look found."""
+
+    arrived: tuple[Delivery, ...]
+    requests: tuple[Request, ...]
+    strange: Mapping[str, str]
+    cursor: Cursor
+
+
+def with_told(cursor: Cursor, trouble: str) -> Cursor:
+    """The cursor once people were told of a ruleset that cannot be read; empty where it can."""
+    return replace(cursor, told=trouble)
+
+
+def look(raw: ObjectStore, lake: ObjectStore, cursor: Cursor, start: date, now: datetime) -> Look:
+    """One bounded look at the raw side."""
+    listing = deliveries.look(raw, start, now)
+    days = listing.days
+    remembered = sorted(days)[-DAYS_REMEMBERED:]
+    floor = remembered[0] if remembered else ""
+    older = _print_of_all(delivery for day, delivery in days.items() if day < floor)
+    watched = [day for day in days if day >= floor or older != cursor.older]
+    seen = dict(cursor.seen)
+    arrived: list[Delivery] = []
+    complete = True
+    for day in watched:
+        prints = _prints(days[day])
+        if set(prints) <= set(seen.get(day, ())):
+            seen[day] = prints
+            continue
+        if not _is_judged(lake, days[day]):
+            if len(arrived) == LOOK_AT_MOST:
+                complete = False
+                break
+            arrived.append(days[day])
+        seen[day] = prints
+    requests = [_request(delivery) for delivery in arrived]
+    taken = replace(
+        cursor,
+        seen={day: prints for day, prints in seen.items() if day >= floor and day in days} if complete else seen,
+        older=older if complete else cursor.older,
+    )
+    if complete and not arrived:
+        left_behind, taken = _left_behind(lake, days, taken, now)
+        requests += left_behind
+    return Look(tuple(arrived), tuple(requests), listing.strange, taken)
+
+
+def _request(delivery: Delivery, attempt: str = "") -> Request:
+    return Request(delivery.day, f"quality_movies/{delivery.day}/{delivery.fingerprint}{attempt}")
+
+
+def _is_judged(lake: ObjectStore, delivery: Delivery) -> bool:
+    """Whether the day's record was made from all of these files, as they are."""
+    record = record_of(lake, delivery.day)
+    if record is None:
+        return False
+    made_from = {key: facts.etag for key, facts in record.files.items()}
+    return all(made_from.get(key) == info.etag for key, info in delivery.files.items())
+
+
+def _left_behind(
+    lake: ObjectStore, days: Mapping[str, Delivery], cursor: Cursor, now: datetime
+) -> tuple[list[Request], Cursor]:
+    """Once an hour, days that were asked for and have no record: their runs did not get so far."""
+    hour = now.astimezone(UTC).strftime("%Y-%m-%dT%H")
+    if cursor.checked == hour:
+        return [], cursor
+    # A run that was asked for just now is given the rest of its hour.
+    missing = sorted(set(days) - set(judged_days(lake)))[:LOOK_AT_MOST] if cursor.checked else []
+    return [_request(days[day], f" again {hour}") for day in missing], replace(cursor, checked=hour)
+
+
+def _prints(delivery: Delivery) -> tuple[str, ...]:
+    return tuple(sorted(_print(info) for info in delivery.files.values()))
+
+
+def _print(info: ObjectInfo) -> str:
+    return hashlib.blake2b(f"{info.key}\t{info.etag}".encode(), digest_size=6).hexdigest()
+
+
+def _print_of_all(found: Iterable[Delivery]) -> str:
+    text = "\n".join(f"{delivery.day}\t{delivery.fingerprint}" for delivery in found)
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest() if text else ""

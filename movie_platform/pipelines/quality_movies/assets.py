@@ -1,0 +1,317 @@
+"""The quality movies' assets: what was delivered, how it was judged, and where its rows went."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from typing import Any
+
+import dagster as dg
+from dagster import ResourceParam
+
+from movie_platform.errors import PlatformError, WorldUnavailable
+from movie_platform.lake import ObjectStore
+from movie_platform.notify import Notifier
+from movie_platform.pipelines.quality_movies import checks, deliveries, loading
+from movie_platform.pipelines.quality_movies.checks import EVALUATED
+from movie_platform.pipelines.quality_movies.days import (
+    CODE_VERSION,
+    DayRecord,
+    bad_key,
+    outcomes_key,
+    rejects_key,
+    staged_key,
+)
+from movie_platform.pipelines.quality_movies.deliveries import Delivery
+from movie_platform.pipelines.quality_movies.evaluation import JudgedDay, Nulls, RulesInUse, judge_day
+from movie_platform.pipelines.quality_movies.notices import tell
+from movie_platform.pipelines.quality_movies.tables import DELIVERIES, IMDB_MOVIES_RATING, QUALITY_HISTORY
+from movie_platform.quality import RulesetFile
+from movie_platform.resources.table_metadata import described, table_metadata
+from movie_platform.warehouse import LoadResult, Warehouse
+
+GROUP = "quality_movies"
+OWNERS = ["team:data-engineering"]
+RAW = dg.AssetKey("quality_movies_raw")
+GOOD = dg.AssetKey("quality_movies_good")
+BAD = dg.AssetKey("quality_movies_bad")
+OUTCOMES = dg.AssetKey("quality_rule_outcomes")
+HISTORY = dg.AssetKey("quality_history")
+REPLAY = "movie_platform/replay"
+"""A run with this tag releases what passes today's rules, and sets nothing aside."""
+RETRIES, RETRY_AFTER = 3, 10
+
+
+def raw_movies(days: dg.PartitionsDefinition) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        RAW,
+        description="CSV files of rated movies that come every day, in `input_data/<date>/` or directly in "
+        "`input_data/`. The sensor reports each arrival.",
+        partitions_def=days,
+        group_name=GROUP,
+        owners=OWNERS,
+        kinds={"csv"},
+    )
+
+
+def judged_movies(days: dg.PartitionsDefinition, rules: RulesetFile, nulls: Nulls, start: date) -> dg.AssetsDefinition:
+    """Judge, and write what is bad and why, in one step: whatever the rules say, that is written."""
+    rule_checks = checks.rule_checks(rules, days)
+
+    @dg.multi_asset(
+        name="quality_movies_judged",
+        specs=[
+            _spec(
+                days,
+                EVALUATED,
+                [RAW],
+                "The day's records, each judged by every rule in use: good ones wait in `stage/quality_movies/`, those "
+                "of a blocked delivery lie in `rejects/quality_movies/`.",
+                {"parquet", "pandera"},
+                **described(IMDB_MOVIES_RATING, in_warehouse=False),
+            ),
+            _spec(
+                days,
+                BAD,
+                [EVALUATED],
+                "Records that break a rule or cannot be read, with source, record number and every rule that they "
+                "pass, break and skip: `bad-records/quality_movies/<date>.parquet` and `.jsonl`.",
+                {"parquet", "json"},
+            ),
+            _spec(
+                days,
+                OUTCOMES,
+                [EVALUATED],
+                "How each rule came out, with its metrics and reason: `rule_outcome/<date>.json`.",
+                {"json"},
+            ),
+        ],
+        check_specs=[*rule_checks.specs, *checks.account_checks(days)],
+        can_subset=True,
+        partitions_def=days,
+    )
+    def quality_movies_judged(
+        context: dg.AssetExecutionContext,
+        raw_quality: ResourceParam[ObjectStore],
+        lake: ResourceParam[ObjectStore],
+        notifier: ResourceParam[Notifier],
+    ) -> Iterator[Any]:
+        day = context.partition_key
+        try:
+            in_use = RulesInUse.of(rules, nulls)
+        except PlatformError as broken:
+            yield from _selected(context, checks.unjudged(rule_checks))
+            raise dg.Failure(str(broken), allow_retries=False) from broken
+        try:
+            delivery = deliveries.look(raw_quality, start, datetime.now(UTC)).days.get(day)
+            judged = judge_day(raw_quality, lake, day, delivery, in_use, replay=REPLAY in context.run.tags)
+        except WorldUnavailable as away:
+            raise dg.RetryRequested(RETRIES, RETRY_AFTER) from away
+        if judged is None:
+            context.log.info(f"{day}: nothing was delivered")
+            return
+        yield from _selected(context, lake_results(judged, lake))
+        yield from _selected(context, checks.results(rule_checks, judged))
+        told = tell(notifier, lake, judged, in_use, context.run_id)
+        (context.log.info if told.everywhere else context.log.error)(f"{day}: {told}")
+        if judged.evaluation is None:
+            raise dg.Failure(
+                f"{day} cannot be read: {judged.record.reason}", metadata={"ours": False}, allow_retries=False
+            )
+
+    return quality_movies_judged
+
+
+def good_movies(days: dg.PartitionsDefinition) -> dg.AssetsDefinition:
+    @dg.multi_asset(
+        name="quality_movies_loaded",
+        specs=[
+            _spec(
+                days,
+                GOOD,
+                [EVALUATED],
+                "The newest day's good rows, in `movies.imdb_movies_rating`; those of every day lie beside it in "
+                f"`{DELIVERIES.qualified_name}`. A blocked day loads nothing, and the version before it stays.",
+                {"table"},
+                **described(IMDB_MOVIES_RATING, in_warehouse=True),
+            )
+        ],
+        partitions_def=days,
+    )
+    def quality_movies_loaded(
+        context: dg.AssetExecutionContext, lake: ResourceParam[ObjectStore], warehouse: ResourceParam[Warehouse]
+    ) -> Iterator[Any]:
+        record = loading.judged(lake, context.partition_key)
+        if not record.is_loaded:
+            kept = f"the version of {record.serves} stays loaded" if record.serves else "nothing is loaded for the day"
+            raise dg.Failure(
+                f"{record.day} is {record.state}, {kept}: {record.reason}",
+                metadata={"ours": False, "serves": record.serves or "nothing"},
+                allow_retries=False,
+            )
+        try:
+            result = loading.load_good(warehouse, lake, record, run_id=context.run_id)
+        except WorldUnavailable as away:
+            raise dg.RetryRequested(RETRIES, RETRY_AFTER) from away
+        yield _materialized(GOOD, _load_metadata(result), record.good_digest, {EVALUATED: record.result_id})
+
+    return quality_movies_loaded
+
+
+def measured_movies(days: dg.PartitionsDefinition) -> dg.AssetsDefinition:
+    @dg.multi_asset(
+        name="quality_movies_measured",
+        specs=[
+            _spec(
+                days,
+                HISTORY,
+                [EVALUATED],
+                "What every evaluation measured, that of a blocked delivery included; dynamic rules and anomaly "
+                "detection look back on it.",
+                {"table"},
+                **described(QUALITY_HISTORY, in_warehouse=True),
+            )
+        ],
+        partitions_def=days,
+    )
+    def quality_movies_measured(
+        context: dg.AssetExecutionContext, lake: ResourceParam[ObjectStore], warehouse: ResourceParam[Warehouse]
+    ) -> Iterator[Any]:
+        record = loading.judged(lake, context.partition_key)
+        if record.state == "unreadable":
+            return
+        try:
+            result = loading.load_history(warehouse, lake, record, run_id=context.run_id)
+        except WorldUnavailable as away:
+            raise dg.RetryRequested(RETRIES, RETRY_AFTER) from away
+        yield _materialized(HISTORY, _load_metadata(result), record.result_id, {EVALUATED: record.result_id})
+
+    return quality_movies_measured
+
+
+def arrival(delivery: Delivery, raw: ObjectStore) -> dg.AssetMaterialization:
+    """A delivery as an event of the external asset; its version changes with the files' content."""
+    return dg.AssetMaterialization(
+        RAW,
+        partition=delivery.day,
+        metadata={
+            "dagster/uri": raw.uri_of(deliveries.RAW_PREFIX),
+            "delivered": delivery.version,
+            "bytes": sum(info.size for info in delivery.files.values()),
+            "files": {key: {"etag": info.etag, "bytes": info.size} for key, info in delivery.files.items()},
+        },
+        tags={"dagster/data_version": delivery.fingerprint},
+    )
+
+
+def report_arrivals(raw: ObjectStore, found: list[Delivery], instance: dg.DagsterInstance) -> None:
+    """Tell the UI of deliveries that it does not know yet, as the sensor does."""
+    known = instance.event_log_storage.get_latest_tags_by_partition(
+        RAW, dg.DagsterEventType.ASSET_MATERIALIZATION, ["dagster/data_version"], [delivery.day for delivery in found]
+    )
+    for delivery in found:
+        if known.get(delivery.day, {}).get("dagster/data_version") != delivery.fingerprint:
+            instance.report_runless_asset_event(arrival(delivery, raw))
+
+
+def lake_results(judged: JudgedDay, lake: ObjectStore) -> Iterator[dg.MaterializeResult]:
+    """What the day left in the lake."""
+    record = judged.record
+    if judged.evaluation is not None:
+        where = rejects_key if record.state == "blocked" else staged_key
+        kept = record.withheld or record.good
+        yield _materialized(
+            EVALUATED,
+            {
+                **table_metadata(rows=kept, uri=lake.uri_of(where(record.day)), part=True),
+                **_told(record),
+                "delivered": record.rows,
+                "bad": record.bad,
+                "withheld": record.withheld,
+                "released": record.released,
+                "observations": list(judged.evaluation.observations),
+            },
+            record.result_id,
+            {},
+        )
+        size = lake.info(bad_key(record.day))
+        yield _materialized(
+            BAD,
+            table_metadata(
+                rows=record.bad, uri=lake.uri_of(bad_key(record.day)), size=size.size if size else 0, part=True
+            ),
+            record.result_id,
+            {EVALUATED: record.result_id},
+        )
+    yield _materialized(
+        OUTCOMES,
+        {**table_metadata(rows=record.rules, uri=lake.uri_of(outcomes_key(record.day)), part=True), **_told(record)},
+        record.result_id,
+        {EVALUATED: record.result_id},
+    )
+
+
+def _told(record: DayRecord) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "ruleset": record.ruleset,
+        "state": record.state,
+        "score": record.score,
+        "rules_passed": f"{record.passed} of {record.rules}",
+        "files": {key: {"records": facts.records, "bytes": facts.size} for key, facts in record.files.items()},
+    }
+    if record.reason:
+        told["reason"] = record.reason
+        told["serves"] = record.serves or "nothing"
+    return told
+
+
+def _load_metadata(result: LoadResult) -> dict[str, Any]:
+    metadata: dict[str, Any] = {
+        "dagster/partition_row_count": result.rows,
+        "table": result.table,
+        "load": result.outcome,
+        "version": result.version,
+    }
+    if result.reason:
+        metadata["reason"] = result.reason
+    return metadata
+
+
+def _spec(
+    days: dg.PartitionsDefinition,
+    key: dg.AssetKey,
+    after: list[dg.AssetKey],
+    description: str,
+    kinds: set[str],
+    **metadata: Any,
+) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        key,
+        deps=after,
+        skippable=True,
+        description=description,
+        metadata=metadata,
+        group_name=GROUP,
+        owners=OWNERS,
+        kinds=kinds,
+        code_version=CODE_VERSION,
+        partitions_def=days,
+    )
+
+
+def _materialized(
+    key: dg.AssetKey, metadata: dict[str, Any], version: str, made_from: dict[dg.AssetKey, str]
+) -> dg.MaterializeResult:
+    """Its tags let Dagster tell whether an asset is in step with what it was made from."""
+    inputs = {f"dagster/input_data_version/{source.to_user_string()}": used for source, used in made_from.items()}
+    tags = {"dagster/code_version": CODE_VERSION, **inputs}
+    return dg.MaterializeResult(key, metadata=metadata, data_version=dg.DataVersion(version), tags=tags)
+
+
+def _selected(context: dg.AssetExecutionContext, results: Iterator[Any]) -> Iterator[Any]:
+    """Those that were asked for: a run can be of some assets or checks only."""
+    for result in results:
+        if isinstance(result, dg.AssetCheckResult):
+            key = dg.AssetCheckKey(EVALUATED, str(result.check_name))
+            if key in context.selected_asset_check_keys:
+                yield result
+        elif result.asset_key in context.selected_asset_keys:
+            yield result

@@ -1,0 +1,74 @@
+"""What the UI says about each day: one check a rule, and the account of every record."""
+
+from collections.abc import Iterator, Mapping
+
+import dagster as dg
+
+from movie_platform.pipelines.quality_movies.evaluation import JudgedDay
+from movie_platform.quality import RulesetFile, harmless
+from movie_platform.resources.ruleset_checks import RulesetChecks
+
+EVALUATED = dg.AssetKey("quality_movies_evaluated")
+ACCOUNT = {
+    "rows_conserved": "Every delivered record is good, bad, or withheld by a block.",
+    "records_readable": "Every record of the delivery can be read as a row.",
+    "rows_fit_table": "Every value of a row is one of its column's type in movies.imdb_movies_rating.",
+    "columns_present": "The delivery has all columns of movies.imdb_movies_rating.",
+}
+
+
+def rule_checks(rules: RulesetFile, partitions: dg.PartitionsDefinition) -> RulesetChecks:
+    return RulesetChecks(EVALUATED, rules, partitions)
+
+
+def account_checks(partitions: dg.PartitionsDefinition) -> list[dg.AssetCheckSpec]:
+    return [
+        dg.AssetCheckSpec(name, asset=EVALUATED, description=meaning, partitions_def=partitions)
+        for name, meaning in ACCOUNT.items()
+    ]
+
+
+def results(checks: RulesetChecks, judged: JudgedDay) -> Iterator[dg.AssetCheckResult]:
+    """What every check has to say about the day."""
+    if judged.evaluation is None:
+        yield from checks.unjudged(judged.record.reason)
+        for name in ACCOUNT:
+            yield _result(name, False, judged.record.reason, {"outcome": "Error"})
+        return
+    yield from checks.results(judged.evaluation)
+    record = judged.record
+    counts = {"records": record.rows, "good": record.good, "bad": record.bad, "withheld": record.withheld}
+    yield _result("rows_conserved", record.is_conserved, record.account, counts)
+    yield _warning("records_readable", record.broken, "records are in bad-records with their text and the reason")
+    yield _warning("rows_fit_table", record.misfits, "rows are in bad-records, each with the value that does not fit")
+    missing = ", ".join(record.missing_columns)
+    yield _result("columns_present", not missing, f"{missing} not delivered" if missing else "holds", {})
+
+
+def unjudged(checks: RulesetChecks) -> Iterator[dg.AssetCheckResult]:
+    """Every check where the ruleset cannot be read, and no day can be judged."""
+    yield from checks.unjudged(checks.file.problem)
+    for name in ACCOUNT:
+        yield _result(name, False, f"{checks.file.name} cannot be read, so nothing was judged", {"outcome": "Error"})
+
+
+def _warning(name: str, count: int, where: str) -> dg.AssetCheckResult:
+    description = f"{count} {where}" if count else "holds"
+    return _result(name, count == 0, description, {"rows": count}, dg.AssetCheckSeverity.WARN)
+
+
+def _result(
+    name: str,
+    passed: bool,
+    description: str,
+    metadata: Mapping[str, str | int],
+    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR,
+) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        asset_key=EVALUATED,
+        check_name=name,
+        passed=passed,
+        severity=severity,
+        description=harmless(description),
+        metadata=metadata,
+    )

@@ -1,0 +1,131 @@
+"""What became of each day, in the lake: where its objects lie, and the record that says what they were made from."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Literal
+
+from movie_platform.errors import ObjectMissing
+from movie_platform.lake import ObjectStore
+
+CODE_VERSION = "1"
+"""Changes when the same delivery and rules would give other rows."""
+
+State = Literal["good", "blocked", "unreadable"]
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """What a delivered file was when the day was judged."""
+
+    etag: str
+    modified: str
+    sha256: str
+    size: int
+    records: int = 0
+
+
+@dataclass(frozen=True)
+class DayRecord:
+    """A judged day. Written last: a day without one is done again."""
+
+    day: str
+    version: str
+    files: Mapping[str, FileFacts]
+    digest: str
+    """Of the delivered bytes."""
+    ruleset: str
+    rules_digest: str
+    """Of the rules and of how they take nulls."""
+    code_version: str
+    state: State
+    reason: str = ""
+    score: float = 0.0
+    rules: int = 0
+    passed: int = 0
+    rows: int = 0
+    good: int = 0
+    bad: int = 0
+    misfits: int = 0
+    """Of the bad rows, those with a value that the table's column does not take."""
+    broken: int = 0
+    """Of the bad rows, those that could not be read as rows."""
+    withheld: int = 0
+    """Rows that broke no rule and are not loaded, because the delivery is blocked."""
+    good_digest: str = ""
+    """Of the good rows."""
+    result_id: str = ""
+    metrics: int = 0
+    released: int = 0
+    """Rows that were bad before and are good by a replay."""
+    serves: str | None = None
+    """The version that the warehouse keeps serving where this one is not loaded."""
+    serves_good: int = 0
+    missing_columns: tuple[str, ...] = field(default=())
+
+    @property
+    def is_loaded(self) -> bool:
+        return self.state == "good"
+
+    @property
+    def is_conserved(self) -> bool:
+        """Whether every delivered record is good, bad or withheld."""
+        return self.rows == self.good + self.bad + self.withheld
+
+    @property
+    def account(self) -> str:
+        parts = [f"{self.rows:,} records = {self.good:,} good + {self.bad:,} bad"]
+        if self.withheld:
+            parts.append(f"{self.withheld:,} withheld")
+        return " + ".join(parts)
+
+
+def record_key(day: str) -> str:
+    return f"evaluations/quality_movies/{day}.json"
+
+
+def staged_key(day: str) -> str:
+    return f"stage/quality_movies/{day}.parquet"
+
+
+def bad_key(day: str, kind: Literal["parquet", "jsonl"] = "parquet") -> str:
+    return f"bad-records/quality_movies/{day}.{kind}"
+
+
+def rejects_key(day: str) -> str:
+    return f"rejects/quality_movies/{day}.parquet"
+
+
+def outcomes_key(day: str) -> str:
+    return f"rule_outcome/{day}.json"
+
+
+def notices_key(day: str) -> str:
+    return f"notifications/quality_movies/{day}.json"
+
+
+def record_of(lake: ObjectStore, day: str) -> DayRecord | None:
+    try:
+        fields = json.loads(lake.read(record_key(day)))
+    except ObjectMissing:
+        return None
+    files = {key: FileFacts(**facts) for key, facts in fields.pop("files").items()}
+    return DayRecord(**{**fields, "files": files, "missing_columns": tuple(fields["missing_columns"])})
+
+
+def put_record(lake: ObjectStore, record: DayRecord) -> None:
+    lake.write(record_key(record.day), json.dumps(asdict(record), indent=2, sort_keys=True).encode())
+
+
+def judged_days(lake: ObjectStore) -> list[str]:
+    prefix = record_key("").removesuffix(".json")
+    return [info.key.removeprefix(prefix).removesuffix(".json") for info in lake.objects(prefix)]
+
+
+def quarantined_days(lake: ObjectStore) -> list[str]:
+    """Days with bad rows, or with rows that a block withholds."""
+    days = set()
+    for prefix in ("bad-records/quality_movies/", "rejects/quality_movies/"):
+        listed = (info.key.removeprefix(prefix) for info in lake.objects(prefix))
+        days |= {name.removesuffix(".parquet") for name in listed if name.endswith(".parquet")}
+    return sorted(days)
