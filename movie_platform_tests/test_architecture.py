@@ -2,6 +2,10 @@
 
 import ast
 import importlib
+import importlib.metadata
+import re
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -99,10 +103,24 @@ def test_every_dependency_has_its_reason_and_the_lock_has_hashes_and_no_address(
     assert lock.count("--hash=sha256:") > lock.count("==") > 100
 
 
-def test_importing_the_package_and_its_command_does_no_io_and_needs_no_dagster() -> None:
-    import subprocess
-    import sys
+def test_every_library_that_is_imported_is_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    requirements = [
+        *project["dependencies"],
+        *(r for extra in project["optional-dependencies"].values() for r in extra),
+    ]
+    declared = {re.split(r"[\[<>=; ]", requirement)[0].lower().replace("_", "-") for requirement in requirements}
+    distributions = importlib.metadata.packages_distributions()
+    wrong = []
+    for path, tree in sources():
+        for name in {name.split(".")[0] for name in imports(tree)} - sys.stdlib_module_names - {"movie_platform"}:
+            provided_by = {found.lower().replace("_", "-") for found in distributions.get(name, [])}
+            if not provided_by & declared and name != "_typeshed":
+                wrong.append(f"{path} imports {name}")
+    assert wrong == []
 
+
+def test_importing_the_package_and_its_command_does_no_io_and_needs_no_dagster() -> None:
     code = "import sys, movie_platform.cli; print('dagster' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.split() == ["False"]

@@ -3,9 +3,9 @@
 import fcntl
 import os
 import shutil
-import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, BinaryIO
@@ -17,6 +17,9 @@ from movie_platform.lake.store import ObjectInfo, ObjectStore, Writer
 
 UNDER_WAY = ".under-way"
 """Folder at the store's root for files that are being written: one place to hide and to sweep."""
+
+_NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+_FOLDER_ATTEMPTS = 100
 
 
 class LocalStore(ObjectStore):
@@ -85,12 +88,14 @@ class LocalStore(ObjectStore):
         with self._reaching(key), self._temporary() as (path, file):
             file.write(data)
             file.flush()
-            target = self._parent_made(key)
             try:
-                os.link(path, target)
+                self._in_its_folder(os.link, path, key)
             except FileExistsError:
-                return False
-            return True
+                created = False
+            else:
+                created = True
+            os.unlink(path)  # noqa: PTH108
+            return created
 
     def upload(self, key: str, path: Path) -> None:
         with self.writer(key) as target, path.open("rb") as source:
@@ -102,27 +107,36 @@ class LocalStore(ObjectStore):
             yield file
             with self._reaching(key):
                 file.flush()
-                path.replace(self._parent_made(key))
+                self._in_its_folder(os.replace, path, key)
 
     @contextmanager
-    def _temporary(self) -> Iterator[tuple[Path, IO[bytes]]]:
-        folder = self.root / UNDER_WAY
+    def _temporary(self) -> Iterator[tuple[str, IO[bytes]]]:
+        path = os.path.join(self.root, UNDER_WAY, uuid.uuid4().hex)  # noqa: PTH118 - several times a window
         with self._reaching(UNDER_WAY):
-            folder.mkdir(parents=True, exist_ok=True)
-            descriptor, name = tempfile.mkstemp(dir=folder)
+            try:
+                descriptor = os.open(path, _NEW)
+            except FileNotFoundError:
+                (self.root / UNDER_WAY).mkdir(parents=True, exist_ok=True)
+                descriptor = os.open(path, _NEW)
             os.fchmod(descriptor, 0o644)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-        path = Path(name)
         with os.fdopen(descriptor, "wb") as file:
             try:
                 yield path, file
-            finally:
-                path.unlink(missing_ok=True)
+            except BaseException:
+                os.unlink(path)  # noqa: PTH108
+                raise
 
-    def _parent_made(self, key: str) -> Path:
-        target = self.root / key
-        target.parent.mkdir(parents=True, exist_ok=True)
-        return target
+    def _in_its_folder(self, put: Callable[[str, str], None], path: str, key: str) -> None:
+        """Make the folder only where it is missing, also when another writer's `delete` has just taken it away."""
+        target = os.path.join(self.root, key)  # noqa: PTH118
+        for _ in range(_FOLDER_ATTEMPTS):
+            try:
+                return put(path, target)
+            except FileNotFoundError:
+                with suppress(FileNotFoundError, FileExistsError):
+                    Path(target).parent.mkdir(parents=True, exist_ok=True)
+        return put(path, target)
 
     def delete(self, keys: Iterable[str]) -> None:
         """Also removes the folders that become empty: on S3 there are none."""

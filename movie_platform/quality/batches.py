@@ -92,17 +92,16 @@ class Batch:
         return self._once("numbers", name, make)
 
     def texts(self, name: str) -> pa.Array:
-        """The column as text; a whole number has no decimals, also in a column of floats that are all whole."""
+        """The column as text; a whole number has no decimals and no exponent, also among floats."""
 
         def make() -> pa.Array:
             column = self.column(name)
             if kind_of(column.type) == "text":
                 return column
             if pa.types.is_floating(column.type):
-                whole = pc.all(pc.equal(column, pc.trunc(column))).as_py()
-                small = whole and (pc.max(pc.abs(column)).as_py() or 0) < 2**53
-                if whole is not False and small:
-                    return column.cast(pa.int64()).cast(pa.string())
+                whole = pc.and_(pc.equal(column, pc.trunc(column)), pc.less(pc.abs(column), 2.0**53))
+                integers = pc.if_else(whole, column, pa.scalar(None, column.type)).cast(pa.int64())
+                return pc.coalesce(integers.cast(pa.string()), column.cast(pa.string()))
             return column.cast(pa.string())
 
         return self._once("texts", name, make)

@@ -96,14 +96,15 @@ class FeedClient:
     people: int = 1_200
     movies_a_window: int = 60
 
-    def triplet(self, window: str) -> Files:
-        """The window's three files, by name."""
+    def triplet(self, window: str, *, like: Files | None = None) -> Files:
+        """The window's three files, by name; pairs and people, equal every time, may come from another triplet."""
         choice = random.Random(f"{self.seed}/{window}")
+        pairs, people = _of_type(like, "B"), _of_type(like, "C")
         delivered = sorted(choice.sample(range(1, self.movies + 1), min(self.movies_a_window, self.movies)))
         return {
             file_name(window, TYPE_A): _csv(list(TYPE_A.columns), (self._movie(n, choice) for n in delivered)),
-            file_name(window, TYPE_B): _csv(list(TYPE_B.columns), self._directors()),
-            file_name(window, TYPE_C): _csv(list(TYPE_C.columns), self._people()),
+            file_name(window, TYPE_B): pairs or _csv(list(TYPE_B.columns), self._directors()),
+            file_name(window, TYPE_C): people or _csv(list(TYPE_C.columns), self._people()),
         }
 
     def _movie(self, number: int, choice: random.Random) -> Sequence[object]:
@@ -135,6 +136,10 @@ class FeedClient:
         names = random.Random(f"{self.seed}/people")
         for number in range(1, self.people + 1):
             yield [number, f"nm{1_000_000 + number:07d}", f"{names.choice(_GIVEN)} {names.choice(_FAMILY)}"]
+
+
+def _of_type(files: Files | None, kind: str) -> bytes:
+    return next((data for name, data in (files or {}).items() if name.endswith(f"_type_{kind}.csv")), b"")
 
 
 def defective(files: Files, window: str, choice: random.Random) -> tuple[str, Files]:

@@ -173,3 +173,24 @@ def test_an_object_replaced_while_it_is_open_never_mixes_two_versions(bucket: st
         with pytest.raises(WorldUnavailable, match="zip could not be reached"):
             file.seek(15_000_000)
             file.read(10)
+
+
+def test_a_writer_never_trips_over_a_folder_that_another_one_empties(tmp_path: Path) -> None:
+    """On disk a folder goes with its last object; on S3 there are none."""
+    store = open_store((tmp_path / "store").as_uri())
+    failures: list[Exception] = []
+
+    def write_and_delete(name: str) -> None:
+        try:
+            for _ in range(300):
+                store.write(f"a/b/{name}", b"x")
+                store.delete([f"a/b/{name}"])
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=write_and_delete, args=(str(n),)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []

@@ -43,8 +43,8 @@ def test_an_unsupported_construct_is_named(pattern: str, names: str) -> None:
 
 
 def test_whole_numbers_match_without_decimals() -> None:
-    frame = pd.DataFrame({"v": [7.0, 12.0, None]})
+    frame = pd.DataFrame({"v": [7.0, 123_456_789_012.0, None, 7.5]})
 
     evaluation = evaluate(frame, parse_ruleset('Rules = [ ColumnValues "v" matches "[0-9]+" ]'), nulls="legacy")
 
-    assert evaluation.outcomes[0].passed
+    assert evaluation.rows.failing(0).tolist() == [False, False, False, True]

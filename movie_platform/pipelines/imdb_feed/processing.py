@@ -250,7 +250,9 @@ def parquet(table: pa.Table, provenance: Provenance) -> bytes:
         sort_keys=True,
     )
     buffer = io.BytesIO()
-    pq.write_table(table.replace_schema_metadata({_METADATA_KEY: described}), buffer, compression="zstd")
+    pq.write_table(
+        table.replace_schema_metadata({_METADATA_KEY: described}), buffer, compression="zstd", use_dictionary=False
+    )
     return buffer.getvalue()
 
 
@@ -268,7 +270,7 @@ def _cleaned(lake: ObjectStore, triplet: Triplet, outcome: Outcome) -> Outcome:
     data = parquet(result.rows, provenance)
     lake.write(partitioned_key(window), data)
     lake.write(clean_key(window), data)
-    cleared = refusals.get(lake, window)
+    cleared = refusals.get(lake, window) if lake.info(refusals.key_of(window)) else None
     if cleared:
         refusals.clear(lake, window)
     return replace(outcome, provenance=provenance, clean=_facts(result, len(data)), cleared=cleared)
@@ -287,11 +289,10 @@ def _facts(result: CleanWindow, size: int) -> CleanFacts:
 
 
 def _provenance(delivery: Delivery, contents: Mapping[str, bytes], triplet: Triplet) -> Provenance:
-    rows = {file_name(triplet.window, of.kind): of.table.num_rows for of in triplet.records.values()}
-    files = {
-        name: FileFacts(delivery.files[name].etag, hashlib.sha256(data).hexdigest(), len(data), rows[name])
-        for name, data in contents.items()
-    }
+    files = {}
+    for of in triplet.records.values():
+        name = file_name(triplet.window, of.kind)
+        files[name] = FileFacts(delivery.files[name].etag, of.sha256, len(contents[name]), of.table.num_rows)
     return Provenance(triplet.window, delivery.version, CODE_VERSION, files)
 
 

@@ -170,7 +170,9 @@ _judge_once = lru_cache(maxsize=6)(_judge)
 def _breaks(check: pandera.Check, values: pa.Array) -> np.ndarray:
     """The positions whose value does not satisfy a Pandera check; a check that ignores nulls does not judge them."""
     series = pd.Series(values.to_numpy(zero_copy_only=False))
-    passed = check(series).check_output.reindex(series.index, fill_value=True)
+    passed = check(series).check_output
+    if len(passed) < len(series):
+        passed = passed.reindex(series.index, fill_value=True)
     return ~passed.to_numpy(bool)
 
 
@@ -227,7 +229,7 @@ def _cast_as_it_stands(cells: pa.Array, type_: pa.DataType) -> pa.Array | None:
     except pa.ArrowInvalid:
         return None
     if pa.types.is_integer(type_):
-        odd = pc.any(pc.match_substring(cells, "x", ignore_case=True))
+        odd = pc.any(pc.or_(pc.match_substring(cells, "x"), pc.match_substring(cells, "X")))
     else:
         odd = pc.any(pc.invert(pc.is_finite(values)))
     return None if odd.as_py() else values
@@ -283,15 +285,18 @@ def _rows(
 ) -> pa.Table:
     pair = np.flatnonzero(joined)
     pair = pair[np.argsort(movie[pair], kind="stable")]
-    of_movie, of_pair, of_person = pa.array(movie[pair]), pa.array(pair), pa.array(director[pair])
     columns = {
-        "movie_id": pairs.typed["movie_id"].take(of_pair),
-        "person_id": pairs.typed["person_id"].take(of_pair),
-        "imdb_person_id": people.typed["imdb_person_id"].take(of_person),
-        "director_name": people.typed["full_name"].take(of_person),
-        **{name: movies.typed[name].take(of_movie) for name in TYPE_A.columns if name != "id"},
+        **_taken(movies, [name for name in TYPE_A.columns if name != "id"], movie[pair]),
+        **_taken(pairs, ["movie_id", "person_id"], pair),
+        **_taken(people, ["imdb_person_id", "full_name"], director[pair]),
     }
+    columns["director_name"] = columns.pop("full_name")
     return pa.table([columns[name] for name in IMDB_CLEAN.column_names], schema=IMDB_CLEAN.arrow_schema)
+
+
+def _taken(file: _Judged, names: list[str], positions: np.ndarray) -> dict[str, pa.Array]:
+    batch = pa.record_batch([file.typed[name] for name in names], names=names).take(pa.array(positions))
+    return dict(zip(names, batch.columns, strict=True))
 
 
 def _marked(positions: np.ndarray, length: int) -> np.ndarray:
@@ -338,10 +343,12 @@ def _broken_rules(file: _Judged) -> tuple[np.ndarray, _Why]:
 def _left_out(window: str, found: list[tuple[_Judged, np.ndarray, dict[int, tuple[tuple[str, ...], str]]]]) -> pa.Table:
     rows = []
     for file, positions, why in found:
+        if not len(positions):
+            continue
         source = file_name(window, file.kind)
         for at, cells in zip(positions.tolist(), file.raw.take(pa.array(positions)).to_pylist(), strict=True):
             rules, reason = why[at]
             raw = json.dumps(cells, ensure_ascii=False)
             row = {"window": window, "source": source, "record": at + 1, "rules": list(rules), "reason": reason}
             rows.append({**row, "raw": raw})
-    return pa.Table.from_pylist(rows, schema=LEFT_OUT)
+    return pa.Table.from_pylist(rows, schema=LEFT_OUT) if rows else LEFT_OUT.empty_table()

@@ -1,5 +1,6 @@
 """The rules that a triplet must satisfy before anything of it is archived."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -54,6 +55,7 @@ class Records:
 
     kind: DeliveredFile
     table: pa.Table
+    sha256: str
     has_bom: bool
     is_remembered: bool
 
@@ -144,7 +146,13 @@ def _judge(data: bytes, kind: DeliveredFile) -> Records:
         raise _Faults(*found)
     columns = [parsed.records.column(parsed.header.index(name)) for name in kind.columns]
     table = pa.table(columns, names=list(kind.columns))
-    return Records(kind, table, parsed.has_bom, is_remembered=len(data) <= REMEMBERED_BYTES)
+    return Records(
+        kind,
+        table,
+        sha256=hashlib.sha256(data).hexdigest(),
+        has_bom=parsed.has_bom,
+        is_remembered=len(data) <= REMEMBERED_BYTES,
+    )
 
 
 _read_once = lru_cache(maxsize=_REMEMBERED_FILES)(_judge)
