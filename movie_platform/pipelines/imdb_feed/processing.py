@@ -220,7 +220,9 @@ def provenance_of(lake: ObjectStore, window: str) -> Provenance | None:
         with lake.open(clean_key(window)) as file:
             metadata = pq.read_metadata(file).metadata
         fields = json.loads(metadata[_METADATA_KEY])
-        return Provenance(**{**fields, "files": {name: FileFacts(**facts) for name, facts in fields["files"].items()}})
+        files = {name: FileFacts(**facts) for name, facts in fields["files"].items()}
+        made = Provenance(**{**fields, "files": files})
+        return made if made.window == window else None
     except (ObjectMissing, pa.ArrowInvalid, TypeError, KeyError, ValueError):
         return None
 
