@@ -149,6 +149,9 @@ class Settings(BaseSettings):
     redshift_iam_role: str = Field(
         "default", description="the role with which Redshift reads the lake: an ARN, or default for the cluster's own"
     )
+    snowflake_stage: str | None = Field(
+        None, description="a Snowflake stage over the lake, to load from there; without it files are PUT into a stage"
+    )
 
     feed_start: str = Field("202601010000", description="first window of the feed, as YYYYMMDDHHMM in UTC")
     dataset_start: date = Field(date(2026, 1, 1), description="first day of The Movies Dataset's deliveries")

@@ -22,6 +22,12 @@ def open_warehouse(settings: Settings) -> Warehouse:
 
         login = Login(settings.warehouse, settings.warehouse_password, settings.warehouse_secret)
         return RedshiftWarehouse(login, iam_role=settings.redshift_iam_role, wait=settings.warehouse_wait)
+    if scheme == "snowflake":
+        from movie_platform.warehouse.snowflake import SnowflakeWarehouse
+        from movie_platform.warehouse.snowflake.connection import Login as SnowflakeLogin
+
+        account = SnowflakeLogin(settings.warehouse, settings.warehouse_password, settings.warehouse_secret)
+        return SnowflakeWarehouse(account, stage=settings.snowflake_stage, wait=settings.warehouse_wait)
     raise SettingsError(f"there is no warehouse for {scheme}://")
 
 

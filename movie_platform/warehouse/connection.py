@@ -5,7 +5,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from movie_platform.warehouse.dialect import Sql
+from movie_platform.warehouse.dialect import Sql, statement
 
 
 class TransactionConflict(Exception):
@@ -30,3 +30,14 @@ class Connection(Protocol):
     def commit(self) -> None: ...
 
     def rollback(self) -> None: ...
+
+
+def insert_values(connection: Connection, into: Sql, rows: pa.Table, most_parameters: int) -> None:
+    """Put rows in as values, as many in a statement as the engine takes parameters."""
+    step = max(1, most_parameters // rows.num_columns)
+    one = f"({', '.join('?' * rows.num_columns)})"
+    for start in range(0, rows.num_rows, step):
+        part = rows.slice(start, step).to_pylist()
+        values = Sql(", ".join([one] * len(part)))
+        parameters = [value for row in part for value in row.values()]
+        connection.execute(statement("insert_values", target=into, values=values), parameters)

@@ -1,11 +1,13 @@
 """How a load happens, whichever the engine: stage, then one transaction with its derived tables and its ledger rows."""
 
+import itertools
+import random
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import astuple, dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
 
 STAGED, LOADING, AFFECTED, WINNING = "staged_rows", "loading_partitions", "affected_keys", "winning_rows"
 VERSION = "loaded_version"
-ATTEMPTS, PAUSE = 10, 0.1
+PAUSE, LONGEST_PAUSE = 0.1, 2.0
 MASTER_SHARE = 0.5
 """A table that is replaced as a whole keeps at least this share of its rows, unless forced."""
 
@@ -67,6 +69,8 @@ class LoadingWarehouse(ABC):
     """The protocol, carried out with what an engine's room adds: a dialect, connections and a way to stage Parquet."""
 
     dialect: Dialect
+    wait: timedelta
+    """How long a load waits for its turn."""
 
     @abstractmethod
     def connect(self, purpose: str) -> AbstractContextManager[Connection]:
@@ -128,16 +132,19 @@ class LoadingWarehouse(ABC):
             return []
         started = datetime.now(UTC)
         with self.connect(f"loading {request.table.qualified_name}") as connection:
-            for attempt in range(1, ATTEMPTS + 1):
+            deadline = time.monotonic() + self.wait.total_seconds()
+            for attempt in itertools.count(1):
                 try:
                     return self._attempt(connection, request, lake, started)
                 except TransactionConflict as conflict:
-                    if attempt == ATTEMPTS:
+                    if time.monotonic() > deadline:
                         raise WorldUnavailable(
-                            f"{request.table.qualified_name}: other transactions came first {ATTEMPTS} times, the last "
-                            f"one with: {conflict}. Try again when fewer loads run at once."
+                            f"{request.table.qualified_name}: other transactions came first {attempt} times within "
+                            f"{self.wait.total_seconds():g} s, the last one with: {conflict}. Try again when fewer "
+                            "loads run at once."
                         ) from conflict
-                    time.sleep(PAUSE * attempt)
+                    # Of many that wait, each tries at another time.
+                    time.sleep(min(PAUSE * attempt, LONGEST_PAUSE) * random.uniform(0.5, 1))  # noqa: S311
         raise AssertionError
 
     def _attempt(

@@ -7,6 +7,9 @@ what an engine would cut, or refuse with a message that names no row, is refused
 import io
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,6 +21,9 @@ from movie_platform.lake import ObjectStore
 from movie_platform.table import Column, Table
 from movie_platform.warehouse.loading import Staging, refuse_long_text, refuse_strangers
 
+STAGE = "stage/loads/"
+STAGED_FOR = timedelta(days=1)
+"""Longer than any load takes."""
 PART_BYTES = 64 * 1024 * 1024
 BATCH_ROWS = 65_536
 READ_AHEAD = 16
@@ -96,3 +102,33 @@ def _parquet(table: Table, rows: pa.Table, convert: Convert) -> bytes:
     buffer = io.BytesIO()
     pq.write_table(pa.table(arrays, names=list(table.column_names)), buffer, coerce_timestamps="us")
     return buffer.getvalue()
+
+
+@dataclass
+class Stage:
+    """What a load has put into the lake's stage."""
+
+    lake: ObjectStore
+    written: list[str] = field(default_factory=list)
+
+    def add(self, name: str, data: bytes) -> str:
+        """Write an object; its key."""
+        key = STAGE + name
+        self.written.append(key)
+        self.lake.write(key, data)
+        return key
+
+
+@contextmanager
+def swept(lake: ObjectStore) -> Iterator[Stage]:
+    """A stage in the lake that is empty again when the block ends, however it ends.
+
+    What killed loads left behind is removed first, once it is old enough to be nobody's.
+    """
+    oldest = datetime.now(UTC) - STAGED_FOR
+    lake.delete([info.key for info in lake.objects(STAGE) if info.modified < oldest])
+    stage = Stage(lake)
+    try:
+        yield stage
+    finally:
+        lake.delete(stage.written)

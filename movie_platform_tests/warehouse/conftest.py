@@ -4,7 +4,7 @@ import hashlib
 import io
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from movie_platform.lake import ObjectStore, open_store
-from movie_platform.settings import load_settings
+from movie_platform.settings import Settings, load_settings
 from movie_platform.table import Column, Table
 from movie_platform.warehouse import (
     LatestPartition,
@@ -26,6 +26,7 @@ from movie_platform.warehouse import (
     open_warehouse,
 )
 from movie_platform.warehouse.duckdb import DuckDBWarehouse
+from movie_platform.warehouse.snowflake import SnowflakeWarehouse
 from movie_platform_tests.warehouse.redshift_stand_in import RedshiftStandIn, redshift_stand_in
 
 WINDOWS = Table(
@@ -114,7 +115,7 @@ def duckdb_path(tmp_path: Path) -> Path:
     return tmp_path / "warehouse.duckdb"
 
 
-@pytest.fixture(params=["duckdb", "redshift"])
+@pytest.fixture(params=["duckdb", "redshift", "snowflake"])
 def loader(request: pytest.FixtureRequest) -> Loader:
     """Loads into a fresh warehouse; the test runs once per engine."""
     loader = request.getfixturevalue(f"{request.param}_loader")
@@ -137,3 +138,23 @@ def redshift(postgres: str) -> Iterator[RedshiftStandIn]:
 def redshift_loader(redshift: RedshiftStandIn, bucket: str) -> Loader:
     settings = load_settings(warehouse=redshift.address, warehouse_password=redshift.password, warehouse_wait="2m")
     return Loader(open_warehouse(settings), open_store(bucket))
+
+
+@pytest.fixture
+def snowflake() -> Iterator[Settings]:
+    """Snowflake's driver, answered in this process by fakesnow."""
+    import fakesnow
+
+    with fakesnow.patch():
+        yield load_settings(
+            warehouse="snowflake://loader@account/movies?warehouse=loads", warehouse_password="s3cret-Passw0rd"
+        )
+
+
+@pytest.fixture
+def snowflake_loader(snowflake: Settings, lake: ObjectStore) -> Loader:
+    warehouse = open_warehouse(snowflake)
+    assert isinstance(warehouse, SnowflakeWarehouse)
+    # fakesnow runs MERGE, but not within a transaction: it notes its temporary table in another database of its own.
+    warehouse.dialect = replace(warehouse.dialect, upsert="delete_and_insert")
+    return Loader(warehouse, lake)

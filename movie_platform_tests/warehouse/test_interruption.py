@@ -118,6 +118,7 @@ def die_holding(warehouse: Warehouse, lake_uri: str) -> None:
         load_windows(warehouse, lake_uri, [FIRST])
 
 
+@pytest.mark.parametrize("loader", ["duckdb", "redshift"], indirect=True)
 def test_twenty_loads_from_several_processes_all_arrive_though_one_is_killed_in_the_middle(loader: Loader) -> None:
     windows = [f"20260101{hour:02}{minute}0" for hour in range(4) for minute in range(5)]
     victim = in_process(die_holding, loader.warehouse, loader.lake.uri)

@@ -174,7 +174,7 @@ def test_what_a_killed_load_left_in_the_stage_is_removed_by_a_later_one(
     redshift_loader.lake.write("stage/loads/dead/0000.parquet", b"left behind")
     redshift_loader.window(FIRST, "1", [movie(1)])
     assert [info.key for info in redshift_loader.lake.objects("stage/")] == ["stage/loads/dead/0000.parquet"]
-    monkeypatch.setattr("movie_platform.warehouse.redshift.warehouse.STAGED_FOR", timedelta(0))
+    monkeypatch.setattr("movie_platform.warehouse.restaging.STAGED_FOR", timedelta(0))
     redshift_loader.window(SECOND, "1", [movie(1)])
     assert list(redshift_loader.lake.objects("stage/")) == []
 

@@ -1,6 +1,5 @@
 """A connection to the cluster or workgroup: how to log in, and errors that never carry a secret."""
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -11,8 +10,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import pyarrow as pa
 
 from movie_platform.errors import PlatformError, SettingsError, WorldUnavailable
-from movie_platform.warehouse.connection import TransactionConflict
-from movie_platform.warehouse.dialect import Sql, statement
+from movie_platform.warehouse.connection import TransactionConflict, insert_values
+from movie_platform.warehouse.dialect import Sql
+from movie_platform.warehouse.secrets import from_secrets_manager, without_secret
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -64,7 +64,7 @@ class Login:
         else:
             arguments |= {"ssl": True, "sslmode": options.get("sslmode", "verify-ca")}
         if self.secret is not None:
-            return arguments | _from_secrets_manager(self.secret)
+            return arguments | from_secrets_manager(self.secret)
         if self.password is not None:
             if not parts.username:
                 raise SettingsError("MOVIE_PLATFORM_WAREHOUSE names no user for MOVIE_PLATFORM_WAREHOUSE_PASSWORD")
@@ -80,21 +80,6 @@ class Login:
             return arguments | {"is_serverless": True, "serverless_work_group": workgroup}
         cluster = options.get("cluster") or host.split(".", 1)[0]
         return arguments | {"cluster_identifier": cluster, "db_user": user}
-
-
-def _from_secrets_manager(name: str) -> dict[str, Any]:
-    import boto3
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    try:
-        text = boto3.client("secretsmanager").get_secret_value(SecretId=name)["SecretString"]
-        secret = json.loads(text)
-        return {"user": secret["username"], "password": secret["password"]}
-    except (BotoCoreError, ClientError) as error:
-        raise WorldUnavailable(f"the warehouse's secret {name} could not be read: {error}") from None
-    except (ValueError, KeyError, TypeError):
-        # The cause would show what is in the secret.
-        raise SettingsError(f"the warehouse's secret {name} is no JSON with username and password") from None
 
 
 class RedshiftConnection:
@@ -121,13 +106,7 @@ class RedshiftConnection:
         return pa.table(arrays, names=names)
 
     def insert(self, into: Sql, rows: pa.Table) -> None:
-        step = max(1, MOST_PARAMETERS // rows.num_columns)
-        one = f"({', '.join('?' * rows.num_columns)})"
-        for start in range(0, rows.num_rows, step):
-            part = rows.slice(start, step).to_pylist()
-            values = Sql(", ".join([one] * len(part)))
-            parameters = [value for row in part for value in row.values()]
-            self.execute(statement("insert_values", target=into, values=values), parameters)
+        insert_values(self, into, rows, MOST_PARAMETERS)
 
     def begin(self) -> None:
         self.execute("BEGIN")
@@ -208,7 +187,7 @@ def connected(login: Login, purpose: str, wait: timedelta) -> Iterator[RedshiftC
     except (redshift_connector.Error, OSError, ValueError) as error:
         where = f"{arguments['host']}:{arguments['port']}/{arguments['database']}"
         raise WorldUnavailable(
-            f"no connection to {where}: {_without_secrets(error, arguments)}. Check the address, the user, its "
+            f"no connection to {where}: {without_secret(_said(error), arguments)}. Check the address, the user, its "
             "password or IAM permissions, and the network."
         ) from None
     inner.autocommit = True
@@ -220,8 +199,6 @@ def connected(login: Login, purpose: str, wait: timedelta) -> Iterator[RedshiftC
             inner.close()
 
 
-def _without_secrets(error: Exception, arguments: dict[str, Any]) -> str:
+def _said(error: Exception) -> str:
     details = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
-    text = str(details.get("M") or error) or type(error).__name__
-    password = arguments.get("password")
-    return text.replace(password, "(hidden)") if password else text
+    return str(details.get("M") or error) or type(error).__name__

@@ -4,10 +4,9 @@ import json
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from movie_platform.errors import LoadRefused, SettingsError
-from movie_platform.lake import ObjectStore
 from movie_platform.table import Column, Table
 from movie_platform.warehouse.connection import Connection
 from movie_platform.warehouse.dialect import Sql, literal, statement
@@ -15,11 +14,7 @@ from movie_platform.warehouse.loading import LoadingWarehouse, Staging
 from movie_platform.warehouse.loads import TURN
 from movie_platform.warehouse.redshift.connection import Login, RedshiftRefused, connected
 from movie_platform.warehouse.redshift.dialect import LONGEST_TEXT, REDSHIFT, is_text, physical, reported_type, room
-from movie_platform.warehouse.restaging import parquet_parts
-
-STAGE = "stage/loads/"
-STAGED_FOR = timedelta(days=1)
-"""Staged objects older than this were left behind by a load that was killed."""
+from movie_platform.warehouse.restaging import parquet_parts, swept
 
 
 class RedshiftWarehouse(LoadingWarehouse):
@@ -48,23 +43,15 @@ class RedshiftWarehouse(LoadingWarehouse):
         lake = staging.lake
         if not lake.uri.startswith("s3://"):
             raise SettingsError(f"Redshift loads from S3 only, and MOVIE_PLATFORM_LAKE_URI is {lake.uri}")
-        _sweep(lake)
-        folder = f"{STAGE}{uuid.uuid4().hex}/"
-        written: list[str] = []
-        try:
-            entries = []
+        with swept(lake) as stage:
+            folder, entries = f"{uuid.uuid4().hex}/", []
             for number, part in enumerate(parquet_parts(staging, physical, LONGEST_TEXT)):
-                key = f"{folder}{number:04}.parquet"
-                written.append(key)
-                lake.write(key, part)
+                key = stage.add(f"{folder}{number:04}.parquet", part)
                 entries.append({"url": lake.uri_of(key), "mandatory": True, "meta": {"content_length": len(part)}})
             if entries:
-                written.append(f"{folder}manifest")
-                lake.write(written[-1], json.dumps({"entries": entries}).encode())
-                self._copy(connection, staging.request.table, into, lake.uri_of(written[-1]))
+                manifest = stage.add(f"{folder}manifest", json.dumps({"entries": entries}).encode())
+                self._copy(connection, staging.request.table, into, lake.uri_of(manifest))
             yield
-        finally:
-            lake.delete(written)
 
     def _copy(self, connection: Connection, table: Table, into: Sql, manifest: str) -> None:
         try:
@@ -118,9 +105,3 @@ def copy_statement(table: Table, into: Sql, manifest: str, iam_role: str) -> str
 
 def _stripped(rows: Sequence[tuple]) -> list[tuple]:
     return [tuple(str(value or "").strip() for value in row) for row in rows]
-
-
-def _sweep(lake: ObjectStore) -> None:
-    """Remove what killed loads left in the stage."""
-    oldest = datetime.now(UTC) - STAGED_FOR
-    lake.delete([info.key for info in lake.objects(STAGE) if info.modified < oldest])

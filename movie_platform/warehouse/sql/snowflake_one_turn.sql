@@ -1,0 +1,1 @@
+INSERT INTO {turn} SELECT 'free' WHERE NOT EXISTS (SELECT 1 FROM {turn})

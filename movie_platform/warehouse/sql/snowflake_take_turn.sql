@@ -1,0 +1,1 @@
+UPDATE {turn} SET {holder} = ?
