@@ -88,7 +88,23 @@ def translate(sql: str, dialect: Dialect) -> str:
         name = identifier.name
         identifier.set("this", name.upper() if dialect.upper_case else name)
         identifier.set("quoted", True)
+    for placeholder in list(tree.find_all(exp.Placeholder)):
+        placeholder.replace(exp.Var(this="?"))
+    if dialect.name == "redshift":
+        _list_within_groups(tree)
     return tree.sql(dialect=dialect.name)
+
+
+def _list_within_groups(tree: exp.Expr) -> None:
+    """Redshift orders a LISTAGG in a clause behind it, where sqlglot's writer leaves the order among its arguments."""
+    for listed in list(tree.find_all(exp.GroupConcat)):
+        order = listed.this
+        if isinstance(order, exp.Order):
+            within = exp.WithinGroup(
+                this=exp.GroupConcat(this=order.this, separator=listed.args.get("separator")),
+                expression=exp.Order(expressions=order.expressions),
+            )
+            listed.replace(within)
 
 
 def statements(view: View, dialect: Dialect) -> Sequence[str]:

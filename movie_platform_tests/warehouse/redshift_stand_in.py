@@ -34,6 +34,7 @@ REWRITES = [
     (re.compile(r" WITH NO SCHEMA BINDING"), ""),
     (re.compile(r'(" )SUPER\b'), r"\1jsonb"),
     (re.compile(r"\bVARBYTE\(\d+\)"), "bytea"),
+    (re.compile(r"LISTAGG\((.+?)\) WITHIN GROUP \((ORDER BY [^)]+)\)"), r"STRING_AGG(\1 \2)"),
 ]
 SYSTEM_TABLES = """
     CREATE VIEW svv_columns AS
