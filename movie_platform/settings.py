@@ -153,6 +153,10 @@ class Settings(BaseSettings):
         None, description="a Snowflake stage over the lake, to load from there; without it files are PUT into a stage"
     )
 
+    catalog_database: str | None = Field(
+        None, description="database of the Glue catalog that lists the lake's tables for Athena and Redshift Spectrum"
+    )
+
     feed_start: str = Field("202601010000", description="first window of the feed, as YYYYMMDDHHMM in UTC")
     dataset_start: date = Field(date(2026, 1, 1), description="first day of The Movies Dataset's deliveries")
     quality_start: date = Field(date(2026, 1, 1), description="first day of the quality movies' deliveries")
