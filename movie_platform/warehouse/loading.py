@@ -602,8 +602,11 @@ def _check_parquet(request: Request, chosen: Sequence[PartitionLoad], lake: Obje
     source = next((source for load in chosen for source in load.sources), None)
     if source is None:
         return False
-    with lake.open(source.key) as file:
-        schema = pyarrow.parquet.read_schema(file)
+    try:
+        with lake.open(source.key) as file:
+            schema = pyarrow.parquet.read_schema(file)
+    except pa.ArrowInvalid as error:
+        raise PlatformError(f"{lake.uri_of(source.key)} is no Parquet: {error}. Make it anew.") from error
     absent = [request.partition_column.name] if request.replaces == "partitions" else []
     problems = misfits(request.table, schema, without=absent)
     if problems:

@@ -3,11 +3,15 @@
 import hashlib
 import io
 import json
+import os
+import uuid
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -26,6 +30,7 @@ from movie_platform.warehouse import (
     open_warehouse,
 )
 from movie_platform.warehouse.duckdb import DuckDBWarehouse
+from movie_platform.warehouse.loading import LoadingWarehouse
 from movie_platform.warehouse.snowflake import SnowflakeWarehouse
 from movie_platform_tests.warehouse.redshift_stand_in import RedshiftStandIn, redshift_stand_in
 
@@ -115,7 +120,16 @@ def duckdb_path(tmp_path: Path) -> Path:
     return tmp_path / "warehouse.duckdb"
 
 
-@pytest.fixture(params=["duckdb", "redshift", "snowflake"])
+ENGINES = [
+    "duckdb",
+    "redshift",
+    "snowflake",
+    pytest.param("live_redshift", marks=pytest.mark.live),
+    pytest.param("live_snowflake", marks=pytest.mark.live),
+]
+
+
+@pytest.fixture(params=ENGINES)
 def loader(request: pytest.FixtureRequest) -> Loader:
     """Loads into a fresh warehouse; the test runs once per engine."""
     loader = request.getfixturevalue(f"{request.param}_loader")
@@ -158,3 +172,45 @@ def snowflake_loader(snowflake: Settings, lake: ObjectStore) -> Loader:
     # fakesnow runs MERGE, but not within a transaction: it notes its temporary table in another database of its own.
     warehouse.dialect = replace(warehouse.dialect, upsert="delete_and_insert")
     return Loader(warehouse, lake)
+
+
+@pytest.fixture
+def live_redshift_loader() -> Iterator[Loader]:
+    """A database of its own on the cluster that TEST_REDSHIFT names, over a folder of its own in TEST_LAKE."""
+    names = ("TEST_REDSHIFT", "TEST_REDSHIFT_PASSWORD", "TEST_REDSHIFT_SECRET", "TEST_REDSHIFT_IAM_ROLE", "TEST_LAKE")
+    address, password, secret, role, lake = (os.environ.get(name) for name in names)
+    if not address or not lake:
+        pytest.skip("set TEST_REDSHIFT and TEST_LAKE to run on a real cluster")
+    common = {"warehouse_password": password, "warehouse_secret": secret, "redshift_iam_role": role or "default"}
+    with _database_of_its_own(address, common) as inside, _folder_of_its_own(lake) as store:
+        yield Loader(open_warehouse(load_settings(warehouse=inside, **common)), store)
+
+
+@pytest.fixture
+def live_snowflake_loader(lake: ObjectStore) -> Iterator[Loader]:
+    """A database of its own in the account that TEST_SNOWFLAKE names."""
+    address, password = os.environ.get("TEST_SNOWFLAKE"), os.environ.get("TEST_SNOWFLAKE_PASSWORD")
+    if not address:
+        pytest.skip("set TEST_SNOWFLAKE to run on a real account")
+    common = {"warehouse_password": password}
+    with _database_of_its_own(address, common) as inside:
+        yield Loader(open_warehouse(load_settings(warehouse=inside, **common)), lake)
+
+
+@contextmanager
+def _database_of_its_own(address: str, common: dict[str, Any]) -> Iterator[str]:
+    warehouse = open_warehouse(load_settings(warehouse=address, **common))
+    assert isinstance(warehouse, LoadingWarehouse)
+    name = f"movie_platform_{uuid.uuid4().hex[:12]}"
+    with warehouse.connect("making a database for a test") as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    yield urlunsplit(urlsplit(address)._replace(path=f"/{name}"))
+    with warehouse.connect("removing a test's database") as connection:
+        connection.execute(f"DROP DATABASE {name}")
+
+
+@contextmanager
+def _folder_of_its_own(lake: str) -> Iterator[ObjectStore]:
+    store = open_store(f"{lake.rstrip('/')}/{uuid.uuid4().hex}")
+    yield store
+    store.delete([info.key for info in store.objects()])

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pyarrow as pa
 import pytest
 
-from movie_platform.errors import LoadRefused, PlatformError
+from movie_platform.errors import LoadRefused, ObjectMissing, PlatformError
 from movie_platform.table import Column, Table
 from movie_platform.warehouse import PartitionLoad, Provenance
 from movie_platform_tests.warehouse.conftest import LATEST, MOVIES, WINDOWS, Loader, movie
@@ -177,3 +177,17 @@ def test_upserted_rows_are_the_newest_of_their_key_in_any_order(loader: Loader) 
 def test_an_upsert_with_two_rows_of_one_key_is_refused_and_names_it(loader: Loader) -> None:
     with pytest.raises(LoadRefused, match=r"2 rows of version 1 have the key \{'customerid': 7\}"):
         loader.upsert(METRIC, "1", [{"customerid": 7, "review_count": 1}, {"customerid": 7, "review_count": 2}])
+
+
+def test_an_object_that_is_no_parquet_is_named(loader: Loader) -> None:
+    load = loader.partition(FIRST, "1", [movie(1)])
+    loader.lake.write(load.sources[0].key, b"title,rating")
+    with pytest.raises(PlatformError, match=r"clean_files/.*\.parquet is no Parquet"):
+        loader.windows([load])
+
+
+def test_an_object_that_is_gone_is_named(loader: Loader) -> None:
+    load = loader.partition(FIRST, "1", [movie(1)])
+    loader.lake.delete([load.sources[0].key])
+    with pytest.raises(ObjectMissing, match=r"clean_files/.*\.parquet does not exist"):
+        loader.windows([load])

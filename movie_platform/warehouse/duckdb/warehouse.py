@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from movie_platform.errors import LoadRefused
+from movie_platform.errors import LoadRefused, PlatformError, WorldUnavailable
 from movie_platform.table import Column, Table
 from movie_platform.warehouse.connection import Connection
 from movie_platform.warehouse.dialect import Sql, literal, statement
@@ -66,6 +66,10 @@ class DuckDBWarehouse(LoadingWarehouse):
                     self._read(connection, staging, placed, into)
                 except duckdb.ConstraintException as error:
                     raise LoadRefused(f"{table.qualified_name} does not take these rows: {error}") from error
+                except duckdb.IOException as error:
+                    raise WorldUnavailable(f"{table.qualified_name}: an object could not be read: {error}") from error
+                except duckdb.Error as error:
+                    raise PlatformError(f"{table.qualified_name}: an object could not be loaded: {error}") from error
                 self._measure(connection, table, into)
             yield
 
