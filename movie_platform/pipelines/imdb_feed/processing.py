@@ -222,9 +222,9 @@ def provenance_of(lake: ObjectStore, window: str) -> Provenance | None:
         fields = json.loads(metadata[_METADATA_KEY])
         files = {name: FileFacts(**facts) for name, facts in fields["files"].items()}
         made = Provenance(**{**fields, "files": files})
-        return made if made.window == window else None
     except (ObjectMissing, pa.ArrowInvalid, TypeError, KeyError, ValueError):
         return None
+    return made if made.window == window else None
 
 
 def processed_windows(lake: ObjectStore, *, since: str = "") -> list[str]:
