@@ -6,13 +6,20 @@ import io
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from movie_platform.errors import WorldUnavailable
 from movie_platform.lake import ObjectStore
 from movie_platform.pipelines.imdb_feed.deliveries import RAW_PREFIX
-from movie_platform.pipelines.imdb_feed.tables import TRIPLET, TYPE_A, TYPE_B, TYPE_C
+from movie_platform.pipelines.imdb_feed.tables import TRIPLET, TYPE_A, TYPE_B, TYPE_C, DeliveredFile
 from movie_platform.pipelines.imdb_feed.verification import file_name
 
+if TYPE_CHECKING:
+    import psycopg
+
 Files = dict[str, bytes]
+CLIENT_TABLES = {"A": "movie_info", "B": "movie_director", "C": "person"}
+"""The client's own tables, by the type of the file that each is exported to."""
 
 _GIVEN = [
     "Ada",
@@ -155,37 +162,48 @@ def deliver(raw: ObjectStore, window: str, files: Files) -> None:
 
 
 def exported(source: str, windows: list[str], movies_a_window: int) -> Iterator[tuple[str, Files]]:
-    """Triplets out of the client's own tables movie_info, movie_director and person, a slice of the movies a window."""
+    """Triplets out of the client's own tables movie_info, movie_director and person, a slice of the movies a window.
+
+    All of them show the tables as they were at one moment.
+    """
     import psycopg
+    from psycopg import IsolationLevel
+
+    try:
+        with psycopg.connect(source) as connection:
+            connection.isolation_level = IsolationLevel.REPEATABLE_READ
+            connection.read_only = True
+            yield from _slices(connection, windows, movies_a_window)
+    except psycopg.Error as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise WorldUnavailable(
+            f"the client's tables {', '.join(CLIENT_TABLES.values())} could not be exported: {reason}"
+        ) from error
+
+
+def _slices(connection: "psycopg.Connection", windows: list[str], movies_a_window: int) -> Iterator[tuple[str, Files]]:
+    pairs = _copied(connection, TYPE_B, "ORDER BY movie_id, person_id")
+    people = _copied(connection, TYPE_C, "ORDER BY id")
+    counted = connection.execute("SELECT count(*) FROM movie_info").fetchone()
+    total = max(counted[0] if counted else 0, 1)
+    for number, window in enumerate(windows):
+        offset = number * movies_a_window % total
+        movies = _copied(connection, TYPE_A, "ORDER BY id LIMIT {} OFFSET {}", movies_a_window, offset)
+        contents = zip(TRIPLET, (movies, pairs, people), strict=True)
+        yield window, {file_name(window, kind): data for kind, data in contents}
+
+
+def _copied(connection: "psycopg.Connection", kind: DeliveredFile, tail: str, *values: int) -> bytes:
+    """The columns of a file out of the client's table, as CSV with a header."""
     from psycopg import sql
 
-    tables = dict(zip(TRIPLET, ("movie_info", "movie_director", "person"), strict=True))
-    with psycopg.connect(source) as connection, connection.cursor() as cursor:
-
-        def copied(kind_index: int, tail: str = "", parameters: tuple[object, ...] = ()) -> bytes:
-            kind = TRIPLET[kind_index]
-            columns = sql.SQL(", ").join(map(sql.Identifier, kind.columns))
-            question = sql.SQL("COPY (SELECT {} FROM {} {}) TO STDOUT (FORMAT csv, HEADER)").format(
-                columns, sql.Identifier(tables[kind]), sql.SQL(tail).format(*map(sql.Literal, parameters))
-            )
-            with cursor.copy(question) as rows:
-                return b"".join(bytes(chunk) for chunk in rows)
-
-        cursor.execute("SELECT count(*) FROM movie_info")
-        found = cursor.fetchone()
-        total = found[0] if found else 0
-        pairs, people = copied(1, "ORDER BY movie_id, person_id"), copied(2, "ORDER BY id")
-        for number, window in enumerate(windows):
-            offset = number * movies_a_window % max(total, 1)
-            movies = copied(0, "ORDER BY id LIMIT {} OFFSET {}", (movies_a_window, offset))
-            yield (
-                window,
-                {
-                    file_name(window, TYPE_A): movies,
-                    file_name(window, TYPE_B): pairs,
-                    file_name(window, TYPE_C): people,
-                },
-            )
+    columns = sql.SQL(", ").join(map(sql.Identifier, kind.columns))
+    rows = sql.SQL(tail).format(*map(sql.Literal, values))
+    question = sql.SQL("COPY (SELECT {} FROM {} {}) TO STDOUT (FORMAT csv, HEADER)").format(
+        columns, sql.Identifier(CLIENT_TABLES[kind.type]), rows
+    )
+    with connection.cursor() as cursor, cursor.copy(question) as chunks:
+        return b"".join(bytes(chunk) for chunk in chunks)
 
 
 def _csv(header: list[str], rows: Iterator[Sequence[object]]) -> bytes:
@@ -254,7 +272,7 @@ DEFECTS: dict[str, Callable[[Files, str], Files]] = {
     "missing column": _edit(0, _without_column),
     "renamed column": _edit(0, lambda data: data.replace(b"imdb_rating", b"rating", 1)),
     "duplicated column": _edit(2, lambda data: data.replace(b"full_name", b"id", 1)),
-    "latin-1 text": _edit(2, lambda data: data.decode().encode("latin-1", "replace")),
+    "latin-1 text": _edit(2, lambda data: data.decode().encode("latin-1", "replace") + b"999999,nm9999999,Ren\xe9\n"),
     "UTF-16 text": _edit(1, lambda data: data.decode().encode("utf-16")),
     "NUL byte": _edit(1, lambda data: data + b"\x00,1\n"),
     "unclosed quote": _edit(2, lambda data: data + b'999999,nm9999999,"Nobody\n'),
