@@ -236,10 +236,8 @@ class TestSensor:
         third = platform.tick(second.cursor)
         assert [request.partition_key for request in third.run_requests or []] == [DAY]
 
-    def test_a_raw_side_that_is_away_moves_nothing(self, platform: Platform) -> None:
-        folder = Path(platform.settings.raw_uri.removeprefix("file://"))
-        folder.rmdir()
-        folder.write_text("no folder")
+    def test_a_raw_side_that_is_away_moves_nothing(self, platform: Platform, aws: str) -> None:
+        platform.raw = open_store("s3://a-bucket-that-is-not-there")
         result = platform.tick('{"seen": {}, "older": "", "checked": "", "told": ""}')
         assert not result.run_requests
         assert json.loads(str(result.cursor)) == {"seen": {}, "older": "", "checked": "", "told": ""}
