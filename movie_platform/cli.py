@@ -7,6 +7,7 @@ import click
 from movie_platform.errors import PlatformError, SettingsError
 from movie_platform.operations.commands import demo, doctor, status
 from movie_platform.pipelines.imdb_feed.cli import run_feed, simulate_feed
+from movie_platform.pipelines.movies_dataset.cli import answers, dataset, run_dataset, simulate_dataset
 from movie_platform.pipelines.quality_movies.cli import replay_quality, run_quality, simulate_quality
 from movie_platform.quality.cli import quality
 from movie_platform.terminal import err, safe
@@ -27,12 +28,12 @@ def run() -> None:
     """Run a pipeline's assets in this process, without the UI."""
 
 
-for command in (simulate_feed, simulate_quality):
+for command in (simulate_feed, simulate_dataset, simulate_quality):
     simulate.add_command(command)
-for command in (run_feed, run_quality):
+for command in (run_feed, run_dataset, run_quality):
     run.add_command(command)
 quality.add_command(replay_quality)
-for command in (status, doctor, demo, quality):
+for command in (status, doctor, demo, dataset, answers, quality):
     cli.add_command(command)
 
 

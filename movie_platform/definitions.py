@@ -11,6 +11,9 @@ from movie_platform.pipelines.imdb_feed.assets import feed_assets, raw_triplet
 from movie_platform.pipelines.imdb_feed.partitions import ten_minute_windows
 from movie_platform.pipelines.imdb_feed.schedules import reconciliation
 from movie_platform.pipelines.imdb_feed.sensors import feed_sensor, schedule_of
+from movie_platform.pipelines.movies_dataset.assets import dataset_answers, dataset_tables, dataset_zip
+from movie_platform.pipelines.movies_dataset.partitions import delivery_days
+from movie_platform.pipelines.movies_dataset.sensors import dataset_sensor
 from movie_platform.pipelines.quality_movies.assets import good_movies, judged_movies, measured_movies, raw_movies
 from movie_platform.pipelines.quality_movies.partitions import days as quality_days
 from movie_platform.pipelines.quality_movies.rulesets import ruleset_in_use
@@ -26,6 +29,7 @@ def build_defs(settings: Settings | None = None, *, resources: Mapping[str, Any]
     settings = settings or load_settings()
     return dg.Definitions.merge(
         _imdb_feed(settings),
+        _movies_dataset(settings),
         _quality_movies(settings),
         dg.Definitions(
             sensors=run_sensors(),
@@ -41,6 +45,14 @@ def _imdb_feed(settings: Settings) -> dg.Definitions:
         assets=[raw_triplet(windows), feed_assets(windows)],
         sensors=[feed_sensor(settings)],
         schedules=[reconciliation(schedule_of(settings))],
+    )
+
+
+def _movies_dataset(settings: Settings) -> dg.Definitions:
+    days = delivery_days(settings.dataset_start)
+    return dg.Definitions(
+        assets=[dataset_zip(days), dataset_tables(days, settings), dataset_answers()],
+        sensors=[dataset_sensor(settings)],
     )
 
 

@@ -161,6 +161,12 @@ class Settings(BaseSettings):
     dataset_start: date = Field(date(2026, 1, 1), description="first day of The Movies Dataset's deliveries")
     quality_start: date = Field(date(2026, 1, 1), description="first day of the quality movies' deliveries")
     behavior_start: date = Field(date(2026, 1, 1), description="first day of the user behavior metric")
+    dataset_max_bytes: int = Field(
+        20_000_000_000, gt=0, description="bytes that a file of the data set's zip may have when unpacked"
+    )
+    dataset_max_ratio: float = Field(
+        200.0, gt=1, description="how many times its packed size a file of the data set's zip may have"
+    )
     feed_grace: Duration = Field(
         timedelta(seconds=61), description="how long after a window's first file its others are waited for"
     )

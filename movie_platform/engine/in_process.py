@@ -14,6 +14,7 @@ import ibis
 import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 import pyarrow as pa
+from ibis.backends.sql.datatypes import DuckDBType
 from ibis.formats.pyarrow import PyArrowType
 
 from movie_platform.engine.literal import NATIVE_NONE, NATIVE_NULL, native_pattern, read_literals
@@ -75,12 +76,14 @@ class DuckDBEngine:
 
     def write(self, table: ir.Table, path: Path, kind: Format, schema: pa.Schema) -> int:
         types = {field.name: PyArrowType.to_ibis(field.type) for field in schema}
-        shaped = table.select(*(table[name].cast(type_) for name, type_ in types.items()))
+        shaped = table.select(*types)
         if kind == "csv":
-            shaped = shaped.mutate(
-                **{name: shaped[name].cast(dt.json) for name, type_ in types.items() if type_.is_nested()}
-            )
-        copy = f"COPY ({self._query(shaped)}) TO {_text(path)} ({_COPY_OPTIONS[kind]})"
+            shaped = shaped.mutate(**{name: shaped[name].cast(dt.json) for name in types if types[name].is_nested()})
+            types = {name: dt.json if type_.is_nested() else type_ for name, type_ in types.items()}
+        # DuckDB's types are not always those that Ibis takes them for: a year is 64 bits wide.
+        columns = ", ".join(_cast(name, type_) for name, type_ in types.items())
+        query = f"FROM ({self._query(shaped)}) SELECT {columns}"
+        copy = f"COPY ({query}) TO {_text(path)} ({_COPY_OPTIONS[kind]})"
         with self._reading():
             return int(self._ibis.con.execute(copy).fetchall()[0][0])
 
@@ -118,6 +121,10 @@ _COPY_OPTIONS = {
     "csv": "FORMAT csv, HEADER",
     "json": "FORMAT json",
 }
+
+
+def _cast(name: str, kind: dt.DataType) -> str:
+    return f"CAST({_identifier(name)} AS {DuckDBType.to_string(kind)}) AS {_identifier(name)}"
 
 
 def _identifier(name: str) -> str:

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterator
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -128,6 +129,19 @@ def test_a_written_table_has_the_schema_and_counts_its_rows(engine: Engine, tmp_
         assert path.read_text() == 'a,b,c\n1,x,"[{""id"":1,""name"":""n""}]"\n2,,[]\n'
     elif path.is_file():
         assert path.read_text() == '{"a":1,"b":"x","c":[{"id":1,"name":"n"}]}\n{"a":2,"b":null,"c":[]}\n'
+
+
+def test_a_written_column_has_the_type_of_the_schema_whatever_the_engine_computed_it_as(
+    engine: Engine, tmp_path: Path
+) -> None:
+    table = ibis.memtable(pa.table({"day": pa.array([date(1995, 10, 30)])}))
+    schema = pa.schema([("year", pa.int32()), ("count", pa.int64())])
+    path = tmp_path / "years.parquet"
+    engine.write(table.select(year=table.day.year(), count=table.day.year()), path, "parquet", schema)
+    assert [field.type for field in pq.read_schema(path if path.is_file() else next(path.glob("*.parquet")))] == [
+        pa.int32(),
+        pa.int64(),
+    ]
 
 
 def longer_than(text: str, *, length: int) -> bool:

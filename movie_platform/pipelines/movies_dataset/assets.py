@@ -1,0 +1,242 @@
+"""The data set's assets: the zip, its eight tables in lake and warehouse, and the nine answers."""
+
+import base64
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+from dagster import ResourceParam
+
+from movie_platform.errors import InputRefused, PlatformError
+from movie_platform.lake import ObjectStore
+from movie_platform.pipelines.movies_dataset.answers import QUESTIONS, Question, answer, movies_without_year
+from movie_platform.pipelines.movies_dataset.charts import chart_png
+from movie_platform.pipelines.movies_dataset.checks import ruleset_checks, table_checks, table_results
+from movie_platform.pipelines.movies_dataset.deliveries import Delivery
+from movie_platform.pipelines.movies_dataset.judgement import judge, ruleset_files
+from movie_platform.pipelines.movies_dataset.loading import load
+from movie_platform.pipelines.movies_dataset.publication import (
+    CODE_VERSION,
+    OUTPUT,
+    Publication,
+    publish_delivery,
+)
+from movie_platform.pipelines.movies_dataset.tables import FILES, LINEAGE, MOVIES_AGGREGATED, TABLES
+from movie_platform.progress import Progress
+from movie_platform.resources.ruleset_checks import RulesetChecks
+from movie_platform.resources.table_metadata import described, table_metadata
+from movie_platform.settings import Settings
+from movie_platform.table import Table
+from movie_platform.warehouse import LoadResult, Warehouse
+
+GROUP = "movies_dataset"
+ANSWERS_GROUP = "movie_answers"
+OWNERS = ["team:data-engineering"]
+ZIP = dg.AssetKey("the_movies_dataset")
+TABLE_KEYS = tuple(dg.AssetKey(table.name) for table in TABLES)
+ANSWER_KEYS = tuple(dg.AssetKey(question.view) for question in QUESTIONS)
+_SAMPLE = 12
+_COMES_FROM = {"movies_aggregated": "movies_master", "cast_master": "credits_master", "crew_master": "credits_master"}
+
+
+def dataset_zip(days: dg.PartitionsDefinition) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        ZIP,
+        description="The Movies Dataset as it is delivered: one zip with movies, keywords, credits, links and ratings. "
+        "The sensor reports each arrival.",
+        partitions_def=days,
+        group_name=GROUP,
+        owners=OWNERS,
+        kinds={"csv"},
+    )
+
+
+def dataset_tables(days: dg.PartitionsDefinition, settings: Settings) -> dg.AssetsDefinition:
+    """All eight tables in one step: the zip is read once."""
+    rules = ruleset_checks(ruleset_files(), days)
+
+    @dg.multi_asset(
+        name="movies_dataset_tables",
+        specs=[_table_spec(table, days) for table in TABLES],
+        check_specs=[*table_checks(days), *(spec for checks in rules.values() for spec in checks.specs)],
+        partitions_def=days,
+        backfill_policy=dg.BackfillPolicy.multi_run(1),
+    )
+    def movies_dataset_tables(
+        context: dg.AssetExecutionContext,
+        raw_dataset: ResourceParam[ObjectStore],
+        lake: ResourceParam[ObjectStore],
+        warehouse: ResourceParam[Warehouse],
+        progress: ResourceParam[Progress],
+    ) -> Iterator[Any]:
+        published = _publish(raw_dataset, lake, progress, context.partition_key, settings)
+        loads = load(warehouse, lake, published, run_id=context.run.run_id)
+        for table in TABLES:
+            if parts := published.tables.get(table.name):
+                metadata = {
+                    **table_metadata(
+                        rows=sum(part.rows for part in parts),
+                        uri=lake.uri_of(f"{OUTPUT}{published.day}/{table.name}.parquet"),
+                        size=sum(part.bytes for part in parts),
+                        part=True,
+                    ),
+                    "dagster/column_lineage": _lineage(table),
+                    **_load_metadata(loads[table.name]),
+                }
+                yield dg.MaterializeResult(table.name, metadata=metadata)
+        yield from table_results(published)
+        for name, checks in rules.items():
+            yield from _judged(checks, published, lake, name)
+
+    return movies_dataset_tables
+
+
+def dataset_answers() -> dg.AssetsDefinition:
+    """The nine answers, as they are after the newest load."""
+
+    @dg.multi_asset(
+        name="movie_answers",
+        specs=[
+            dg.AssetSpec(
+                question.view,
+                deps=[MOVIES_AGGREGATED.name],
+                description=f"{question.asks} A movie counts once per group, however many genres and companies it has; "
+                "movies without a year are left out.",
+                metadata={"dagster/table_name": f"main.{question.view}"},
+                group_name=ANSWERS_GROUP,
+                owners=OWNERS,
+                kinds={"sql", "view"},
+                code_version=CODE_VERSION,
+            )
+            for question in QUESTIONS
+        ],
+    )
+    def movie_answers(warehouse: ResourceParam[Warehouse]) -> Iterator[dg.MaterializeResult]:
+        undated = movies_without_year(warehouse)
+        for question in QUESTIONS:
+            rows = answer(warehouse, question)
+            yield dg.MaterializeResult(question.view, metadata=_answer_metadata(question, rows, undated))
+
+    return movie_answers
+
+
+def arrival(delivery: Delivery, raw: ObjectStore) -> dg.AssetMaterialization:
+    """A delivered zip as an event of the external asset; its version changes with its content."""
+    return dg.AssetMaterialization(
+        ZIP,
+        partition=delivery.day,
+        metadata={
+            "dagster/uri": raw.uri_of(delivery.info.key),
+            "delivered": delivery.version,
+            "bytes": delivery.info.size,
+            "etag": delivery.info.etag,
+        },
+        tags={"dagster/data_version": delivery.info.etag},
+    )
+
+
+def report_arrivals(raw: ObjectStore, deliveries: Sequence[Delivery], instance: dg.DagsterInstance) -> None:
+    """Tell the UI of deliveries that it does not know yet, as the sensor does."""
+    known = instance.event_log_storage.get_latest_tags_by_partition(
+        ZIP, dg.DagsterEventType.ASSET_MATERIALIZATION, ["dagster/data_version"], [d.day for d in deliveries]
+    )
+    for delivery in deliveries:
+        if known.get(delivery.day, {}).get("dagster/data_version") != delivery.info.etag:
+            instance.report_runless_asset_event(arrival(delivery, raw))
+
+
+def _table_spec(table: Table, days: dg.PartitionsDefinition) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        table.name,
+        deps=[_COMES_FROM.get(table.name, ZIP.to_user_string())],
+        skippable=True,
+        description=f"{table.description} In the lake below `movie_data_output/<day>/`; the warehouse has the newest "
+        "delivery. What could not be loaded lies in `rejects/movies_dataset/<day>/`.",
+        metadata=described(table, in_warehouse=True),
+        group_name=GROUP,
+        owners=OWNERS,
+        kinds={"parquet", "table"},
+        code_version=CODE_VERSION,
+        partitions_def=days,
+    )
+
+
+def _publish(raw: ObjectStore, lake: ObjectStore, progress: Progress, day: str, settings: Settings) -> Publication:
+    from movie_platform.engine.in_process import DuckDBEngine
+
+    try:
+        with DuckDBEngine() as engine:
+            told = publish_delivery(
+                engine,
+                progress,
+                raw=raw.uri,
+                lake=lake.uri,
+                day=day,
+                max_bytes=settings.dataset_max_bytes,
+                max_ratio=settings.dataset_max_ratio,
+            )
+    except InputRefused as refused:
+        raise dg.Failure(str(refused), metadata={"rule": refused.rule, "ours": False}, allow_retries=False) from None
+    return Publication.parse(told)
+
+
+def _judged(
+    checks: RulesetChecks, published: Publication, lake: ObjectStore, name: str
+) -> Iterator[dg.AssetCheckResult]:
+    parts = published.tables.get(name)
+    if parts is None:
+        yield from checks.unjudged("the table was skipped: its file is not in the zip")
+        return
+    try:
+        evaluation = judge(lake, parts, checks.file)
+    except PlatformError as error:
+        yield from checks.unjudged(str(error))
+    else:
+        yield from checks.results(evaluation)
+
+
+def _load_metadata(result: LoadResult) -> dict[str, Any]:
+    told: dict[str, Any] = {"load": result.outcome, "version": result.version, "rows_before": result.rows_before}
+    return {**told, "reason": result.reason} if result.reason else told
+
+
+def _lineage(table: Table) -> dg.TableColumnLineage:
+    """From each column to those that it is made of: a file's cells, or another table's column."""
+    upstream = _COMES_FROM.get(table.name)
+    file = next(file.name for file in FILES if table in file.tables)
+    return dg.TableColumnLineage(
+        {
+            name: [
+                dg.TableColumnDep(dg.AssetKey(upstream), column)
+                if upstream
+                else dg.TableColumnDep(ZIP, f"{file}: {column}")
+                for column in columns
+            ]
+            for name, columns in LINEAGE[table.name].items()
+        }
+    )
+
+
+def _answer_metadata(question: Question, rows: pa.Table, undated: int) -> dict[str, Any]:
+    picture = base64.b64encode(chart_png(question, rows)).decode()
+    sample = [
+        dg.TableRecord({name: "" if value is None else value for name, value in row.items()})
+        for row in islice(rows.slice(0, _SAMPLE).to_pylist(), _SAMPLE)
+    ]
+    schema = dg.TableSchema([dg.TableColumn(field.name, str(field.type)) for field in rows.schema])
+    aggregated = dg.AssetKey(MOVIES_AGGREGATED.name)
+    return {
+        "dagster/row_count": rows.num_rows,
+        "chart": dg.MetadataValue.md(f"![{question.asks}](data:image/png;base64,{picture})"),
+        "first rows": dg.MetadataValue.table(sample, schema),
+        "dagster/column_schema": schema,
+        "dagster/column_lineage": dg.TableColumnLineage(
+            {
+                name: [dg.TableColumnDep(aggregated, column) for column in columns]
+                for name, columns in question.lineage.items()
+            }
+        ),
+        "movies without a year, left out": undated,
+    }

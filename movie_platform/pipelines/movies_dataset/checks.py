@@ -1,0 +1,131 @@
+"""What the UI says of each table: the account of every row, what was missing or unreadable, and its ruleset."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from movie_platform.pipelines.movies_dataset.publication import Publication
+from movie_platform.pipelines.movies_dataset.report import FileAccount
+from movie_platform.pipelines.movies_dataset.tables import FILES, MOVIES_FILE, SourceFile
+from movie_platform.quality import RulesetFile
+from movie_platform.resources.ruleset_checks import RulesetChecks
+
+ROWS_CONSERVED = "rows_conserved"
+FILE_PRESENT = "source_file_present"
+CELLS_READABLE = "cells_readable"
+IDS_AGREE = "repeated_ids_agree"
+MOVIES_KNOWN = "movies_known"
+
+_WITH_LISTS = ("keywords_master", "credits_master")
+_WITH_FOREIGN_KEY = ("keywords_master", "cast_master", "crew_master", "ratings_master")
+
+
+def ruleset_checks(files: dict[str, RulesetFile], partitions: dg.PartitionsDefinition) -> dict[str, RulesetChecks]:
+    return {name: RulesetChecks(dg.AssetKey(name), file, partitions) for name, file in files.items()}
+
+
+def table_checks(partitions: dg.PartitionsDefinition) -> list[dg.AssetCheckSpec]:
+    """The checks that come from the account of a build."""
+
+    def spec(name: str, asset: str, description: str) -> dg.AssetCheckSpec:
+        return dg.AssetCheckSpec(name, asset=asset, description=description, partitions_def=partitions)
+
+    specs = [
+        spec(
+            CELLS_READABLE,
+            "movies_master",
+            "Every cell holds what its column is for. One that does not is null, and lies in the rejects.",
+        )
+    ]
+    for file in FILES:
+        first = file.tables[0].name
+        claim = f"Every record of {file.name}, blank ones included, is in the table, merged or rejected."
+        specs.append(spec(ROWS_CONSERVED, first, claim))
+        if not file.required:
+            specs += [
+                spec(FILE_PRESENT, table.name, f"The delivery holds {file.name}; without it the table is skipped.")
+                for table in file.tables
+            ]
+    specs += [
+        spec(IDS_AGREE, name, "A movie that comes again comes with the same list. Differing ones are all kept.")
+        for name in _WITH_LISTS
+    ]
+    specs += [
+        spec(MOVIES_KNOWN, name, "Every row's movie is in movies_master. Rows of unknown movies are kept.")
+        for name in _WITH_FOREIGN_KEY
+    ]
+    return specs
+
+
+def table_results(published: Publication) -> Iterator[dg.AssetCheckResult]:
+    """One result for each check of `table_checks`; those of a skipped table say what it was skipped for."""
+    for file in FILES:
+        account = published.report.account(file.name)
+        yield _conserved(file, account)
+        if not file.required:
+            for table in file.tables:
+                yield _warning(
+                    FILE_PRESENT,
+                    table.name,
+                    account is not None,
+                    f"{file.name} is in the zip" if account else f"{file.name} is not in the zip: skipped",
+                )
+        if file.tables[0].name in _WITH_LISTS:
+            conflicting = account.conflicting if account else 0
+            yield _warning(
+                IDS_AGREE,
+                file.tables[0].name,
+                conflicting == 0,
+                f"{conflicting} records repeat an id with another list",
+                records=conflicting,
+            )
+    yield _cells(published.report.account(MOVIES_FILE.name))
+    unknown = {found.table: found for found in published.report.unknown}
+    for name in _WITH_FOREIGN_KEY:
+        found = unknown.get(name)
+        if found is None:
+            yield _warning(MOVIES_KNOWN, name, True, "not looked at: the table or its way to the movies is missing")
+        else:
+            told = f"{found.unknown:,} of {found.rows:,} rows are of movies that movies_master does not have"
+            yield _warning(MOVIES_KNOWN, name, found.unknown == 0, told, rows=found.unknown, share=found.share)
+
+
+def _conserved(file: SourceFile, account: FileAccount | None) -> dg.AssetCheckResult:
+    if account is None:
+        return _warning(ROWS_CONSERVED, file.tables[0].name, True, f"{file.name} is not in the zip")
+    told = (
+        f"{account.records:,} records = {account.out:,} out + {account.merged:,} merged + {account.rejected:,} rejected"
+    )
+    return dg.AssetCheckResult(
+        asset_key=dg.AssetKey(file.tables[0].name),
+        check_name=ROWS_CONSERVED,
+        passed=account.is_conserved,
+        description=told if account.is_conserved else told.replace(" = ", " are not "),
+        metadata={
+            "records": account.records,
+            "out": account.out,
+            "merged": account.merged,
+            "rejected": account.rejected,
+            "reasons": account.reasons,
+        },
+    )
+
+
+def _cells(account: FileAccount | None) -> dg.AssetCheckResult:
+    bad = account.bad_cells if account else {}
+    told = ", ".join(f"{count} in {column}" for column, count in bad.items())
+    return _warning(
+        CELLS_READABLE, "movies_master", not bad, f"set to null: {told}" if bad else "all of them", cells=bad
+    )
+
+
+def _warning(name: str, asset: str, passed: bool, description: str, **metadata: Any) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        asset_key=dg.AssetKey(asset),
+        check_name=name,
+        passed=passed,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=description,
+        metadata=metadata,
+    )

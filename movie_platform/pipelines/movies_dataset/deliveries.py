@@ -1,0 +1,56 @@
+"""Which zips lie on the raw side, each with the day that it belongs to."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date
+
+from movie_platform.errors import InputRefused
+from movie_platform.lake import ObjectInfo, ObjectStore
+
+PREFIX = "project-data/"
+NAME = "the-movies-dataset.zip"
+_KEY = re.compile(rf"{PREFIX}(?:(\d{{4}}-\d{{2}}-\d{{2}})/)?{re.escape(NAME)}")
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A zip and its day: the one in its key, or that of its arrival where the key has none."""
+
+    day: str
+    info: ObjectInfo
+
+    @property
+    def version(self) -> str:
+        """Sorts by day, and within a day by arrival, so that a replaced delivery is newer than what it replaces."""
+        return f"{self.day} {self.info.modified.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+
+
+def find_deliveries(raw: ObjectStore) -> dict[str, Delivery]:
+    """Every delivery by its day, in order; of two for one day, the one that came last."""
+    found: dict[str, Delivery] = {}
+    for info in raw.objects(PREFIX):
+        if match := _KEY.fullmatch(info.key):
+            delivery = Delivery(match[1] or f"{info.modified.astimezone(UTC):%Y-%m-%d}", info)
+            known = found.get(delivery.day)
+            if _is_day(delivery.day) and (known is None or known.info.modified < info.modified):
+                found[delivery.day] = delivery
+    return dict(sorted(found.items()))
+
+
+def find_delivery(raw: ObjectStore, day: str) -> Delivery:
+    """The delivery of a day, or `InputRefused` where nothing was delivered for it."""
+    delivery = find_deliveries(raw).get(day)
+    if delivery is None:
+        raise InputRefused(
+            f"{raw.uri} has no delivery for {day}: neither {PREFIX}{day}/{NAME}, nor {PREFIX}{NAME} of that day",
+            rule="delivered",
+        )
+    return delivery
+
+
+def _is_day(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True

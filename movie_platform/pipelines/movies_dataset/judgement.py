@@ -1,0 +1,42 @@
+"""What each table must hold, as its owners write it: a ruleset file per table."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+
+from movie_platform.lake import ObjectStore
+from movie_platform.pipelines.movies_dataset.publication import Part
+from movie_platform.pipelines.movies_dataset.tables import TABLES
+from movie_platform.quality import Evaluation, RulesetFile, evaluate, open_files, read_ruleset_file
+
+
+def ruleset_files() -> dict[str, RulesetFile]:
+    """The ruleset file of each table."""
+    folder = files(__package__).joinpath("rulesets")
+    return {table.name: read_ruleset_file(folder.joinpath(f"{table.name}.dqdl")) for table in TABLES}
+
+
+def judge(lake: ObjectStore, parts: Sequence[Part], rules: RulesetFile) -> Evaluation:
+    """A table in the lake, judged by its rules; a null breaks none but those that ask for a value."""
+    with _on_disk(lake, parts) as paths:
+        return evaluate(open_files({path.name: path for path in paths}), rules.rules, nulls="legacy")
+
+
+@contextmanager
+def _on_disk(lake: ObjectStore, parts: Sequence[Part]) -> Iterator[list[Path]]:
+    """The parts as files of this machine, fetched where the lake is elsewhere."""
+    here = [path for part in parts if (path := lake.local_path(part.key))]
+    if len(here) == len(parts):
+        yield here
+        return
+    with tempfile.TemporaryDirectory(prefix="movie-platform-rules-") as folder:
+        fetched = []
+        for number, part in enumerate(parts):
+            path = Path(folder) / f"{number:05}.parquet"
+            with lake.open(part.key) as source, path.open("wb") as target:
+                shutil.copyfileobj(source, target, 8 * 2**20)
+            fetched.append(path)
+        yield fetched
