@@ -33,16 +33,16 @@ Convert = Callable[[pa.ChunkedArray, Column], pa.ChunkedArray]
 
 def parquet_parts(staging: Staging, convert: Convert, longest_text: int) -> Iterator[bytes]:
     """Parquet of at most about 64 MB each; `convert` gives a column the physical form that the engine takes."""
-    table = staging.request.table
     waiting: list[pa.Table] = []
+    size = 0
     for rows in _rows(staging):
-        _check(table, rows, staging.longest, longest_text)
         waiting.append(rows)
-        if sum(part.nbytes for part in waiting) >= PART_BYTES:
-            yield _parquet(table, pa.concat_tables(waiting), convert)
-            waiting = []
+        size += rows.nbytes
+        if size >= PART_BYTES:
+            yield _parquet(staging, pa.concat_tables(waiting), convert, longest_text)
+            waiting, size = [], 0
     if waiting:
-        yield _parquet(table, pa.concat_tables(waiting), convert)
+        yield _parquet(staging, pa.concat_tables(waiting), convert, longest_text)
 
 
 def _rows(staging: Staging) -> Iterator[pa.Table]:
@@ -97,7 +97,9 @@ def _check(table: Table, rows: pa.Table, longest: dict[str, int], longest_text: 
                 )
 
 
-def _parquet(table: Table, rows: pa.Table, convert: Convert) -> bytes:
+def _parquet(staging: Staging, rows: pa.Table, convert: Convert, longest_text: int) -> bytes:
+    table = staging.request.table
+    _check(table, rows, staging.longest, longest_text)
     arrays = [convert(rows[column.name], column) for column in table.columns]
     buffer = io.BytesIO()
     pq.write_table(pa.table(arrays, names=list(table.column_names)), buffer, coerce_timestamps="us")

@@ -115,7 +115,7 @@ def load_windows(warehouse: Warehouse, lake_uri: str, windows: list[str]) -> Non
 
 def die_holding(warehouse: Warehouse, lake_uri: str) -> None:
     with interrupting(warehouse, 12, how=kill):
-        load_windows(warehouse, lake_uri, [FIRST])
+        load_windows(warehouse, lake_uri, ["202601012350"])
 
 
 @pytest.mark.parametrize("loader", ["duckdb", "redshift"], indirect=True)

@@ -34,7 +34,7 @@ def implied_movies(rows: list[Row]) -> list[Row]:
     return [row for row in rows if row["window"] == highest[row["movie_id"]]]
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(loads_in_some_order())
 def test_any_order_of_windows_and_corrections_gives_the_same_tables(loader: Loader, drawn: tuple[dict, list]) -> None:
     content, order = drawn
