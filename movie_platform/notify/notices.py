@@ -171,9 +171,9 @@ class RunEnded:
 
     @property
     def subject(self) -> str:
-        what = f"{', '.join(self.assets) or self.job} {self.partitions}".strip()
+        # What happened and when comes first: a subject is cut at its end.
+        what = f"{self.partitions} {', '.join(self.assets) or self.job}".strip()
         checks = f" with {len(self.failed_checks)} failed checks" if self.failed_checks else ""
-        # What happened comes first: a subject is cut at its end.
         return _line(f"{'Succeeded' if self.succeeded else 'FAILED'}{checks}: {what}")
 
     @property

@@ -82,7 +82,7 @@ def test_a_hundred_failed_rules_are_counted_and_not_all_listed() -> None:
 
 def test_a_green_run_with_failed_checks_is_no_good_news() -> None:
     run = RunEnded("abc", "job", True, ("quality_movies_good",), "2026-03-01", AT, failed_checks=RULES[1:], checks=3)
-    assert run.subject == "Succeeded with 2 failed checks: quality_movies_good 2026-03-01"
+    assert run.subject == "Succeeded with 2 failed checks: 2026-03-01 quality_movies_good"
     assert not run.is_good_news
     assert "1 of 3 passed" in run.body
     assert run.detail["numChecksFailed"] == 2
@@ -90,7 +90,7 @@ def test_a_green_run_with_failed_checks_is_no_good_news() -> None:
 
 def test_a_failed_run_says_why() -> None:
     run = RunEnded("abc", "job", False, ("imdb_clean",), "202603010000", AT, reason="the disk is full", link="http://x")
-    assert run.subject == "FAILED: imdb_clean 202603010000"
+    assert run.subject == "FAILED: 202603010000 imdb_clean"
     assert "the disk is full" in run.body
 
 

@@ -18,7 +18,7 @@ NOT_A_ROW = "The record is readable"
 """What a broken record breaks, beside the rules."""
 WITHHELD = "The delivery is not blocked"
 
-_BATCH = 50_000
+_BATCH = 10_000
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def split(
 
 def write_json_lines(parquet: Path, target: Path) -> None:
     """The rows of a Parquet file as one JSON object a line, values as text and never as markup."""
-    with duckdb.connect() as connection:
+    with duckdb.connect(config={"threads": 1, "memory_limit": "512MB"}) as connection:
         path = str(target).replace("'", "''")
         connection.execute(f"COPY (FROM read_parquet(?)) TO '{path}' (FORMAT json)", [str(parquet)])
 
