@@ -1,0 +1,87 @@
+"""`dataset build` against a plain DuckDB script and a plain pandas program, from the same zip, in one run.
+
+    python -m bench.movies_dataset [--scale 1] [--rounds 3] [--no-pandas] [--large 4]
+
+The build numbers every record, checks, accounts and writes the rejects; the two others do none of it. Each runs in a
+process of its own. With --large, a build at that scale shows that memory does not grow with the data.
+"""
+
+import argparse
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from movie_platform.samples.movies_dataset import write_dataset
+
+HERE = Path(__file__).parent
+BUILD = (sys.executable, "-m", "movie_platform", "dataset", "build")
+PLAIN_DUCKDB = (sys.executable, str(HERE / "comparison" / "dataset_in_plain_duckdb.py"))
+PLAIN_PANDAS = (sys.executable, str(HERE / "comparison" / "dataset_in_plain_pandas.py"))
+
+
+def measured(command: tuple[str, ...]) -> tuple[float, float]:
+    """Seconds and peak memory in GB of one program."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    started = time.monotonic()
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment, cwd=HERE.parent) as process:
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
+    return time.monotonic() - started, _gigabytes(usage)
+
+
+def _gigabytes(usage: resource.struct_rusage) -> float:
+    """Linux counts kilobytes, macOS bytes."""
+    return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e9
+
+
+def build(archive: Path, out: Path) -> tuple[float, float]:
+    return measured((*BUILD, str(archive), "--out", str(out)))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--scale", type=float, default=1)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--large", type=float, default=0)
+    parser.add_argument("--no-pandas", action="store_true")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="movie-platform-bench-") as name:
+        folder = Path(name)
+        archive, small = folder / "the-movies-dataset.zip", folder / "small.zip"
+        write_dataset(small, scale=0.002)
+        write_dataset(archive, scale=options.scale)
+        build(small, folder / "warm")
+        ours, plain = [], []
+        for _ in range(options.rounds):
+            plain.append(measured((*PLAIN_DUCKDB, str(archive), str(folder / "plain"))))
+            ours.append(build(archive, folder / "ours"))
+        seconds, plain_seconds = (statistics.median(run[0] for run in runs) for runs in (ours, plain))
+        memory = max(run[1] for run in ours)
+        print(f"dataset build at scale {options.scale:g}: {seconds:.1f} s, peak {memory:.2f} GB")
+        print(
+            f"plain DuckDB script: {plain_seconds:.1f} s; the build takes {seconds / plain_seconds:.2f} times as long"
+        )
+        if not options.no_pandas:
+            pandas_seconds, pandas_memory = measured((*PLAIN_PANDAS, str(archive), str(folder / "pandas")))
+            print(
+                f"plain pandas program: {pandas_seconds:.1f} s, peak {pandas_memory:.2f} GB; "
+                f"the build is {pandas_seconds / seconds:.1f} times as fast"
+            )
+        if options.large:
+            write_dataset(archive, scale=options.large)
+            large_seconds, large_memory = build(archive, folder / "ours")
+            print(
+                f"dataset build at scale {options.large:g}: {large_seconds:.1f} s, peak {large_memory:.2f} GB, "
+                f"{large_memory / memory:.2f} times as much memory"
+            )
+
+
+if __name__ == "__main__":
+    main()

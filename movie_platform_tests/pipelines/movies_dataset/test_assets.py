@@ -1,0 +1,199 @@
+"""The data set as Dagster runs it: the newest delivery serves, whatever the order; what is wrong shows where it is."""
+
+import os
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from movie_platform.definitions import build_defs
+from movie_platform.lake import open_store
+from movie_platform.operations.runs import RunOutcome, run_partitions
+from movie_platform.pipelines.movies_dataset.answers import QUESTIONS
+from movie_platform.pipelines.movies_dataset.tables import TABLES
+from movie_platform.settings import load_settings
+from movie_platform.warehouse import open_warehouse
+from movie_platform_tests.pipelines.movies_dataset.zips import Row, movie, zip_of
+
+TABLE_NAMES = [table.name for table in TABLES]
+ANSWERS = [question.view for question in QUESTIONS]
+GENRES = "[{'id': 35, 'name': 'Comedy'}]"
+FILES: dict[str, list[Row]] = {
+    "movies_metadata.csv": [movie(862, "Toy Story", genres=GENRES, budget="30", revenue="373", popularity="21.9")],
+    "keywords.csv": [(862, "[{'id': 931, 'name': 'jealousy'}]"), (5, "[]")],
+    "credits.csv": [("[]", "[]", 862)],
+    "links.csv": [(1, "0114709", "862")],
+    "ratings.csv": [(1, 1, 4.5, 1425941529), (1, 7, 0.5, 1425941530)],
+}
+
+
+class Platform:
+    def __init__(self, folder: Path, **settings: Any) -> None:
+        self.settings = load_settings(
+            raw_uri=(folder / "raw").as_uri(),
+            lake_uri=(folder / "lake").as_uri(),
+            warehouse=f"duckdb:///{folder}/warehouse.duckdb",
+            dagster_home=folder / "dagster",
+            **settings,
+        )
+        self.folder = folder
+        self.raw, self.lake = open_store(self.settings.raw_uri), open_store(self.settings.lake_uri)
+        self.definitions = build_defs(self.settings)
+        self.instance = dg.DagsterInstance.ephemeral()
+
+    def deliver(self, day: str | None = None, files: Mapping[str, Sequence[Row]] | None = None) -> Path:
+        folder = self.folder / "raw" / "project-data" / (day or "")
+        folder.mkdir(parents=True, exist_ok=True)
+        return zip_of(folder / "the-movies-dataset.zip", files if files is not None else FILES)
+
+    def run(self, day: str, *, answers: bool = False) -> RunOutcome:
+        selection = [*TABLE_NAMES, *(ANSWERS if answers else [])]
+        return run_partitions(self.definitions, selection, [day], self.instance)
+
+    def tick(self, cursor: str | None = None) -> Any:
+        repository = self.definitions.get_repository_def()
+        context = dg.build_sensor_context(
+            instance=self.instance, cursor=cursor, repository_def=repository, resources={"raw_dataset": self.raw}
+        )
+        return repository.get_sensor_def("movies_dataset_arrivals").evaluate_tick(context)
+
+    def titles(self) -> list[str]:
+        found = open_warehouse(self.settings).query("SELECT title FROM movies_master ORDER BY id")
+        return list(found.column(0).to_pylist())
+
+    def metadata(self, asset: str) -> Mapping[str, Any]:
+        event = self.instance.get_latest_materialization_event(dg.AssetKey(asset))
+        assert event is not None
+        assert event.asset_materialization is not None
+        return {name: value.value for name, value in event.asset_materialization.metadata.items()}
+
+    def checks(self, asset: str) -> dict[str, tuple[bool, str]]:
+        """The last evaluation of each check of an asset: whether it passed, and what it says."""
+        found: dict[str, tuple[bool, str]] = {}
+        kinds = {dg.DagsterEventType.ASSET_CHECK_EVALUATION}
+        for run in self.instance.get_runs():
+            for entry in reversed(self.instance.all_logs(run.run_id, of_type=kinds)):
+                event = entry.get_dagster_event().asset_check_evaluation_data
+                if event.asset_key == dg.AssetKey(asset):
+                    found.setdefault(event.check_name, (event.passed, event.description or ""))
+        return found
+
+
+@pytest.fixture
+def platform(tmp_path: Path) -> Platform:
+    return Platform(tmp_path)
+
+
+def test_a_delivery_becomes_eight_tables_nine_answers_and_their_checks(platform: Platform) -> None:
+    platform.deliver("2026-03-01")
+    assert platform.run("2026-03-01", answers=True).succeeded
+    assert platform.titles() == ["Toy Story"]
+    folder = "movie_data_output/2026-03-01/"
+    objects = {info.key.removeprefix(folder) for info in platform.lake.objects(folder)}
+    assert objects == {"errors.jsonl", "report.json", *(f"{name}.parquet" for name in TABLE_NAMES)}
+
+    ratings = platform.metadata("ratings_master")
+    assert ratings["dagster/partition_row_count"] == 2
+    assert ratings["load"] == "loaded"
+    assert ratings["dagster/column_lineage"].deps_by_column["user_id"] == [
+        dg.TableColumnDep(dg.AssetKey("the_movies_dataset"), "ratings.csv: userId")
+    ]
+    profit = platform.metadata("genre_profit_by_year")
+    assert profit["dagster/row_count"] == 1
+    assert profit["chart"].startswith("![What profit has each genre had per year?](data:image/png;base64,")
+    assert profit["first rows"].records[0].data == {
+        "genre": "Comedy",
+        "release_year": 1995,
+        "total_profit": 343,
+        "movies": 1,
+    }
+    checks = platform.checks("ratings_master")
+    assert checks["rows_conserved"] == (True, "2 records = 2 out + 0 merged + 0 rejected")
+    assert checks["movies_known"] == (False, "1 of 2 rows are of movies that movies_master does not have")
+    assert all(passed for name, (passed, _) in checks.items() if name != "movies_known")
+    assert all(passed for passed, _ in platform.checks("movies_master").values())
+
+
+@pytest.mark.parametrize("days", [("2026-03-01", "2026-03-02"), ("2026-03-02", "2026-03-01")])
+def test_the_warehouse_ends_with_the_newest_delivery_whatever_the_order(
+    platform: Platform, days: tuple[str, str]
+) -> None:
+    platform.deliver("2026-03-01", {"movies_metadata.csv": [movie(1, "Old")]})
+    platform.deliver("2026-03-02", {"movies_metadata.csv": [movie(1, "New")]})
+    for day in (*days, *days):
+        assert platform.run(day).succeeded
+    assert platform.titles() == ["New"]
+    for day in days:
+        assert platform.lake.info(f"movie_data_output/{day}/movies_master.parquet")
+
+
+def test_a_missing_file_skips_its_tables_with_a_warning_and_leaves_nothing_stale(platform: Platform) -> None:
+    platform.deliver("2026-03-01")
+    assert platform.run("2026-03-01").succeeded
+    platform.deliver("2026-03-01", {name: rows for name, rows in FILES.items() if name != "keywords.csv"})
+    assert platform.run("2026-03-01").succeeded
+    assert platform.checks("keywords_master")["source_file_present"] == (
+        False,
+        "keywords.csv is not in the zip: skipped",
+    )
+    assert platform.lake.info("movie_data_output/2026-03-01/keywords_master.parquet") is None
+    assert platform.lake.info("rejects/movies_dataset/2026-03-01/keywords.parquet") is None
+    assert platform.lake.info("movie_data_output/2026-03-01/links_master.parquet")
+
+
+def test_a_refused_zip_fails_the_run_with_its_reason_and_leaves_the_last_build(platform: Platform) -> None:
+    path = platform.deliver("2026-03-01")
+    assert platform.run("2026-03-01").succeeded
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("links.csv", "movieId,imdbId,tmdbId\n")
+    outcome = platform.run("2026-03-01")
+    assert (outcome.succeeded, outcome.ours) == (False, False)
+    assert "holds no movies_metadata.csv, and nothing can be built without it" in outcome.message
+    assert platform.titles() == ["Toy Story"]
+    assert platform.lake.info("movie_data_output/2026-03-01/report.json")
+
+
+def test_a_day_without_a_delivery_says_so(platform: Platform) -> None:
+    outcome = platform.run("2026-03-05")
+    assert (outcome.succeeded, outcome.ours) == (False, False)
+    assert "has no delivery for 2026-03-05" in outcome.message
+
+
+def test_broken_rules_show_as_failed_checks(platform: Platform) -> None:
+    files = {**FILES, "ratings.csv": [(1, 1, 7.5, 1425941529)], "movies_metadata.csv": [movie(862, genres="[{'i")]}
+    platform.deliver("2026-03-01", files)
+    assert platform.run("2026-03-01").succeeded
+    failed = [name for name, (passed, _) in platform.checks("ratings_master").items() if not passed]
+    assert len(failed) == 1
+    assert "rating" in failed[0]
+    assert platform.checks("movies_master")["cells_readable"] == (False, "set to null: 1 in genres")
+
+
+def test_the_sensor_asks_for_new_and_replaced_deliveries_once(platform: Platform) -> None:
+    assert platform.tick().skip_message == "No new delivery."
+    platform.deliver("2026-03-01")
+    undated = platform.deliver()
+    os.utime(undated, (1_772_700_000, 1_772_700_000))  # 2026-03-05
+    tick = platform.tick()
+    assert [request.partition_key for request in tick.run_requests] == ["2026-03-01", "2026-03-05"]
+    assert [event.partition for event in tick.asset_events] == ["2026-03-01", "2026-03-05"]
+    assert platform.tick(tick.cursor).run_requests == []
+    platform.deliver("2026-03-01", {"movies_metadata.csv": [movie(1, "Replaced")]})
+    (again,) = platform.tick(tick.cursor).run_requests
+    assert again.partition_key == "2026-03-01"
+    assert again.run_key != tick.run_requests[0].run_key
+
+
+def test_what_lies_beside_a_delivery_is_none(platform: Platform) -> None:
+    store: ObjectStore = platform.raw
+    for key in (
+        "notes.txt",
+        "2026-03-01/other.zip",
+        "yesterday/the-movies-dataset.zip",
+        "2026-13-01/the-movies-dataset.zip",
+    ):
+        store.write(f"project-data/{key}", b"x")
+    assert platform.tick().run_requests == []
