@@ -10,18 +10,23 @@ from movie_platform.notify import open_notifier
 from movie_platform.progress import LogProgress
 from movie_platform.settings import Settings
 from movie_platform.warehouse import open_warehouse
+from movie_platform.warehouse.catalog import open_catalog
 
 Source = Literal["feed", "dataset", "quality", "behavior"]
 
 
 def platform_resources(settings: Settings) -> dict[str, dg.ResourceDefinition]:
-    """`raw_<source>` for each source, `lake`, `warehouse`, `notifier` and `progress`, as the settings name them."""
+    """`raw_<source>` for each source and the shared rooms, as the settings name them; without a catalog it is None."""
     sources: tuple[Source, ...] = ("feed", "dataset", "quality", "behavior")
     raw = {f"raw_{source}": _store(settings.source_uri(source)) for source in sources}
     return {
         **raw,
         "lake": _store(settings.lake_uri, sweep=True),
         "warehouse": _opened(lambda: open_warehouse(settings), f"The warehouse at {settings.warehouse}"),
+        "catalog": _opened(
+            lambda: open_catalog(settings, open_store(settings.lake_uri)),
+            f"The Glue catalog's database {settings.catalog_database or '(none is set)'}",
+        ),
         "notifier": _opened(
             lambda: open_notifier(settings.notify, ui=settings.ui_uri), f"Who hears: {', '.join(settings.notify)}"
         ),

@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 from dagster import ResourceParam
 
+from movie_platform.errors import WorldUnavailable
 from movie_platform.lake import ObjectStore
 from movie_platform.pipelines.imdb_feed import deliveries, processing, refusals
 from movie_platform.pipelines.imdb_feed.arrivals import RANGE_AT_MOST
@@ -17,13 +18,14 @@ from movie_platform.pipelines.imdb_feed.checks import (
 )
 from movie_platform.pipelines.imdb_feed.deliveries import Delivery
 from movie_platform.pipelines.imdb_feed.loading import load
-from movie_platform.pipelines.imdb_feed.processing import CODE_VERSION, Outcome
+from movie_platform.pipelines.imdb_feed.processing import CODE_VERSION, Outcome, Provenance
 from movie_platform.pipelines.imdb_feed.refusals import Refusal
 from movie_platform.pipelines.imdb_feed.tables import IMDB_CLEAN, IMDB_MOVIE_WINDOWS, IMDB_MOVIES
 from movie_platform.progress import Progress
 from movie_platform.resources.latest_materializations import judging_latest
 from movie_platform.resources.table_metadata import described, table_metadata
 from movie_platform.warehouse import LoadResult, Warehouse
+from movie_platform.warehouse.catalog import Catalog
 
 GROUP = "imdb_feed"
 OWNERS = ["team:data-engineering"]
@@ -31,7 +33,7 @@ RAW = dg.AssetKey("imdb_raw_triplet")
 ARCHIVE = dg.AssetKey("imdb_archive")
 CLEAN = dg.AssetKey("imdb_clean")
 MOVIES = dg.AssetKey("imdb_movies")
-IN_WAREHOUSE = "in_warehouse"
+IN_WAREHOUSE, IN_CATALOG = "in_warehouse", "in_catalog"
 """What a window breaks that is processed and could not be loaded."""
 
 
@@ -101,6 +103,7 @@ def feed_assets(windows: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         raw_feed: ResourceParam[ObjectStore],
         lake: ResourceParam[ObjectStore],
         warehouse: ResourceParam[Warehouse],
+        catalog: ResourceParam[Any],
         progress: ResourceParam[Progress],
     ) -> Iterator[Any]:
         selected = context.selected_asset_keys
@@ -114,7 +117,8 @@ def feed_assets(windows: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         outcomes = list(progress.track(work, len(keys), "windows"))
         yield from _recorded(context, lake, outcomes)
         not_loaded = _loaded(context, lake, warehouse, outcomes) if MOVIES in selected else []
-        refused = [outcome.refusal for outcome in outcomes if outcome.refusal] + not_loaded
+        not_listed = _registered(catalog, lake, outcomes)
+        refused = [*(outcome.refusal for outcome in outcomes if outcome.refusal), *not_loaded, *not_listed]
         refusals.rebuild_log(lake)
         _fail_where_refused(context, refused, len(keys))
         for check in sorted(context.selected_asset_check_keys):
@@ -170,21 +174,42 @@ def _loaded(
     cleared = {outcome.window: outcome.cleared for outcome in outcomes}
     loads = load(warehouse, lake, list(made.values()), run_id=context.run.run_id)
     for result in loads.results:
-        context.log_event(load_event(result, made[result.partition].digest))
+        provenance = made[result.partition]
+        context.log_event(load_event(result, provenance.digest, provenance.clean_rows))
         if CLEAN not in context.selected_asset_keys:
             refusals.clear_where(lake, result.partition, rule=IN_WAREHOUSE)
     return [
-        processing.refuse(
+        _passing(
             lake,
-            failed.window,
+            failed,
             f"its rows are in the lake and not in the warehouse: {reason}",
-            rules=(IN_WAREHOUSE,),
-            passing=True,
-            files={name: facts.etag for name, facts in failed.files.items()},
-            earlier=cleared[failed.window],
+            IN_WAREHOUSE,
+            cleared[failed.window],
         )
         for failed, reason in loads.failed
     ]
+
+
+def _registered(catalog: Catalog | None, lake: ObjectStore, outcomes: list[Outcome]) -> list[Refusal]:
+    """Make the clean windows known to Athena and Redshift Spectrum, where a catalog is set."""
+    made = {o.window: o.provenance for o in outcomes if o.clean and o.provenance}
+    if catalog is None or not made:
+        return []
+    folders = {window: processing.partitioned_key(window).rpartition("/")[0] + "/" for window in made}
+    try:
+        catalog.register(IMDB_CLEAN, folders, partition_key="filetime")
+    except WorldUnavailable as error:
+        return [
+            _passing(lake, provenance, f"it is in the lake and not in the catalog: {error}", IN_CATALOG, None)
+            for provenance in made.values()
+        ]
+    return []
+
+
+def _passing(lake: ObjectStore, provenance: Provenance, reason: str, rule: str, earlier: Refusal | None) -> Refusal:
+    """List a processed window as one that still owes something, so that it is tried again within the hour."""
+    files = {name: facts.etag for name, facts in provenance.files.items()}
+    return processing.refuse(lake, provenance.window, reason, rules=(rule,), passing=True, files=files, earlier=earlier)
 
 
 def lake_events(outcome: Outcome, lake: ObjectStore) -> Iterator[dg.AssetMaterialization | dg.AssetObservation]:
@@ -222,14 +247,15 @@ def lake_events(outcome: Outcome, lake: ObjectStore) -> Iterator[dg.AssetMateria
         yield dg.AssetMaterialization(CLEAN, partition=outcome.window, metadata=metadata, tags=tags)
 
 
-def load_event(result: LoadResult, digest: str) -> dg.AssetMaterialization:
+def load_event(result: LoadResult, digest: str, rows: int) -> dg.AssetMaterialization:
     """A window's rows in the warehouse: loaded now, or there already for the reason given."""
     metadata: dict[str, Any] = {
-        "dagster/partition_row_count": result.rows,
         "windows_table": IMDB_MOVIE_WINDOWS.qualified_name,
         "load": result.outcome,
         "version": result.version,
     }
+    if result.outcome != "refused":
+        metadata["dagster/partition_row_count"] = rows
     if result.reason:
         metadata["reason"] = result.reason
     tags = _versions(digest[:16], of={CLEAN: digest[:16]})
