@@ -188,12 +188,7 @@ def test_the_sensor_asks_for_new_and_replaced_deliveries_once(platform: Platform
 
 
 def test_what_lies_beside_a_delivery_is_none(platform: Platform) -> None:
-    store: ObjectStore = platform.raw
-    for key in (
-        "notes.txt",
-        "2026-03-01/other.zip",
-        "yesterday/the-movies-dataset.zip",
-        "2026-13-01/the-movies-dataset.zip",
-    ):
-        store.write(f"project-data/{key}", b"x")
+    name = "the-movies-dataset.zip"
+    for key in ("notes.txt", "2026-03-01/other.zip", f"yesterday/{name}", f"2026-13-01/{name}", f"2026-03-01/a/{name}"):
+        platform.raw.write(f"project-data/{key}", b"x")
     assert platform.tick().run_requests == []
