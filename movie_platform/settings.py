@@ -1,6 +1,8 @@
 """The environment, read once into `Settings`. Nothing else in the platform reads it."""
 
+import os
 import re
+import shutil
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -204,6 +206,13 @@ class Settings(BaseSettings):
     )
 
     engine: Annotated[str, AfterValidator(_engine)] = Field("duckdb", description="where bulk transforms run")
+    spark_conf: Annotated[dict[str, str], NoDecode] = Field(
+        {}, description="more of Spark's own settings, as name=value separated by semicolons"
+    )
+    spark_role: str | None = Field(None, description="the role that EMR Serverless runs a job as")
+    spark_archive: str | None = Field(
+        None, description="a packed Python environment on S3 with the platform's dependencies, for EMR"
+    )
     notify: Annotated[tuple[str, ...], NoDecode] = Field(("log",), description="who hears of runs and checks")
     ui_uri: Annotated[str, AfterValidator(_web_address)] = Field(
         "http://localhost:3000", description="where people open the UI; notices link to it"
@@ -215,6 +224,16 @@ class Settings(BaseSettings):
         if isinstance(value, str) and not value.strip():
             raise ValueError("it is blank; unset it to use the default")
         return value
+
+    @field_validator("spark_conf", mode="before")
+    @classmethod
+    def _split_conf(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        pairs = [part.strip().partition("=") for part in value.split(";") if part.strip()]
+        if any(not separator or not name.startswith("spark.") for name, separator, _ in pairs):
+            raise ValueError("allowed is spark.name=value, several separated by semicolons")
+        return {name.strip(): setting.strip() for name, _, setting in pairs}
 
     @field_validator("notify", mode="before")
     @classmethod
@@ -243,6 +262,11 @@ class Settings(BaseSettings):
     def source_uri(self, source: Literal["feed", "dataset", "quality", "behavior"]) -> str:
         """The store that a source delivers into."""
         return getattr(self, f"{source}_uri") or self.raw_uri
+
+
+def java_found() -> bool:
+    """Whether there is a Java for Spark to start, the way Spark looks for it."""
+    return "JAVA_HOME" in os.environ or shutil.which("java") is not None
 
 
 def variable(field_name: str) -> str:

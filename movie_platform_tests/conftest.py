@@ -5,10 +5,16 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from movie_platform.engine.spark import JAVA_MISSING, start_session
 from movie_platform.lake import ObjectStore, open_store
+from movie_platform.settings import java_found
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -88,3 +94,20 @@ def postgres(postgres_server: str) -> Iterator[str]:
     yield base.rsplit("/", 1)[0] + "/" + name + separator + query
     with psycopg.connect(postgres_server, autocommit=True) as connection:
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="session")
+def java() -> None:
+    """Skips what needs Java where there is none."""
+    if not java_found():
+        pytest.skip(JAVA_MISSING)
+
+
+@pytest.fixture(scope="session")
+def spark(java: None) -> "Iterator[SparkSession]":
+    """One Spark session in this process for all tests."""
+    session = start_session(
+        "local[2]", configuration={"spark.sql.shuffle.partitions": "2", "spark.ui.enabled": "false"}
+    )
+    yield session
+    session.stop()

@@ -17,14 +17,19 @@ import pytest
 
 from movie_platform.engine import CsvFile, Engine, RecordColumn
 from movie_platform.engine.in_process import DuckDBEngine
+from movie_platform.engine.spark import SparkEngine
 from movie_platform.errors import InputRefused
 from movie_platform_tests.engine.cases import NAMED, ONE, READABLE, RECORDS, TEXT, UNREADABLE, RecordCase, reference
 
 
-@pytest.fixture(scope="module", params=["duckdb"])
+@pytest.fixture(scope="module", params=["duckdb", "spark"])
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
-    with DuckDBEngine() as engine:
-        yield engine
+    if request.param == "duckdb":
+        with DuckDBEngine() as engine:
+            yield engine
+    else:
+        with SparkEngine(request.getfixturevalue("spark")) as engine:
+            yield engine
 
 
 def csv_file(content: bytes, name: str = "file.csv") -> CsvFile:
@@ -149,7 +154,7 @@ def longer_than(text: str, *, length: int) -> bool:
 
 
 def test_a_python_function_is_asked_about_every_text(engine: Engine) -> None:
-    texts = ["", "a", "abc", "two\nlines", "žluť 😀", "x" * 2**20] * 500
+    texts = ["", "a", "abc", "two\nlines", "žluť 😀"] * 2_000 + ["x" * 2**20]
     table = ibis.memtable(pa.table({"n": range(len(texts)), "text": texts}))
     for length in (2, 8):
         function = partial(longer_than, length=length)

@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 
 from movie_platform.errors import InputRefused, SettingsError, WorldUnavailable
 from movie_platform.lake import ObjectStore
+from movie_platform.lake.arrow import ArrowSink
 from movie_platform.pipelines.user_behavior.tables import USER_PURCHASE
 from movie_platform.settings import Settings
 from movie_platform.warehouse.address import duckdb_path
@@ -110,37 +111,13 @@ def extract(
 def _extract_once(source: PurchaseSource, lake: ObjectStore, key: str, day: date | None) -> Extract:
     staged = Extract(key)
     with lake.writer(key) as target:
-        counted = _Counted(target.write)
+        counted = ArrowSink(target.write)
         with pq.ParquetWriter(counted, USER_PURCHASE.arrow_schema, compression="zstd") as parquet:
             for batch in source.batches(day):
                 parquet.write_batch(batch)
                 _add(staged, batch)
     staged.bytes = counted.bytes
     return staged
-
-
-class _Counted:
-    """The lake's writer as a file that Arrow can write to."""
-
-    closed = False
-
-    def __init__(self, write: Callable[[bytes], object]) -> None:
-        self._write = write
-        self.bytes = 0
-
-    def write(self, data: Any) -> int:
-        self._write(bytes(data))
-        self.bytes += len(data)
-        return len(data)
-
-    def tell(self) -> int:
-        return self.bytes
-
-    def flush(self) -> None:
-        """The lake's writer flushes when it is done."""
-
-    def close(self) -> None:
-        """The lake's writer closes itself."""
 
 
 def _add(staged: Extract, batch: pa.RecordBatch) -> None:

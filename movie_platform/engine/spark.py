@@ -1,0 +1,259 @@
+"""Spark, for data that is too large for one machine: in this process, on a standalone cluster, or on EMR.
+
+What a cluster's machines exchange with the driver beside Spark's own traffic goes through the work store: the records
+of a source, cut into Parquet parts, and the parts that are written. It is a folder that all of them reach, on a local
+master a temporary one, else the lake.
+"""
+
+import inspect
+import itertools
+import os
+import shutil
+import sys
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
+
+import ibis
+import ibis.expr.datatypes as dt
+import ibis.expr.types as ir
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from ibis.formats.pyarrow import PyArrowSchema, PyArrowType
+
+from movie_platform.engine.protocol import Format
+from movie_platform.engine.records import CsvFile, RecordColumn, read_records
+from movie_platform.engine.spark_worker import Part, literals_as_json, read_part, write_part
+from movie_platform.errors import SettingsError
+from movie_platform.lake import open_store
+from movie_platform.lake.arrow import ArrowSink
+from movie_platform.settings import java_found
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+PART_BYTES = 4 * 2**20
+"""Records of a source go to the cluster in parts of this size in memory: many, so that each worker gets some."""
+
+JAVA_MISSING = (
+    "Spark needs Java 17 and none was found: install openjdk-17-jre-headless (apt) or java-17 (brew, yum), "
+    "or point JAVA_HOME at one"
+)
+
+CONFIGURATION = {
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.execution.arrow.pyspark.enabled": "true",
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "4096",
+    "spark.sql.adaptive.enabled": "true",
+    "spark.sql.shuffle.partitions": "32",
+    # A dead worker is noticed in seconds, and its tasks run elsewhere.
+    "spark.network.timeout": "60s",
+    "spark.executor.heartbeatInterval": "5s",
+    "spark.task.maxFailures": "4",
+    "spark.ui.showConsoleProgress": "false",
+}
+
+
+class SparkEngine:
+    """Bulk transforms on a Spark session. What executors must import comes to them by the session's own means."""
+
+    name = "spark"
+
+    def __init__(self, session: "SparkSession", *, work: str | None = None) -> None:
+        self._folder = None if work else tempfile.TemporaryDirectory(prefix="movie-platform-spark-")
+        base = work or Path(self._folder.name).as_uri()  # type: ignore[union-attr]
+        self._work = open_store(f"{base}/{uuid.uuid4().hex}")
+        self._session = session
+        self._ibis = ibis.pyspark.connect(session)
+        self._numbers = itertools.count(1)
+        self._staged: dict[str, DataFrame] = {}
+        self._counts: dict[str, int] = {}
+        self._written: dict[Path, list[str]] = {}
+        """Keys of what was written, where the workers cannot read this machine's disk."""
+
+    def records(self, file: CsvFile, columns: Sequence[RecordColumn]) -> ir.Table:
+        prefix = f"records-{next(self._numbers)}/"
+        reader = read_records(file, columns)
+        keys: list[str] = []
+        count = 0
+        for batches in _parts(reader):
+            keys.append(f"{prefix}{len(keys):05}.parquet")
+            part = pa.Table.from_batches(batches, reader.schema)
+            with self._work.writer(keys[-1]) as out:
+                pq.write_table(part, ArrowSink(out.write), compression="snappy")
+            count += part.num_rows
+        records = self._handed_out(self._read(keys, reader.schema))
+        self._counts[records.get_name()] = count
+        return records
+
+    def record_count(self, records: ir.Table) -> int:
+        return self._counts[records.get_name()]
+
+    def literal(self, text: ir.StringValue, kind: pa.DataType) -> ir.Value:
+        from ibis.backends.pyspark.datatypes import PySparkType
+
+        def read(texts: pd.Series) -> pd.Series:
+            return literals_as_json(texts, kind=kind)
+
+        type_ = PyArrowType.to_ibis(kind)
+        as_json = self._function("literals", read, dt.string)(text)
+        return _spark_function("from_json", (dt.string, dt.string), type_)(
+            as_json, PySparkType.from_ibis(type_).simpleString()
+        )
+
+    def parquet(self, paths: Sequence[Path]) -> ir.Table:
+        if self._work.local_path("") is not None:
+            return self._handed_out(self._session.read.parquet(*[path.as_uri() for path in paths]))
+        keys = [key for path in paths for key in self._written.get(path) or self._uploaded(path)]
+        with self._work.open(keys[0]) as first:
+            schema = pq.read_schema(first)
+        return self._handed_out(self._read(keys, schema))
+
+    def _uploaded(self, path: Path) -> list[str]:
+        """This machine's disk is not the workers': what lies here goes to the work store first."""
+        prefix = f"uploaded-{next(self._numbers)}/"
+        files = sorted(path.iterdir()) if path.is_dir() else [path]
+        for file in files:
+            self._work.upload(prefix + file.name, file)
+        return [prefix + file.name for file in files]
+
+    def predicate(self, function: Callable[[str], bool], text: ir.StringValue) -> ir.BooleanValue:
+        def judge(texts: pd.Series) -> pd.Series:
+            return texts.map(function).astype(bool)
+
+        return self._function("predicate", judge, dt.boolean)(text)
+
+    def stage(self, name: str, table: ir.Table) -> ir.Table:
+        from pyspark import StorageLevel
+
+        frame = self._frame(table).persist(StorageLevel.MEMORY_AND_DISK)
+        frame.count()
+        if name in self._staged:
+            self._staged.pop(name).unpersist()
+        self._staged[name] = frame
+        return self._handed_out(frame)
+
+    def to_arrow(self, table: ir.Table) -> pa.Table:
+        return self._frame(table).toArrow().cast(PyArrowSchema.from_ibis(table.schema()))
+
+    def write(self, table: ir.Table, path: Path, kind: Format, schema: pa.Schema) -> int:
+        types = {field.name: PyArrowType.to_ibis(field.type) for field in schema}
+        frame = self._frame(table.select(*(table[name].cast(type_) for name, type_ in types.items())))
+        prefix = f"written-{next(self._numbers)}/"
+        part = partial(write_part, store=self._work.uri, prefix=prefix, kind=kind, schema=schema)
+        written = sorted(Part(*row) for row in frame.mapInArrow(part, Part.SPARK_SCHEMA).collect())
+        if not written:
+            nothing = schema.empty_table().to_batches() or [pa.RecordBatch.from_pylist([], schema)]
+            list(part(iter(nothing), number=0, even_if_empty=True))
+            written = [Part(0, 0)]
+        path.mkdir(parents=True)
+        keys = [entry.key(prefix, kind) for entry in written]
+        for number, key in enumerate(keys):
+            target = path / f"part-{number:05}.{kind}"
+            if (local := self._work.local_path(key)) is not None:
+                shutil.move(local, target)
+            else:
+                with self._work.open(key) as source, target.open("wb") as out:
+                    shutil.copyfileobj(source, out, 8 * 2**20)
+                self._written[path] = keys
+        return sum(entry.rows for entry in written)
+
+    def close(self) -> None:
+        """Removes what was staged. The session is the one who made it's to stop."""
+        for frame in self._staged.values():
+            frame.unpersist()
+        self._work.delete([info.key for info in self._work.objects()])
+        if self._folder is not None:
+            self._folder.cleanup()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _function(self, name: str, function: Callable[[pd.Series], pd.Series], answer: dt.DataType) -> Any:
+        """A function of a text on the workers. Spark hears of it at once, and Ibis takes it for one of Spark's own."""
+        from ibis.backends.pyspark.datatypes import PySparkType
+        from pyspark.sql.functions import pandas_udf
+
+        name = f"{name}_{next(self._numbers)}"
+        self._session.udf.register(name, pandas_udf(function, PySparkType.from_ibis(answer)))  # type: ignore[call-overload]
+        return _spark_function(name, (dt.string,), answer)
+
+    def _read(self, keys: Sequence[str], schema: pa.Schema) -> "DataFrame":
+        from pyspark.sql.pandas.types import from_arrow_schema
+
+        if self._work.local_path(keys[0]) is not None:
+            return self._session.read.parquet(*[self._work.uri_of(key) for key in keys])
+        # Spark itself knows no S3 unless jars are added; its workers reach the store as everybody here does.
+        listed = self._session.createDataFrame([(key,) for key in keys], "key string").repartition(len(keys))
+        return listed.mapInArrow(partial(read_part, store=self._work.uri), from_arrow_schema(schema))
+
+    def _frame(self, table: ir.Table) -> "DataFrame":
+        # Making a view is Ibis' way to make frames that an expression holds known to Spark.
+        name = f"expression_{next(self._numbers)}"
+        self._ibis.create_view(name, table)
+        return self._session.table(name)
+
+    def _handed_out(self, frame: "DataFrame") -> ir.Table:
+        name = f"table_{next(self._numbers)}"
+        frame.createOrReplaceTempView(name)
+        return self._ibis.table(name)
+
+
+def start_session(
+    name: str, *, master: str | None = None, configuration: Mapping[str, str] | None = None
+) -> "SparkSession":
+    """A session on a master, its workers with this interpreter and package; None takes what spark-submit has set."""
+    from pyspark.sql import SparkSession
+
+    settings = {**CONFIGURATION, **(configuration or {})}
+    if master is not None:
+        if not java_found():
+            raise SettingsError(JAVA_MISSING)
+        settings["spark.executorEnv.PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+        if master.startswith("local") or urlsplit(master).hostname in {"127.0.0.1", "localhost"}:
+            settings.setdefault("spark.driver.host", "127.0.0.1")
+            settings.setdefault("spark.driver.bindAddress", "127.0.0.1")
+    builder = SparkSession.builder.appName(name)
+    if master is not None:
+        builder = builder.master(master)
+    for key, value in settings.items():
+        builder = builder.config(key, value)
+    session = builder.getOrCreate()
+    session.sparkContext.setLogLevel("ERROR")
+    if master is not None:
+        session.sparkContext.pythonExec = sys.executable  # workers would look for a python3 of their own
+    return session
+
+
+def _spark_function(name: str, arguments: tuple[dt.DataType, ...], answer: dt.DataType) -> Any:
+    def declared(*_: Any) -> Any:
+        """Ibis takes a function's names from here, and its types from the signature."""
+
+    names = [inspect.Parameter(f"argument_{n}", inspect.Parameter.POSITIONAL_ONLY) for n in range(len(arguments))]
+    declared.__signature__ = inspect.Signature(names)  # type: ignore[attr-defined]
+    return ibis.udf.scalar.builtin(declared, name=name, signature=(arguments, answer))
+
+
+def _parts(reader: pa.RecordBatchReader) -> Iterator[list[pa.RecordBatch]]:
+    """The records in parts, at least one, so that a file without records is a table without rows."""
+    waiting: list[pa.RecordBatch] = []
+    size = parts = 0
+    for batch in reader:
+        waiting.append(batch)
+        size += batch.nbytes
+        if size >= PART_BYTES:
+            yield waiting
+            waiting, size, parts = [], 0, parts + 1
+    if waiting or not parts:
+        yield waiting

@@ -1,0 +1,103 @@
+"""The same transforms over the same samples give the same tables on DuckDB and on Spark, value by value."""
+
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from movie_platform.engine import Engine
+from movie_platform.engine.in_process import DuckDBEngine
+from movie_platform.engine.spark import SparkEngine
+from movie_platform.lake import open_store
+from movie_platform.pipelines.movies_dataset.build import build_dataset
+from movie_platform.pipelines.user_behavior import metric, reviews
+from movie_platform.pipelines.user_behavior.classification import classify_day, stage_key
+from movie_platform.pipelines.user_behavior.tables import MOVIE_REVIEW, USER_BEHAVIOR_METRIC
+from movie_platform.progress import LogProgress
+from movie_platform.samples import user_behavior as samples
+from movie_platform.samples.movies_dataset import write_dataset
+
+DAY = date(2026, 1, 5)
+
+
+@pytest.fixture(scope="module")
+def engines(spark: Any) -> Iterator[list[Engine]]:
+    with DuckDBEngine() as one, SparkEngine(spark) as other:
+        yield [one, other]
+
+
+def rows_of(path: Path) -> pa.Table:
+    """A written table in an order of its own where it has none."""
+    table = pq.read_table(path)
+    table = table.cast(pa.schema([field.with_nullable(True) for field in table.schema]))  # DuckDB writes no other
+    shown = [repr(row) for row in table.to_pylist()]
+    return table.take(pa.array(sorted(range(len(shown)), key=shown.__getitem__), pa.int64()))
+
+
+@pytest.mark.parametrize("spreadsheet", [False, True], ids=["as published", "through a spreadsheet"])
+def test_the_movies_dataset(engines: list[Engine], tmp_path: Path, spreadsheet: bool) -> None:
+    zipped = tmp_path / "the-movies-dataset.zip"
+    write_dataset(zipped, scale=0.002, spreadsheet=spreadsheet)
+    reports = [build_dataset(zipped, tmp_path / engine.name, engine, progress=LogProgress()) for engine in engines]
+    for report in reports:
+        report.seconds, report.engine = 0, ""
+    assert reports[0] == reports[1]
+    written = {path.name for path in (tmp_path / "duckdb").iterdir()}
+    assert written == {path.name for path in (tmp_path / "spark").iterdir()}
+    tables = [*(tmp_path / "duckdb").glob("*.parquet"), *(tmp_path / "duckdb" / "rejects").iterdir()]
+    assert len(tables) == 13
+    for path in tables:
+        same = tmp_path / "spark" / path.relative_to(tmp_path / "duckdb")
+        assert rows_of(path).schema.equals(rows_of(same).schema), path.name
+        assert rows_of(path).equals(rows_of(same)), path.name
+    errors = [(tmp_path / name / "errors.jsonl").read_text() for name in ("duckdb", "spark")]
+    assert errors[0] == errors[1]
+
+
+@pytest.mark.parametrize("classifier", ["token", "lexicon"])
+def test_the_classified_reviews(engines: list[Engine], tmp_path: Path, classifier: str) -> None:
+    lakes = [open_store((tmp_path / engine.name).as_uri()) for engine in engines]
+    results = []
+    for engine, lake in zip(engines, lakes, strict=True):
+        lake.write(f"{reviews.raw_prefix(DAY)}a.csv", samples.reviews(DAY, 3_000, defects=0.05).content)
+        lake.write(f"{reviews.raw_prefix(DAY)}b.csv", samples.reviews(DAY, 50, seed=1, long_text=True).content)
+        parameters = {"lake": lake.uri, "day": DAY.isoformat(), "classifier": classifier}
+        results.append(classify_day(engine, LogProgress(), **parameters))
+    assert results[0] == results[1]
+    assert results[0]["rows"] > 2_500
+    for key in (stage_key(DAY), reviews.rejects_key(DAY)):
+        assert lakes[0].read(key) == lakes[1].read(key)
+
+
+def test_the_metric(engines: list[Engine], tmp_path: Path) -> None:
+    staged = tmp_path / "purchases.parquet"
+    pq.write_table(pa.Table.from_batches(samples.purchases(DAY, 5_000)), staged)
+    judged = tmp_path / "reviews.parquet"
+    customers = [12_350, 12_400, *range(12_346, 13_000)]
+    rows = [
+        {"source": "a.csv", "record_number": n, "cid": c, "positive_review": n % 3 == 0, "second_opinion": True}
+        for n, c in enumerate(customers)
+    ]
+    pq.write_table(pa.Table.from_pylist(rows, MOVIE_REVIEW.arrow_schema), judged)
+    found = []
+    for engine in engines:
+        sums = metric.by_customer(engine.parquet([staged]), engine.parquet([judged]))
+        customers_ = engine.stage("customers", sums)
+        rows_ = engine.to_arrow(metric.metric(customers_, DAY)).cast(USER_BEHAVIOR_METRIC.arrow_schema)
+        found.append((rows_, metric.account(engine, customers_)))
+    assert found[0][0].num_rows > 50
+    assert found[0][0].equals(found[1][0])
+    assert found[0][1] == found[1][1]
+
+
+def test_a_day_without_a_file(engines: list[Engine], tmp_path: Path) -> None:
+    for engine in engines:
+        lake = open_store((tmp_path / engine.name).as_uri())
+        result = classify_day(engine, LogProgress(), lake=lake.uri, day=DAY.isoformat(), classifier="token")
+        assert result["rows"] == 0
+        with lake.open(stage_key(DAY)) as file:
+            assert pq.read_schema(file).equals(MOVIE_REVIEW.arrow_schema)
