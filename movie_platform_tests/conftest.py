@@ -106,8 +106,7 @@ def java() -> None:
 @pytest.fixture(scope="session")
 def spark(java: None) -> "Iterator[SparkSession]":
     """One Spark session in this process for all tests."""
-    session = start_session(
-        "local[2]", configuration={"spark.sql.shuffle.partitions": "2", "spark.ui.enabled": "false"}
-    )
+    quick = {"spark.sql.shuffle.partitions": "2", "spark.ui.enabled": "false"}
+    session = start_session("tests", master="local[2]", configuration=quick)
     yield session
     session.stop()

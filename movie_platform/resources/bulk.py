@@ -1,0 +1,299 @@
+"""Where a run's bulk work is done: in its own process on DuckDB, or by a Spark driver through Dagster Pipes."""
+
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import dagster as dg
+from dagster import (
+    PipesEnvContextInjector,
+    PipesSubprocessClient,
+    PipesTempFileContextInjector,
+    PipesTempFileMessageReader,
+    open_pipes_session,
+)
+
+from movie_platform.engine.jobs import FAILURE, RESULT, JobFailed, Result, remade, run_job
+from movie_platform.engine.shipping import PREFIX, Shipped, ship
+from movie_platform.errors import SettingsError
+from movie_platform.lake import S3Store, open_store
+from movie_platform.progress import LogProgress
+from movie_platform.settings import PACKAGE_PARENT, Settings, variable
+
+POLL_SECONDS = 5.0
+
+
+class Bulk(Protocol):
+    """Does a job of `movie_platform.engine.jobs` for a run."""
+
+    engine: str
+
+    def run(self, context: dg.AssetExecutionContext, job: str, parameters: Mapping[str, Any]) -> Result:
+        """The job's result. What stopped it is raised as the error that it was, `JobFailed` where it was none of ours.
+
+        A run that is cancelled stops its job.
+        """
+        ...
+
+
+def bulk_of(settings: Settings) -> Bulk:
+    """The engine that the setting names; nothing is started before the first job."""
+    if settings.engine == "duckdb":
+        return InProcess()
+    target = settings.engine.removeprefix("spark").removeprefix(":") or "local[*]"
+    if target.startswith("emr-serverless:"):
+        return ServerlessSpark(target.removeprefix("emr-serverless:"), settings)
+    if target.startswith("emr:"):
+        return StepSpark(target.removeprefix("emr:"), settings)
+    return SubprocessSpark(target, settings)
+
+
+class InProcess:
+    """DuckDB in the run's own process."""
+
+    engine = "duckdb"
+
+    def run(self, context: dg.AssetExecutionContext, job: str, parameters: Mapping[str, Any]) -> Result:
+        from movie_platform.engine.in_process import DuckDBEngine
+
+        with DuckDBEngine() as engine:
+            return run_job(job, parameters, engine, LogProgress())
+
+
+class SubprocessSpark:
+    """A driver as a process on this machine: with its workers in it, or with those of a standalone cluster."""
+
+    engine = "spark"
+
+    def __init__(self, master: str, settings: Settings) -> None:
+        self._master = master
+        self._settings = settings
+
+    def run(self, context: dg.AssetExecutionContext, job: str, parameters: Mapping[str, Any]) -> Result:
+        reader = _KeptFileMessages()
+        client = PipesSubprocessClient(
+            context_injector=PipesTempFileContextInjector(), message_reader=reader, termination_timeout_seconds=30
+        )
+        local = self._master.startswith("local")
+        extras = _extras(
+            self._settings, job, parameters, master=self._master, work=not local, run_id=context.run.run_id
+        )
+        command = [sys.executable, "-m", "movie_platform.engine.spark_job"]
+        with _told(context, reader, job):
+            client.run(context=context, command=command, extras=extras, env={"PYTHONPATH": str(PACKAGE_PARENT)})
+        return _result(reader, job)
+
+
+class ServerlessSpark:
+    """A job run of an EMR Serverless application; script, package and messages go through the lake's bucket."""
+
+    engine = "spark"
+
+    def __init__(self, application: str, settings: Settings, *, poll_seconds: float = POLL_SECONDS) -> None:
+        self._application = application
+        self._settings = settings
+        self._poll = poll_seconds
+
+    def run(self, context: dg.AssetExecutionContext, job: str, parameters: Mapping[str, Any]) -> Result:
+        import boto3
+        from dagster_aws.pipes import PipesEMRServerlessClient
+
+        lake = _bucket(self._settings)
+        if not self._settings.spark_role:
+            raise SettingsError(f"{variable('spark_role')} is unset: EMR Serverless runs a job as that role")
+        reader = _bucket_messages(lake, context.run.run_id)
+        client = PipesEMRServerlessClient(
+            client=boto3.client("emr-serverless"),
+            context_injector=PipesEnvContextInjector(),
+            message_reader=reader,
+            poll_interval=self._poll,
+        )
+        shipped = ship(lake)
+        parameters_ = {
+            "applicationId": self._application,
+            "executionRoleArn": self._settings.spark_role,
+            "clientToken": f"{context.run.run_id}-{time.time_ns()}",
+            "name": job.rpartition(":")[2],
+            "jobDriver": {
+                "sparkSubmit": {
+                    "entryPoint": shipped.script,
+                    "entryPointArguments": ["--s3"],
+                    "sparkSubmitParameters": serverless_parameters(shipped, self._settings.spark_archive),
+                }
+            },
+            "configurationOverrides": {
+                "monitoringConfiguration": {
+                    "s3MonitoringConfiguration": {"logUri": lake.uri_of(f"{PREFIX}logs/")},
+                }
+            },
+        }
+        extras = _extras(self._settings, job, parameters, master=None, work=True, run_id=context.run.run_id)
+        with _told(context, reader, job):
+            client.run(context=context, start_job_run_params=parameters_, extras=extras)
+        return _result(reader, job)
+
+
+class StepSpark:
+    """A step of a running EMR cluster. Dagster's own client starts a cluster for each job; this one keeps to one."""
+
+    engine = "spark"
+
+    def __init__(self, cluster: str, settings: Settings, *, poll_seconds: float = POLL_SECONDS) -> None:
+        self._cluster = cluster
+        self._settings = settings
+        self._poll = poll_seconds
+
+    def run(self, context: dg.AssetExecutionContext, job: str, parameters: Mapping[str, Any]) -> Result:
+        import boto3
+        from dagster_aws.pipes import PipesEMRClient
+
+        lake = _bucket(self._settings)
+        reader = _bucket_messages(lake, context.run.run_id)
+        client = PipesEMRClient(message_reader=reader, client=boto3.client("emr"))
+        shipped = ship(lake)
+        extras = _extras(self._settings, job, parameters, master=None, work=True, run_id=context.run.run_id)
+        with (
+            _told(context, reader, job),
+            open_pipes_session(
+                context=context, message_reader=reader, context_injector=client.context_injector, extras=extras
+            ) as session,
+        ):
+            step = step_of(job, shipped, self._settings.spark_archive, session.get_bootstrap_env_vars())
+            started = client.client.add_job_flow_steps(JobFlowId=self._cluster, Steps=[step])
+            step_id = started["StepIds"][0]
+            context.log.info(f"step {step_id} of cluster {self._cluster} started")
+            session.report_launched({"extras": {"StepId": step_id}})
+            self._wait(client.client, step_id)
+        return _result(reader, job)
+
+    def _wait(self, emr: Any, step_id: str) -> None:
+        try:
+            while True:
+                status = emr.describe_step(ClusterId=self._cluster, StepId=step_id)["Step"]["Status"]
+                if status["State"] == "COMPLETED":
+                    return
+                if status["State"] in {"FAILED", "CANCELLED", "INTERRUPTED"}:
+                    details = status.get("FailureDetails") or status.get("StateChangeReason") or {}
+                    said = details.get("Reason") or details.get("Message") or "no reason given"
+                    raise JobFailed(f"step {step_id} of cluster {self._cluster} is {status['State']}: {said}")
+                time.sleep(self._poll)
+        except dg.DagsterExecutionInterruptedError:
+            emr.cancel_steps(ClusterId=self._cluster, StepIds=[step_id], StepCancellationOption="TERMINATE_PROCESS")
+            raise
+
+
+def serverless_parameters(shipped: Shipped, archive: str | None) -> str:
+    """spark-submit's parameters on EMR Serverless, ending in a blank for those that Pipes adds."""
+    parameters = [f"--py-files {shipped.package}"]
+    if archive:
+        parameters.append(f"--conf spark.archives={archive}#environment")
+        parameters += [
+            f"--conf spark.{side}.PYSPARK_PYTHON=./environment/bin/python"
+            for side in ("emr-serverless.driverEnv", "executorEnv")
+        ]
+        parameters.append("--conf spark.emr-serverless.driverEnv.PYSPARK_DRIVER_PYTHON=./environment/bin/python")
+    return " ".join(parameters)
+
+
+def step_of(job: str, shipped: Shipped, archive: str | None, environment: Mapping[str, str]) -> dict[str, Any]:
+    """A step that submits the job to YARN, its driver on the cluster."""
+    arguments = ["spark-submit", "--deploy-mode", "cluster", "--py-files", shipped.package]
+    variables = dict(environment)
+    if archive:
+        arguments += ["--archives", f"{archive}#environment"]
+        variables["PYSPARK_PYTHON"] = "./environment/bin/python"
+        arguments += ["--conf", f"spark.executorEnv.PYSPARK_PYTHON={variables['PYSPARK_PYTHON']}"]
+    for name, value in variables.items():
+        arguments += ["--conf", f"spark.yarn.appMasterEnv.{name}={value}"]
+    return {
+        "Name": job.rpartition(":")[2],
+        "ActionOnFailure": "CONTINUE",
+        "HadoopJarStep": {"Jar": "command-runner.jar", "Args": [*arguments, shipped.script, "--s3"]},
+    }
+
+
+def _extras(
+    settings: Settings, job: str, parameters: Mapping[str, Any], *, master: str | None, work: bool, run_id: str
+) -> dict[str, Any]:
+    return {
+        "job": job,
+        "parameters": dict(parameters),
+        "master": master,
+        "name": f"movie-platform {job.rpartition(':')[2]} {run_id[:8]}",
+        "configuration": dict(settings.spark_conf),
+        "work": open_store(settings.lake_uri).uri_of(f"{PREFIX}work/{run_id}") if work else None,
+    }
+
+
+def _bucket(settings: Settings) -> S3Store:
+    lake = open_store(settings.lake_uri)
+    if not isinstance(lake, S3Store):
+        raise SettingsError(
+            f"{variable('engine')}={settings.engine!r} needs a lake on S3, where the cluster finds script and data, "
+            f"and {variable('lake_uri')} is {settings.lake_uri!r}"
+        )
+    return lake
+
+
+class _Kept:
+    """Keeps what a job said, also where its client raises."""
+
+    _handler: Any = None
+
+    @contextmanager
+    def read_messages(self, handler: Any) -> Iterator[Any]:
+        self._handler = handler
+        with super().read_messages(handler) as params:  # type: ignore[misc]
+            yield params
+
+    def custom(self, name: str) -> Any:
+        messages = self._handler.get_custom_messages() if self._handler else ()
+        return next((message[name] for message in messages if name in message), None)
+
+
+class _KeptFileMessages(_Kept, PipesTempFileMessageReader):
+    pass
+
+
+def _bucket_messages(lake: S3Store, run_id: str) -> Any:
+    """Messages below `scripts/messages/` of the lake, removed when they are read."""
+    import boto3
+    from dagster_aws.pipes import PipesS3MessageReader
+
+    folder = f"{PREFIX}messages/{run_id}-{time.time_ns()}"
+
+    class KeptBucketMessages(_Kept, PipesS3MessageReader):
+        @contextmanager
+        def get_params(self) -> Iterator[Any]:
+            try:
+                with super().get_params() as params:
+                    key_prefix = f"{lake.prefix}/{folder}" if lake.prefix else folder
+                    yield {**params, "key_prefix": key_prefix}
+            finally:
+                lake.delete([info.key for info in lake.objects(f"{folder}/")])
+
+    return KeptBucketMessages(bucket=lake.bucket, client=boto3.client("s3"), interval=2, include_stdio_in_messages=True)
+
+
+@contextmanager
+def _told(context: dg.AssetExecutionContext, reader: "_Kept", job: str) -> Iterator[None]:
+    """Of a failed job, raise what it said rather than that it failed."""
+    try:
+        yield
+    except dg.DagsterExecutionInterruptedError:
+        context.log.warning(f"{job} was cancelled")
+        raise
+    except Exception as error:
+        said = reader.custom(FAILURE)
+        if said is None:
+            raise JobFailed(f"{job} ended without saying why: {error}") from error
+        raise remade(said) from error
+
+
+def _result(reader: Any, job: str) -> Result:
+    result = reader.custom(RESULT)
+    if result is None:
+        raise JobFailed(f"{job} ended well but sent no result")
+    return dict(result)
