@@ -63,7 +63,7 @@ def _engine(name: str) -> Engine:
     if name == "spark":
         from movie_platform.engine.spark import SparkEngine, start_session
 
-        return SparkEngine(start_session("local[*]", "movie-platform dataset build"))
+        return SparkEngine(start_session("movie-platform dataset build", master="local[*]"))
     from movie_platform.engine.in_process import DuckDBEngine
 
     return DuckDBEngine()
