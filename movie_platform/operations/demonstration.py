@@ -1,23 +1,28 @@
 """Every pipeline on sample data."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from movie_platform.lake import open_store
 from movie_platform.pipelines.imdb_feed.cli import deliver_windows, run_windows
 from movie_platform.pipelines.imdb_feed.status import feed_status
 from movie_platform.pipelines.imdb_feed.windows import LENGTH, shift, span
+from movie_platform.pipelines.quality_movies.cli import deliver_days, run_days
+from movie_platform.pipelines.quality_movies.days import judged_days, record_of
 from movie_platform.settings import Settings
 from movie_platform.terminal import out, safe, table
 from movie_platform.warehouse import Warehouse, open_warehouse
 
 FEED_WINDOWS = 36
 FEED_DEFECTS = 0.25
+QUALITY_DAYS = 6
 
 
 def demonstrate(settings: Settings) -> bool:
     """Deliver, run, show; whether nothing of ours failed."""
     out.rule("IMDB feed")
     fine = _feed(settings)
+    out.rule("Quality movies")
+    fine = _quality(settings) and fine
     _summary(settings)
     return fine
 
@@ -41,12 +46,26 @@ def _feed(settings: Settings) -> bool:
     return run_windows(settings, first, last)
 
 
+def _quality(settings: Settings) -> bool:
+    days = [(settings.quality_start + timedelta(days=number)).isoformat() for number in range(QUALITY_DAYS)]
+    raw = open_store(settings.source_uri("quality"))
+    if not any(raw.objects(f"input_data/{days[0]}/")):
+        deliver_days(raw, days, defects=True)
+    return run_days(settings, days[0], days[-1])
+
+
 def _summary(settings: Settings) -> None:
     raw, lake = open_store(settings.source_uri("feed")), open_store(settings.lake_uri)
     feed = feed_status(raw, lake, settings.feed_start, datetime.now(UTC))
     out.print()
-    out.print(table("Processed", ("what", "how many"), [("windows of the feed", len(feed.processed))]))
+    judged = [record for day in judged_days(lake) if (record := record_of(lake, day))]
+    processed = [
+        ("windows of the feed", len(feed.processed)),
+        ("days of quality movies", sum(record.is_loaded for record in judged)),
+    ]
+    out.print(table("Processed", ("what", "how many"), processed))
     refused = [(refusal.window, refusal.reason) for refusal in feed.refused]
+    refused += [(record.day, f"{record.state}: {record.reason}") for record in judged if not record.is_loaded]
     out.print(table("Refused, and why", ("what", "reason"), refused))
     out.print(table("Warehouse", ("table", "rows"), _rows_per_table(open_warehouse(settings))))
     places = [("raw side", settings.raw_uri), ("lake", settings.lake_uri), ("warehouse", settings.warehouse)]

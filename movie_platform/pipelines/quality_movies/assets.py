@@ -110,7 +110,7 @@ def judged_movies(days: dg.PartitionsDefinition, rules: RulesetFile, nulls: Null
             return
         yield from _selected(context, lake_results(judged, lake))
         yield from _selected(context, checks.results(rule_checks, judged))
-        told = tell(notifier, lake, judged, in_use, context.run_id)
+        told = tell(notifier, lake, judged, in_use, context.run.run_id)
         (context.log.info if told.everywhere else context.log.error)(f"{day}: {told}")
         if judged.evaluation is None:
             raise dg.Failure(
@@ -148,7 +148,7 @@ def good_movies(days: dg.PartitionsDefinition) -> dg.AssetsDefinition:
                 allow_retries=False,
             )
         try:
-            result = loading.load_good(warehouse, lake, record, run_id=context.run_id)
+            result = loading.load_good(warehouse, lake, record, run_id=context.run.run_id)
         except WorldUnavailable as away:
             raise dg.RetryRequested(RETRIES, RETRY_AFTER) from away
         yield _materialized(GOOD, _load_metadata(result), record.good_digest, {EVALUATED: record.result_id})
@@ -179,7 +179,7 @@ def measured_movies(days: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         if record.state == "unreadable":
             return
         try:
-            result = loading.load_history(warehouse, lake, record, run_id=context.run_id)
+            result = loading.load_history(warehouse, lake, record, run_id=context.run.run_id)
         except WorldUnavailable as away:
             raise dg.RetryRequested(RETRIES, RETRY_AFTER) from away
         yield _materialized(HISTORY, _load_metadata(result), record.result_id, {EVALUATED: record.result_id})

@@ -127,11 +127,14 @@ def run_days(settings: Settings, first: str, last: str) -> bool:
 
 def _run(settings: Settings, days: Sequence[str], *, replay: bool = False) -> bool:
     from movie_platform.definitions import build_defs
+    from movie_platform.notify import open_notifier
     from movie_platform.operations.runs import instance, run_partitions
     from movie_platform.pipelines.quality_movies.assets import REPLAY, report_arrivals
 
     raw, lake = open_store(settings.source_uri("quality")), open_store(settings.lake_uri)
-    definitions = build_defs(settings, resources={"progress": TerminalProgress()})
+    # Whoever sits at the terminal sees the table below; the log would tell the same once more.
+    notifier = open_notifier([channel for channel in settings.notify if channel != "log"], ui=settings.ui_uri)
+    definitions = build_defs(settings, resources={"progress": TerminalProgress(), "notifier": notifier})
     fine = True
     with instance(settings.dagster_home) as on:
         if not replay:

@@ -1,0 +1,151 @@
+"""The warehouse holds every good day once, and serves the newest."""
+
+from datetime import UTC, date, datetime
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from movie_platform.errors import PlatformError
+from movie_platform.lake import ObjectStore
+from movie_platform.pipelines.quality_movies import deliveries
+from movie_platform.pipelines.quality_movies.days import record_of
+from movie_platform.pipelines.quality_movies.evaluation import RulesInUse, judge_day
+from movie_platform.pipelines.quality_movies.loading import judged, load_good, load_history
+from movie_platform.warehouse import LoadResult, Warehouse
+from movie_platform.warehouse.duckdb import DuckDBWarehouse
+from movie_platform_tests.pipelines.quality_movies.conftest import RATING, delivery, movie, rules_of
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> DuckDBWarehouse:
+    return DuckDBWarehouse(tmp_path / "warehouse.duckdb")
+
+
+def deliver(raw: ObjectStore, day: str, *rows: dict[str, str]) -> None:
+    raw.write(f"input_data/{day}/movies.csv", delivery(*rows))
+
+
+def run(
+    raw: ObjectStore, lake: ObjectStore, warehouse: Warehouse, day: str, rules: RulesInUse | None = None
+) -> LoadResult:
+    found = deliveries.look(raw, date(2026, 1, 1), datetime.now(UTC)).days.get(day)
+    judge_day(raw, lake, day, found, rules or rules_of())
+    record = judged(lake, day)
+    load_history(warehouse, lake, record, run_id="test")
+    return load_good(warehouse, lake, record, run_id="test")
+
+
+def ask(warehouse: Warehouse, question: str) -> list[tuple[Any, ...]]:
+    return [tuple(row.values()) for row in warehouse.query(question).to_pylist()]
+
+
+NEWEST = "SELECT series_title FROM movies.imdb_movies_rating ORDER BY 1"
+EVERY = "SELECT CAST(delivery_date AS VARCHAR), series_title FROM movies.imdb_movies_rating_deliveries ORDER BY 1, 2"
+
+
+@pytest.mark.parametrize("order", list(permutations(["2026-03-01", "2026-03-02", "2026-03-03"]))[::2])
+def test_the_newest_day_is_served_whatever_the_order_of_loads(
+    raw: ObjectStore, local_lake: ObjectStore, warehouse: DuckDBWarehouse, order: tuple[str, ...]
+) -> None:
+    for day in order:
+        deliver(raw, day, movie(day), movie("Low", "8.0"))
+    for day in order:
+        run(raw, local_lake, warehouse, day)
+    assert ask(warehouse, NEWEST) == [("2026-03-03",)]
+    assert ask(warehouse, EVERY) == [(day, day) for day in sorted(order)]
+
+
+def test_a_day_is_loaded_once_however_often_it_is_run(
+    raw: ObjectStore, lake: ObjectStore, warehouse: DuckDBWarehouse
+) -> None:
+    deliver(raw, "2026-03-01", movie("A"))
+    outcomes = [run(raw, lake, warehouse, "2026-03-01").outcome for _ in range(3)]
+    assert outcomes == ["loaded", "skipped", "skipped"]
+    assert ask(warehouse, NEWEST) == [("A",)]
+
+
+def test_a_corrected_day_replaces_its_rows(
+    raw: ObjectStore, local_lake: ObjectStore, warehouse: DuckDBWarehouse
+) -> None:
+    deliver(raw, "2026-03-01", movie("Old"), movie("Gone"))
+    run(raw, local_lake, warehouse, "2026-03-01")
+    deliver(raw, "2026-03-01", movie("New"))
+    assert run(raw, local_lake, warehouse, "2026-03-01").rows_before == 2
+    assert ask(warehouse, EVERY) == [("2026-03-01", "New")]
+
+
+def test_other_rules_make_the_same_delivery_a_new_load(
+    raw: ObjectStore, local_lake: ObjectStore, warehouse: DuckDBWarehouse
+) -> None:
+    deliver(raw, "2026-03-01", movie("High"), movie("Low", "8.0"))
+    run(raw, local_lake, warehouse, "2026-03-01")
+    kinder = rules_of('ColumnValues "imdb_rating" > 7')
+    assert run(raw, local_lake, warehouse, "2026-03-01", kinder).outcome == "loaded"
+    assert ask(warehouse, NEWEST) == [("High",), ("Low",)]
+    assert run(raw, local_lake, warehouse, "2026-03-01").outcome == "loaded"
+    assert ask(warehouse, NEWEST) == [("High",)]
+
+
+def test_nothing_of_a_blocked_day_is_loaded_and_what_was_loaded_stays(
+    raw: ObjectStore, local_lake: ObjectStore, warehouse: DuckDBWarehouse
+) -> None:
+    rules = rules_of(RATING, 'RowCount > 1 labels = ["action" = "block"]')
+    deliver(raw, "2026-03-01", movie("A"), movie("B"))
+    run(raw, local_lake, warehouse, "2026-03-01", rules)
+    deliver(raw, "2026-03-01", movie("Only one"))
+    with pytest.raises(PlatformError, match="blocked"):
+        run(raw, local_lake, warehouse, "2026-03-01", rules)
+    assert ask(warehouse, NEWEST) == [("A",), ("B",)]
+
+
+def test_every_evaluation_is_in_the_history_a_blocked_one_included(
+    raw: ObjectStore, local_lake: ObjectStore, warehouse: DuckDBWarehouse
+) -> None:
+    rules = rules_of('RowCount > 1 labels = ["action" = "block"]')
+    deliver(raw, "2026-03-01", movie("A"), movie("B"))
+    deliver(raw, "2026-03-02", movie("A"))
+    run(raw, local_lake, warehouse, "2026-03-01", rules)
+    with pytest.raises(PlatformError, match="blocked"):
+        run(raw, local_lake, warehouse, "2026-03-02", rules)
+    question = "SELECT evaluation, value FROM main.quality_history WHERE metric LIKE '%RowCount%' ORDER BY 1"
+    assert ask(warehouse, question) == [("quality_movies/2026-03-01", 2.0), ("quality_movies/2026-03-02", 1.0)]
+
+
+def test_the_years_are_aggregated_for_the_newest_day(
+    raw: ObjectStore, local_lake: ObjectStore, warehouse: DuckDBWarehouse
+) -> None:
+    deliver(raw, "2026-03-01", movie("Older"))
+    deliver(
+        raw, "2026-03-02", movie("A", genre="Crime, Drama"), movie("B", genre="Crime, Drama"), movie("C", genre="War")
+    )
+    for day in ("2026-03-01", "2026-03-02"):
+        run(raw, local_lake, warehouse, day)
+    question = "SELECT released_year, genre, count FROM movies.year_aggregated ORDER BY genre"
+    assert ask(warehouse, question) == [("1994", "Crime, Drama", 2), ("1994", "War", 1)]
+
+
+def test_the_table_has_the_types_of_the_model(
+    raw: ObjectStore, local_lake: ObjectStore, warehouse: DuckDBWarehouse
+) -> None:
+    deliver(raw, "2026-03-01", movie("A"))
+    run(raw, local_lake, warehouse, "2026-03-01")
+    types = dict(
+        ask(
+            warehouse,
+            "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = 'imdb_movies_rating'",
+        )
+    )
+    assert len(types) == 16
+    assert {name: kind for name, kind in types.items() if kind != "VARCHAR"} == {
+        "imdb_rating": "DECIMAL(10,2)",
+        "meta_score": "INTEGER",
+        "no_of_votes": "INTEGER",
+    }
+
+
+def test_a_day_that_was_not_judged_says_what_to_do(local_lake: ObjectStore) -> None:
+    assert record_of(local_lake, "2026-03-01") is None
+    with pytest.raises(PlatformError, match="materialize quality_movies_evaluated"):
+        judged(local_lake, "2026-03-01")
