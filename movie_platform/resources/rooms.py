@@ -8,6 +8,7 @@ import dagster as dg
 from movie_platform.lake import open_store
 from movie_platform.notify import open_notifier
 from movie_platform.progress import LogProgress
+from movie_platform.resources.bulk import bulk_of
 from movie_platform.settings import Settings
 from movie_platform.warehouse import open_warehouse
 from movie_platform.warehouse.catalog import open_catalog
@@ -30,6 +31,7 @@ def platform_resources(settings: Settings) -> dict[str, dg.ResourceDefinition]:
         "notifier": _opened(
             lambda: open_notifier(settings.notify, ui=settings.ui_uri), f"Who hears: {', '.join(settings.notify)}"
         ),
+        "bulk": _opened(lambda: bulk_of(settings), f"Where bulk work is done: {settings.engine}"),
         "progress": _opened(LogProgress, "How far a run is, in its log"),
     }
 

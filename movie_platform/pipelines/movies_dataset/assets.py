@@ -19,12 +19,12 @@ from movie_platform.pipelines.movies_dataset.judgement import judge, ruleset_fil
 from movie_platform.pipelines.movies_dataset.loading import load
 from movie_platform.pipelines.movies_dataset.publication import (
     CODE_VERSION,
+    JOB,
     OUTPUT,
     Publication,
-    publish_delivery,
 )
 from movie_platform.pipelines.movies_dataset.tables import FILES, LINEAGE, MOVIES_AGGREGATED, TABLES
-from movie_platform.progress import Progress
+from movie_platform.resources.bulk import Bulk
 from movie_platform.resources.ruleset_checks import RulesetChecks
 from movie_platform.resources.table_metadata import described, table_metadata
 from movie_platform.settings import Settings
@@ -69,9 +69,9 @@ def dataset_tables(days: dg.PartitionsDefinition, settings: Settings) -> dg.Asse
         raw_dataset: ResourceParam[ObjectStore],
         lake: ResourceParam[ObjectStore],
         warehouse: ResourceParam[Warehouse],
-        progress: ResourceParam[Progress],
+        bulk: ResourceParam[Bulk],
     ) -> Iterator[Any]:
-        published = _publish(raw_dataset, lake, progress, context.partition_key, settings)
+        published = _publish(context, bulk, raw_dataset, lake, settings)
         loads = load(warehouse, lake, published, run_id=context.run.run_id)
         for table in TABLES:
             if parts := published.tables.get(table.name):
@@ -163,20 +163,18 @@ def _table_spec(table: Table, days: dg.PartitionsDefinition) -> dg.AssetSpec:
     )
 
 
-def _publish(raw: ObjectStore, lake: ObjectStore, progress: Progress, day: str, settings: Settings) -> Publication:
-    from movie_platform.engine.in_process import DuckDBEngine
-
+def _publish(
+    context: dg.AssetExecutionContext, bulk: Bulk, raw: ObjectStore, lake: ObjectStore, settings: Settings
+) -> Publication:
+    parameters = {
+        "raw": raw.uri,
+        "lake": lake.uri,
+        "day": context.partition_key,
+        "max_bytes": settings.dataset_max_bytes,
+        "max_ratio": settings.dataset_max_ratio,
+    }
     try:
-        with DuckDBEngine() as engine:
-            told = publish_delivery(
-                engine,
-                progress,
-                raw=raw.uri,
-                lake=lake.uri,
-                day=day,
-                max_bytes=settings.dataset_max_bytes,
-                max_ratio=settings.dataset_max_ratio,
-            )
+        told = bulk.run(context, JOB, parameters)
     except InputRefused as refused:
         raise dg.Failure(str(refused), metadata={"rule": refused.rule, "ours": False}, allow_retries=False) from None
     return Publication.parse(told)

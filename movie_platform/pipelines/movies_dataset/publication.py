@@ -16,6 +16,7 @@ from movie_platform.pipelines.movies_dataset.deliveries import Delivery, find_de
 from movie_platform.pipelines.movies_dataset.report import BuildReport, FileAccount, Unknown
 from movie_platform.progress import Progress
 
+JOB = f"{__name__}:publish_delivery"
 CODE_VERSION = "1"
 OUTPUT = "movie_data_output/"
 REJECTS = "rejects/movies_dataset/"
