@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -14,11 +15,49 @@ from movie_platform.table import Column, Table
 BATCH = 100
 """Partitions that Glue takes or gives in one call."""
 
-PARQUET = {
+PARQUET: dict[str, Any] = {
     "InputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
     "OutputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat",
     "SerdeInfo": {"SerializationLibrary": "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"},
 }
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a table's files are read: Hive's formats and serializer, as Athena knows them."""
+
+    classification: str
+    input_format: str
+    output_format: str
+    serializer: str
+    options: Mapping[str, str] = field(default_factory=dict)
+    properties: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def storage(self) -> dict[str, Any]:
+        return {
+            "InputFormat": self.input_format,
+            "OutputFormat": self.output_format,
+            "SerdeInfo": {"SerializationLibrary": self.serializer, "Parameters": dict(self.options)},
+        }
+
+
+_TEXT = "org.apache.hadoop.mapred.TextInputFormat"
+_LISTED = "org.apache.hadoop.hive.ql.io.SymlinkTextInputFormat"
+_AS_TEXT = "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat"
+
+CSV = Reading(
+    "csv",
+    _TEXT,
+    _AS_TEXT,
+    "org.apache.hadoop.hive.serde2.OpenCSVSerde",
+    options={"separatorChar": ",", "quoteChar": '"'},
+    properties={"skip.header.line.count": "1"},
+)
+LISTED_PARQUET = Reading("parquet", _LISTED, _AS_TEXT, PARQUET["SerdeInfo"]["SerializationLibrary"])
+"""Parquet files that an object lists, one address a line: for a folder that holds other files too."""
+LISTED_JSON = Reading("json", _LISTED, _AS_TEXT, "org.openx.data.jsonserde.JsonSerDe")
+"""Files of JSON objects, one a line, that an object lists."""
 
 _TYPES = [
     (pa.types.is_boolean, "boolean"),
@@ -45,6 +84,8 @@ def type_name(kind: pa.DataType) -> str:
         return f"decimal({kind.precision},{kind.scale})"
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
         return f"array<{type_name(kind.value_type)}>"
+    if pa.types.is_map(kind):
+        return f"map<{type_name(kind.key_type)},{type_name(kind.item_type)}>"
     if pa.types.is_struct(kind):
         return f"struct<{','.join(f'{field.name}:{type_name(field.type)}' for field in kind.fields)}>"
     raise ValueError(f"the Glue catalog has no type for {kind}")
@@ -77,6 +118,14 @@ class Catalog:
         with _reaching(self.database):
             self._prepare(self._glue(), table, None, folder)
 
+    def register_files(self, table: Table, location: str, reading: Reading) -> None:
+        """Make a table known over files of another format, at an `s3://` address inside the lake or outside."""
+        wanted = _described(table, None, location)
+        wanted["StorageDescriptor"] |= reading.storage
+        wanted["Parameters"] |= {"classification": reading.classification, **reading.properties}
+        with _reaching(self.database):
+            self._as_wanted(self._glue(), table, wanted)
+
     def forget(self, table: Table, partitions: Sequence[str]) -> None:
         """Take partitions out whose folders are gone; those that are not known are no error."""
         glue = self._glue()
@@ -95,8 +144,10 @@ class Catalog:
 
     def _prepare(self, glue: Any, table: Table, partition_key: str | None, folder: str) -> dict[str, Any]:
         """The table as the catalog has it now, which is as described."""
+        return self._as_wanted(glue, table, _described(table, partition_key, self.lake.uri_of(folder)))
+
+    def _as_wanted(self, glue: Any, table: Table, wanted: dict[str, Any]) -> dict[str, Any]:
         missing = glue.exceptions.EntityNotFoundException
-        wanted = _described(table, partition_key, self.lake.uri_of(folder))
         try:
             found = glue.get_table(DatabaseName=self.database, Name=table.name)["Table"]
         except missing:
@@ -106,13 +157,14 @@ class Catalog:
             try:
                 glue.create_table(DatabaseName=self.database, TableInput=wanted)
             except glue.exceptions.AlreadyExistsException:
-                return self._prepare(glue, table, partition_key, folder)
+                return self._as_wanted(glue, table, wanted)
             return wanted
         keys = [key["Name"] for key in found.get("PartitionKeys", [])]
-        if keys != [key["Name"] for key in wanted["PartitionKeys"]]:
+        wanted_keys = [key["Name"] for key in wanted["PartitionKeys"]]
+        if keys != wanted_keys:
             raise PlatformError(
                 f"{self.database}.{table.name} in the Glue catalog is partitioned by {keys or 'nothing'}, and not by "
-                f"{partition_key or 'nothing'}. Drop it there: it describes files and holds none."
+                f"{', '.join(wanted_keys) or 'nothing'}. Drop it there: it describes files and holds none."
             )
         if _essence(found) != _essence(wanted):
             glue.update_table(DatabaseName=self.database, TableInput=wanted)

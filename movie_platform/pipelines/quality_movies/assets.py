@@ -10,7 +10,7 @@ from dagster import ResourceParam
 from movie_platform.errors import PlatformError, WorldUnavailable
 from movie_platform.lake import ObjectStore
 from movie_platform.notify import Notifier
-from movie_platform.pipelines.quality_movies import checks, deliveries, loading
+from movie_platform.pipelines.quality_movies import cataloguing, checks, deliveries, loading
 from movie_platform.pipelines.quality_movies.checks import EVALUATED
 from movie_platform.pipelines.quality_movies.days import (
     CODE_VERSION,
@@ -27,6 +27,7 @@ from movie_platform.pipelines.quality_movies.tables import DELIVERIES, IMDB_MOVI
 from movie_platform.quality import RulesetFile
 from movie_platform.resources.table_metadata import described, table_metadata
 from movie_platform.warehouse import LoadResult, Warehouse
+from movie_platform.warehouse.catalog import Catalog
 
 GROUP = "quality_movies"
 OWNERS = ["team:data-engineering"]
@@ -80,7 +81,7 @@ def judged_movies(days: dg.PartitionsDefinition, rules: RulesetFile, nulls: Null
                 days,
                 OUTCOMES,
                 [EVALUATED],
-                "How each rule came out, with its metrics and reason: `rule_outcome/<date>.json`.",
+                "How each rule came out, with its metrics and reason: `rule_outcome/<date>.json` and `.jsonl`.",
                 {"json"},
             ),
         ],
@@ -93,6 +94,7 @@ def judged_movies(days: dg.PartitionsDefinition, rules: RulesetFile, nulls: Null
         raw_quality: ResourceParam[ObjectStore],
         lake: ResourceParam[ObjectStore],
         notifier: ResourceParam[Notifier],
+        catalog: ResourceParam[Any],
     ) -> Iterator[Any]:
         day = context.partition_key
         try:
@@ -110,6 +112,8 @@ def judged_movies(days: dg.PartitionsDefinition, rules: RulesetFile, nulls: Null
             return
         yield from _selected(context, lake_results(judged, lake))
         yield from _selected(context, checks.results(rule_checks, judged))
+        if catalog is not None:
+            _register(context, catalog, raw_quality, lake)
         told = tell(notifier, lake, judged, in_use, context.run.run_id)
         (context.log.info if told.everywhere else context.log.error)(f"{day}: {told}")
         if judged.evaluation is None:
@@ -247,6 +251,14 @@ def lake_results(judged: JudgedDay, lake: ObjectStore) -> Iterator[dg.Materializ
         record.result_id,
         {EVALUATED: record.result_id},
     )
+
+
+def _register(context: dg.AssetExecutionContext, catalog: Catalog, raw: ObjectStore, lake: ObjectStore) -> None:
+    """A catalog that is away holds back no rows: the next day's run registers the same again."""
+    try:
+        cataloguing.register(catalog, raw, lake)
+    except PlatformError:
+        context.log.exception("The external tables are not registered; the next run registers the same again")
 
 
 def _told(record: DayRecord) -> dict[str, Any]:

@@ -96,8 +96,8 @@ def rejects_key(day: str) -> str:
     return f"rejects/quality_movies/{day}.parquet"
 
 
-def outcomes_key(day: str) -> str:
-    return f"rule_outcome/{day}.json"
+def outcomes_key(day: str, kind: Literal["json", "jsonl"] = "json") -> str:
+    return f"rule_outcome/{day}.{kind}"
 
 
 def notices_key(day: str) -> str:

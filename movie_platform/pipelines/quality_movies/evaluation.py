@@ -147,7 +147,7 @@ def _judged(
         else:
             lake.delete([bad_key(day), bad_key(day, "jsonl")])
     outcomes = evaluation.outcomes_json()
-    lake.write(outcomes_key(day), outcomes.encode())
+    _write_outcomes(lake, day, outcomes)
     metrics = {
         **evaluation.metrics,
         "Evaluation.*.Score": evaluation.score,
@@ -190,7 +190,7 @@ def _unreadable(
 ) -> JudgedDay:
     """No rule could be computed, and everything else stays as the version before it left it."""
     outcomes = json.dumps([_error(claim, labels, reason) for claim, labels in _claims(rules)], indent=2) + "\n"
-    lake.write(outcomes_key(made.day), outcomes.encode())
+    _write_outcomes(lake, made.day, outcomes)
     serves, serves_good = _served(before)
     record = DayRecord(
         **{
@@ -204,6 +204,13 @@ def _unreadable(
     )
     put_record(lake, record)
     return JudgedDay(record)
+
+
+def _write_outcomes(lake: ObjectStore, day: str, outcomes: str) -> None:
+    """As one array, and as a line a rule for engines that read lines."""
+    lake.write(outcomes_key(day), outcomes.encode())
+    lines = (json.dumps({"Date": day, **outcome}, ensure_ascii=False) for outcome in json.loads(outcomes))
+    lake.write(outcomes_key(day, "jsonl"), "".join(f"{line}\n" for line in lines).encode())
 
 
 def _why_blocked(evaluation: Evaluation, fitting: Fitting, records: Records) -> str:

@@ -243,6 +243,33 @@ class TestSensor:
         assert json.loads(str(result.cursor)) == {"seen": {}, "older": "", "checked": "", "told": ""}
 
 
+def test_on_s3_with_a_catalog_the_whole_day_is_loaded_and_registered(platform: Platform, bucket: str) -> None:
+    import boto3
+
+    changes = {"raw_uri": f"{bucket}/raw", "lake_uri": f"{bucket}/lake", "catalog_database": "movies_of_a_test"}
+    platform.settings = platform.settings.model_copy(update=changes)
+    open_store(f"{bucket}/raw").write(KEY, delivery(movie("Good"), movie("Bad", "8.0")))
+    assert platform.run().success
+    assert platform.ask("SELECT series_title FROM movies.imdb_movies_rating") == [{"series_title": "Good"}]
+    tables = boto3.client("glue").get_tables(DatabaseName="movies_of_a_test")["TableList"]
+    assert {table["Name"] for table in tables} == {
+        "quality_movies_input_data",
+        "quality_movies_bad_records",
+        "quality_movies_rule_outcome",
+    }
+
+
+def test_a_catalog_that_is_away_holds_back_no_rows(
+    platform: Platform, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_GLUE", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    changes = {"lake_uri": f"{bucket}/lake", "catalog_database": "movies_of_a_test"}
+    platform.settings = platform.settings.model_copy(update=changes)
+    platform.raw.write(KEY, delivery(movie("Good")))
+    assert platform.run().success
+
+
 @pytest.mark.parametrize(("name", "count"), [("rating", 1), ("recommended", 42)])
 def test_both_shipped_rulesets_become_checks(platform: Platform, name: str, count: int) -> None:
     definitions = build_defs(platform.settings.model_copy(update={"quality_ruleset": name}))

@@ -1,0 +1,73 @@
+"""External tables over what was delivered, what is bad, and how the rules came out, for Athena and Redshift Spectrum.
+
+`bad-records/` and `rule_outcome/` hold each day in two forms side by side, so their tables go by lists of files, which
+lie in `manifests/`.
+"""
+
+import pyarrow as pa
+
+from movie_platform.lake import ObjectStore
+from movie_platform.pipelines.quality_movies.deliveries import RAW_PREFIX
+from movie_platform.pipelines.quality_movies.splitting import RAW, RECORD, SOURCE
+from movie_platform.pipelines.quality_movies.tables import IMDB_MOVIES_RATING
+from movie_platform.quality import RESULT_COLUMNS
+from movie_platform.table import Column, Table
+from movie_platform.warehouse.catalog import CSV, LISTED_JSON, LISTED_PARQUET, Catalog
+
+_AS_DELIVERED = tuple(Column(column.name, pa.string(), column.description) for column in IMDB_MOVIES_RATING.columns)
+
+DELIVERED = Table(
+    "quality_movies_input_data",
+    _AS_DELIVERED,
+    description="The quality movies as they were delivered; text that spans lines is cut by this format's reader.",
+)
+BAD = Table(
+    "quality_movies_bad_records",
+    (
+        Column(SOURCE, pa.string(), "the delivered file"),
+        Column(RECORD, pa.int64(), "the record's number in it, from 1"),
+        *_AS_DELIVERED,
+        Column(RAW, pa.string(), "the text of a record that is no row"),
+        *(Column(name.lower(), pa.list_(pa.string()), "rules") for name in RESULT_COLUMNS[:3]),
+        Column(RESULT_COLUMNS[3].lower(), pa.string(), "Passed or Failed"),
+    ),
+    description="Records of the quality movies that break a rule or cannot be read.",
+)
+OUTCOMES = Table(
+    "quality_movies_rule_outcome",
+    (
+        Column("date", pa.string(), "the day that was judged"),
+        Column("rule", pa.string(), "the rule"),
+        Column("outcome", pa.string(), "Passed, Failed or Error"),
+        Column("failurereason", pa.string(), "why it did not pass"),
+        Column("evaluatedmetrics", pa.map_(pa.string(), pa.float64()), "what was measured"),
+        Column("evaluatedrule", pa.string(), "the rule with what it looked back on filled in"),
+        Column("labels", pa.map_(pa.string(), pa.string()), "the rule's labels"),
+    ),
+    description="How each rule came out, one row a day and rule.",
+)
+
+
+def register(catalog: Catalog, raw: ObjectStore, lake: ObjectStore) -> None:
+    """Make the tables known, and their lists of files complete; repeated, it changes nothing."""
+    if raw.uri.startswith("s3://"):
+        catalog.register_files(DELIVERED, raw.uri_of(RAW_PREFIX), CSV)
+    for table, prefix, suffix, reading in (
+        (BAD, "bad-records/quality_movies/", ".parquet", LISTED_PARQUET),
+        (OUTCOMES, "rule_outcome/", ".jsonl", LISTED_JSON),
+    ):
+        folder = f"manifests/{table.name}/"
+        _list_files(lake, prefix, suffix, f"{folder}files.txt")
+        catalog.register_files(table, lake.uri_of(folder), reading)
+
+
+def _list_files(lake: ObjectStore, prefix: str, suffix: str, target: str) -> None:
+    """Write the list until it says what is there: another day's run may write at the same time."""
+    written = None
+    while True:
+        keys = [info.key for info in lake.objects(prefix) if info.key.endswith(suffix)]
+        text = "".join(f"{lake.uri_of(key)}\n" for key in keys).encode()
+        if text == written:
+            return
+        lake.write(target, text)
+        written = text
