@@ -9,6 +9,7 @@ from movie_platform.operations.commands import demo, doctor, status
 from movie_platform.pipelines.imdb_feed.cli import run_feed, simulate_feed
 from movie_platform.pipelines.movies_dataset.cli import answers, dataset, run_dataset, simulate_dataset
 from movie_platform.pipelines.quality_movies.cli import replay_quality, run_quality, simulate_quality
+from movie_platform.pipelines.user_behavior.cli import run_behavior, simulate_behavior
 from movie_platform.quality.cli import quality
 from movie_platform.terminal import err, safe
 
@@ -28,9 +29,9 @@ def run() -> None:
     """Run a pipeline's assets in this process, without the UI."""
 
 
-for command in (simulate_feed, simulate_dataset, simulate_quality):
+for command in (simulate_feed, simulate_dataset, simulate_quality, simulate_behavior):
     simulate.add_command(command)
-for command in (run_feed, run_dataset, run_quality):
+for command in (run_feed, run_dataset, run_quality, run_behavior):
     run.add_command(command)
 quality.add_command(replay_quality)
 for command in (status, doctor, demo, dataset, answers, quality):

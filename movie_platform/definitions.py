@@ -18,6 +18,10 @@ from movie_platform.pipelines.quality_movies.assets import good_movies, judged_m
 from movie_platform.pipelines.quality_movies.partitions import days as quality_days
 from movie_platform.pipelines.quality_movies.rulesets import ruleset_in_use
 from movie_platform.pipelines.quality_movies.sensors import quality_sensor
+from movie_platform.pipelines.user_behavior.assets import behavior_assets
+from movie_platform.pipelines.user_behavior.partitions import behavior_days
+from movie_platform.pipelines.user_behavior.schedules import nightly_metric
+from movie_platform.pipelines.user_behavior.sensors import behavior_sensor
 from movie_platform.resources import platform_resources
 from movie_platform.settings import Settings, load_settings
 
@@ -31,6 +35,7 @@ def build_defs(settings: Settings | None = None, *, resources: Mapping[str, Any]
         _imdb_feed(settings),
         _movies_dataset(settings),
         _quality_movies(settings),
+        _user_behavior(settings),
         dg.Definitions(
             sensors=run_sensors(),
             resources={**platform_resources(settings), **(resources or {})},
@@ -67,6 +72,15 @@ def _quality_movies(settings: Settings) -> dg.Definitions:
             measured_movies(days),
         ],
         sensors=[quality_sensor(settings, days, rules)],
+    )
+
+
+def _user_behavior(settings: Settings) -> dg.Definitions:
+    days = behavior_days(settings.behavior_start)
+    return dg.Definitions(
+        assets=behavior_assets(settings, days),
+        sensors=[behavior_sensor(settings)],
+        schedules=[nightly_metric(days)],
     )
 
 

@@ -32,8 +32,17 @@ def platform_resources(settings: Settings) -> dict[str, dg.ResourceDefinition]:
             lambda: open_notifier(settings.notify, ui=settings.ui_uri), f"Who hears: {', '.join(settings.notify)}"
         ),
         "bulk": _opened(lambda: bulk_of(settings), f"Where bulk work is done: {settings.engine}"),
+        "purchase_source": _opened(
+            lambda: _purchase_source(settings), f"Where purchases come from: {settings.purchases_table}"
+        ),
         "progress": _opened(LogProgress, "How far a run is, in its log"),
     }
+
+
+def _purchase_source(settings: Settings) -> Any:
+    from movie_platform.pipelines.user_behavior.purchases import purchase_source
+
+    return purchase_source(settings)
 
 
 def _store(uri: str, *, sweep: bool = False) -> dg.ResourceDefinition:

@@ -55,7 +55,7 @@ def purchases(day: date, rows: int, *, seed: int = 0) -> Iterator[pa.RecordBatch
     invoice_of_row = np.repeat(np.arange(invoices), lines[:invoices])[:rows]
     cancelled = random.random(invoices) < CANCELLED
     anonymous = random.random(invoices) < WITHOUT_CUSTOMER
-    customer = FIRST_CUSTOMER + (CUSTOMERS * random.random(invoices) ** 2).astype(np.int32)
+    customer = FIRST_CUSTOMER + (CUSTOMERS * random.random(invoices) ** 4).astype(np.int32)
     minute = np.sort(random.integers(0, open_minutes, invoices)).astype("timedelta64[m]")
     country = random.choice(len(_COUNTRIES), invoices, p=_COUNTRY_SHARES)
     first_invoice = 500_000 + (day.toordinal() * 379) % 400_000
@@ -116,7 +116,7 @@ def reviews(day: date, records: int, *, seed: int = 0, defects: float = 0.01, lo
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(REVIEW_COLUMNS)
     kinds = random.choice(4, records, p=(0.4, 0.3, 0.12, 0.18))
-    customers = FIRST_CUSTOMER + (1.1 * CUSTOMERS * random.random(records) ** 2).astype(int)
+    customers = FIRST_CUSTOMER + (1.1 * CUSTOMERS * random.random(records) ** 4).astype(int)
     broken = random.random(records) < defects
     defect_kinds = random.integers(0, 6, records)
     texts = (_PRAISE, _BLAME, _NEGATED, _NEUTRAL)

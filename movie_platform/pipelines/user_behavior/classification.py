@@ -1,27 +1,22 @@
 """The job that classifies a day's reviews: raw files in the lake -> one stage object, rejects, and an account."""
 
-import hashlib
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from movie_platform.engine import CsvFile, Engine
 from movie_platform.lake import ObjectStore, open_store
-from movie_platform.lake.arrow import ArrowSink
 from movie_platform.pipelines.user_behavior import reviews
+from movie_platform.pipelines.user_behavior.objects import put_parquet
 from movie_platform.pipelines.user_behavior.tables import MOVIE_REVIEW, REJECT
 from movie_platform.progress import Progress
 from movie_platform.table import Table
 
 JOB = f"{__name__}:classify_day"
-ROWS_A_GROUP = 65_536
 
 
 def stage_key(day: date) -> str:
@@ -72,15 +67,9 @@ class _Work:
         if self._records is not None:
             rows = self._written("rows", reviews.in_order(self._rows), MOVIE_REVIEW)
             rejects = self._written("rejects", self._rejects, REJECT)
-        _put(self._lake, reviews.rejects_key(self._day), REJECT, rejects)
-        count, digest = _put(self._lake, stage_key(self._day), MOVIE_REVIEW, rows)
-        info = self._lake.info(stage_key(self._day))
-        self.result = {
-            "account": asdict(self._account),
-            "rows": count,
-            "bytes": info.size if info else 0,
-            "sha256": digest,
-        }
+        put_parquet(self._lake, reviews.rejects_key(self._day), REJECT, rejects)
+        written = put_parquet(self._lake, stage_key(self._day), MOVIE_REVIEW, rows)
+        self.result = {"account": asdict(self._account), **asdict(written)}
 
     def _written(self, name: str, table: Any, described: Table) -> Path:
         path = self._folder / f"{name}.parquet"
@@ -90,43 +79,3 @@ class _Work:
 
 def _open(lake: ObjectStore, key: str) -> BinaryIO:
     return lake.open(key)
-
-
-def _put(lake: ObjectStore, key: str, table: Table, path: Path | None) -> tuple[int, str]:
-    """One object of what an engine wrote, in groups of one size: engines differ in theirs."""
-    digest = hashlib.sha256()
-    with lake.writer(key) as out:
-
-        def write(data: bytes) -> None:
-            digest.update(data)
-            out.write(data)
-
-        rows = 0
-        with pq.ParquetWriter(ArrowSink(write), table.arrow_schema, compression="zstd") as parquet:
-            for group in _groups(path, table):
-                parquet.write_table(group, row_group_size=ROWS_A_GROUP)
-                rows += group.num_rows
-    return rows, digest.hexdigest()
-
-
-def _groups(path: Path | None, table: Table) -> Iterator[pa.Table]:
-    if path is None:
-        return
-    waiting: list[pa.RecordBatch] = []
-    count = 0
-    for file in sorted(path.iterdir()) if path.is_dir() else [path]:
-        for batch in pq.ParquetFile(file).iter_batches(ROWS_A_GROUP):
-            while batch.num_rows:
-                part = batch.slice(0, ROWS_A_GROUP - count)
-                waiting.append(part)
-                count += part.num_rows
-                batch = batch.slice(part.num_rows)
-                if count == ROWS_A_GROUP:
-                    yield _one(waiting, table)
-                    waiting, count = [], 0
-    if waiting:
-        yield _one(waiting, table)
-
-
-def _one(batches: list[pa.RecordBatch], table: Table) -> pa.Table:
-    return pa.Table.from_batches(batches).cast(table.arrow_schema).combine_chunks()

@@ -44,7 +44,7 @@ class TokenClassifier:
         return [word for word in _WORD.findall(text.lower()) if word not in STOP_WORDS]
 
 
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|[\r\n]+")
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n\s*\n")
 _SENTENCE_WORDS = 60
 _POSITIVE = 0.05
 

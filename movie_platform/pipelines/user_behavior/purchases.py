@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 CODE_VERSION = "1"
 """Changes when the same purchases would give another object."""
 
+QUANTITY = pa.decimal128(10, 0)
+"""A quantity as a factor of a price, exactly."""
+
 CHUNK_BYTES = 8 * 2**20
 BATCH_ROWS = 65_536
 ATTEMPTS = 4
@@ -121,7 +124,7 @@ def _extract_once(source: PurchaseSource, lake: ObjectStore, key: str, day: date
 
 
 def _add(staged: Extract, batch: pa.RecordBatch) -> None:
-    amounts = pc.multiply(pc.cast(batch["quantity"], pa.decimal128(10, 0)), batch["unit_price"])
+    amounts = pc.multiply(pc.cast(batch["quantity"], QUANTITY), batch["unit_price"])
     cancelled = pc.fill_null(pc.starts_with(batch["invoice_number"], "C"), False)
     staged.rows += batch.num_rows
     staged.without_customer += batch["customer_id"].null_count

@@ -23,6 +23,9 @@ USER_PURCHASE = Table(
 )
 """The table that purchases come from, and the rows of `stage/user_purchase/<date>/`."""
 
+SPECTRUM_PURCHASES = USER_PURCHASE.derive("user_purchase_staging")
+"""The purchases' stage as Redshift Spectrum and Athena know it, a partition a day."""
+
 REVIEW_COLUMNS = ("cid", "review_str")
 """The columns of a vendor's review file."""
 
@@ -40,6 +43,9 @@ MOVIE_REVIEW = Table(
     key=("source", "record_number"),
 )
 """The rows of `stage/movie_review/<date>/`."""
+
+SPECTRUM_REVIEWS = MOVIE_REVIEW.derive("classified_movie_review")
+"""The reviews' stage as Redshift Spectrum and Athena know it, a partition a day."""
 
 REJECT = Table(
     name="reject",

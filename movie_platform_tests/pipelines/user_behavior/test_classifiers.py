@@ -46,6 +46,7 @@ def test_stop_words_are_no_tokens() -> None:
         ("A good film", True),
         ("This is not good", False),
         ("It isn't a good film", False),
+        ("This is not\nso great", False),
         ("I love it", True),
         ("A masterpiece, great and funny.", True),
         ("Terrible. I hated it.", False),

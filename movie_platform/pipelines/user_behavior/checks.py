@@ -1,0 +1,112 @@
+"""What the UI says of each day: the account of purchases and reviews, and the metric's ruleset."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from movie_platform.lake import ObjectStore
+from movie_platform.pipelines.user_behavior.daily import DayMetric, judge
+from movie_platform.pipelines.user_behavior.metric import TOO_LARGE
+from movie_platform.pipelines.user_behavior.purchases import Extract
+from movie_platform.pipelines.user_behavior.reviews import ReviewAccount
+from movie_platform.quality import RulesetFile
+from movie_platform.resources.ruleset_checks import RulesetChecks
+
+PURCHASES = dg.AssetKey("user_purchases")
+RAW = dg.AssetKey("movie_reviews_raw")
+CLASSIFIED = dg.AssetKey("movie_reviews_classified")
+METRIC = dg.AssetKey("user_behavior_metric")
+
+PURCHASE_CHECKS = {
+    "customers_known": "At least half of the purchases name their customer; about a quarter does not, usually.",
+}
+RAW_CHECKS = {"files_delivered": "The day has a file of reviews. Without one its metric has no rows."}
+REVIEW_CHECKS = {
+    "rows_conserved": "Every record of the day's files is classified or rejected.",
+    "records_readable": "Every record is a review with a customer; others lie in the rejects with their reason.",
+}
+METRIC_CHECKS = {
+    "purchases_conserved": "Every staged purchase is in the metric, without a customer, or of one without reviews.",
+    "reviews_conserved": "Every classified review is in the metric, or of a customer without purchases.",
+    "amounts_reconcile": "The amounts of all purchases, counted or not, sum up to that of the stage.",
+    "amounts_fit": "No customer's amount is larger than amount_spent can hold.",
+}
+
+
+def specs(asset: dg.AssetKey, claims: dict[str, str], days: dg.PartitionsDefinition) -> list[dg.AssetCheckSpec]:
+    return [
+        dg.AssetCheckSpec(name, asset=asset, description=claim, partitions_def=days) for name, claim in claims.items()
+    ]
+
+
+def metric_rules(rules: RulesetFile, days: dg.PartitionsDefinition) -> RulesetChecks:
+    return RulesetChecks(METRIC, rules, days)
+
+
+def purchase_results(staged: Extract) -> list[dg.AssetCheckResult]:
+    told = f"{staged.without_customer:,} of {staged.rows:,} purchases have no customer"
+    known = staged.without_customer * 2 <= staged.rows
+    return [
+        _result(PURCHASES, "customers_known", known, told, {"without_customer": staged.without_customer}, warn=True)
+    ]
+
+
+def raw_results(files: int) -> list[dg.AssetCheckResult]:
+    return [_result(RAW, "files_delivered", files > 0, f"{files} files", {"files": files}, warn=True)]
+
+
+def review_results(account: ReviewAccount) -> list[dg.AssetCheckResult]:
+    rejected = sum(account.rejected.values())
+    told = f"{account.records:,} records = {account.classified:,} classified + {rejected:,} rejected"
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in account.rejected.items())
+    return [
+        _result(
+            CLASSIFIED, "rows_conserved", account.conserved, told, {"records": account.records, "rejected": rejected}
+        ),
+        _result(CLASSIFIED, "records_readable", not rejected, reasons or "all of them", account.rejected, warn=True),
+    ]
+
+
+def metric_results(made: DayMetric) -> Iterator[dg.AssetCheckResult]:
+    account = made.account
+    problems = {problem.partition(":")[0]: problem for problem in made.unaccounted}
+    fates = {fate.fate: fate for fate in account.fates}
+    for name, what in (("purchases_conserved", "purchases"), ("reviews_conserved", "reviews")):
+        counts = {fate: count for fate, sums in fates.items() if (count := getattr(sums, what))}
+        parts = " + ".join(f"{count:,} {fate}" for fate, count in counts.items())
+        told = problems.get(what) or f"{getattr(account, what):,} {what} = {parts or 'none'}"
+        yield _result(METRIC, name, what not in problems, told, counts)
+    amounts = {fate: str(sums.amount) for fate, sums in fates.items() if sums.purchases}
+    told = problems.get("amount") or f"{account.amount} = " + (
+        " + ".join(f"{a} {f}" for f, a in amounts.items()) or "0"
+    )
+    cancelled = {"cancellations": account.cancellations, "cancelled_amount": str(account.cancelled_amount)}
+    yield _result(METRIC, "amounts_reconcile", "amount" not in problems, told, {**amounts, **cancelled})
+    too_large = account[TOO_LARGE].customers
+    told = f"{too_large} customers are left out, {account[TOO_LARGE].amount} in all" if too_large else "all of them"
+    yield _result(METRIC, "amounts_fit", not too_large, told, {"customers": too_large}, warn=True)
+
+
+def rule_results(rules: RulesetChecks, lake: ObjectStore, made: DayMetric) -> Iterator[dg.AssetCheckResult]:
+    """How the metric's rules came out; a metric of none breaks no rule about rows."""
+    if rules.file.ruleset is None:
+        yield from rules.unjudged(rules.file.problem)
+    elif made.rows:
+        yield from rules.results(judge(lake, made, rules.file))
+    else:
+        for spec in rules.specs:
+            yield _result(METRIC, spec.name, True, "the day's metric has no rows to judge", {})
+
+
+def _result(
+    asset: dg.AssetKey, name: str, passed: bool, description: str, metadata: dict[str, Any], *, warn: bool = False
+) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        asset_key=asset,
+        check_name=name,
+        passed=passed,
+        severity=dg.AssetCheckSeverity.WARN if warn else dg.AssetCheckSeverity.ERROR,
+        description=description,
+        metadata=metadata,
+    )

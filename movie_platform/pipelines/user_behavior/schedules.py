@@ -1,0 +1,27 @@
+"""Every night the day that is over is run, whether reviews came or not."""
+
+from datetime import timedelta
+
+import dagster as dg
+
+from movie_platform.pipelines.user_behavior.assets import ASSETS
+
+
+def nightly_metric(days: dg.PartitionsDefinition) -> dg.ScheduleDefinition:
+    """Purchases are complete only when their day is over."""
+
+    @dg.schedule(
+        name="user_behavior_nightly",
+        cron_schedule="30 0 * * *",
+        execution_timezone="UTC",
+        target=dg.AssetSelection.assets(*ASSETS),
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Runs the day that is over: its purchases are complete, and late reviews are looked for once more.",
+    )
+    def user_behavior_nightly(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        day = (context.scheduled_execution_time.date() - timedelta(days=1)).isoformat()
+        if not days.has_partition_key(day):
+            return dg.SkipReason(f"{day} lies before the first day")
+        return dg.RunRequest(run_key=f"user_behavior_nightly/{day}", partition_key=day)
+
+    return user_behavior_nightly

@@ -1,0 +1,247 @@
+"""User behavior as Dagster runs it: a day's metric serves, and every purchase and review has its place."""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import psycopg
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+
+from movie_platform.cli import cli
+from movie_platform.definitions import build_defs
+from movie_platform.lake import open_store
+from movie_platform.operations.runs import RunOutcome, run_partitions
+from movie_platform.pipelines.user_behavior.cli import ASSETS, deliver_days, run_days
+from movie_platform.settings import Settings, load_settings
+from movie_platform.warehouse import open_warehouse
+from movie_platform_tests.pipelines.user_behavior.conftest import DAY, NEXT_DAY, fill
+
+
+class Platform:
+    def __init__(self, folder: Path, **settings: Any) -> None:
+        given = {
+            "raw_uri": (folder / "raw").as_uri(),
+            "lake_uri": (folder / "lake").as_uri(),
+            "warehouse": f"duckdb:///{folder}/warehouse.duckdb",
+            "dagster_home": folder / "dagster",
+            **settings,
+        }
+        self.settings: Settings = load_settings(**given)
+        self.raw = open_store(self.settings.source_uri("behavior"))
+        self.lake = open_store(self.settings.lake_uri)
+        self.definitions = build_defs(self.settings)
+        self.instance = dg.DagsterInstance.ephemeral()
+
+    def review(self, content: str, day: date = DAY, name: str = "movie_review.csv") -> None:
+        self.raw.write(f"movie_review/{day}/{name}", content.encode())
+
+    def run(self, day: date = DAY, *assets: str, **tags: str) -> RunOutcome:
+        return run_partitions(self.definitions, assets or ASSETS, [day.isoformat()], self.instance, tags=tags)
+
+    def rows(self) -> list[dict[str, Any]]:
+        question = "SELECT * FROM user_behavior_metric ORDER BY insert_date, customerid"
+        return list(open_warehouse(self.settings).query(question).to_pylist())
+
+    def metadata(self, asset: str) -> dict[str, Any]:
+        event = self.instance.get_latest_materialization_event(dg.AssetKey(asset))
+        assert event is not None
+        assert event.asset_materialization is not None
+        return {name: value.value for name, value in event.asset_materialization.metadata.items()}
+
+    def checks(self, run_id: str) -> Mapping[str, tuple[bool, str]]:
+        kinds = {dg.DagsterEventType.ASSET_CHECK_EVALUATION}
+        logged = self.instance.all_logs(run_id, of_type=kinds)
+        found = (entry.get_dagster_event().asset_check_evaluation_data for entry in logged)
+        return {f"{e.asset_key.to_user_string()}.{e.check_name}": (e.passed, e.description or "") for e in found}
+
+
+@pytest.fixture
+def platform(tmp_path: Path, shop: str) -> Platform:
+    return Platform(tmp_path, purchases=shop)
+
+
+def buy(shop: str, *rows: tuple[str, int, str, int | None], day: date = DAY) -> None:
+    with psycopg.connect(shop) as connection:
+        for invoice, quantity, price, customer in rows:
+            connection.execute(
+                "INSERT INTO retail.user_purchase VALUES (%s, 's', 'd', %s, %s, %s, %s, 'EIRE')",
+                [invoice, quantity, day, Decimal(price), customer],
+            )
+
+
+def test_a_day_of_purchases_and_reviews_becomes_its_metric(platform: Platform, shop: str) -> None:
+    buy(shop, ("1", 2, "2.500", 7), ("1", 1, "0.125", 7), ("C2", -1, "0.125", 7), ("3", 1, "9", None), ("4", 1, "1", 8))
+    platform.review('cid,review_str\n7,good\n7,"not\nso great"\n9,awful\nx,y\n')
+    outcome = platform.run()
+    assert outcome.succeeded, outcome.message
+    assert platform.rows() == [
+        {
+            "customerid": 7,
+            "amount_spent": Decimal("5.00000"),
+            "review_score": 1,
+            "review_count": 2,
+            "insert_date": DAY,
+        }
+    ]
+    checks = platform.checks(outcome.run_id)
+    assert {name for name, (passed, _) in checks.items() if not passed} == {"movie_reviews_classified.records_readable"}
+    told = checks["user_behavior_metric.purchases_conserved"][1]
+    assert told.startswith("5 purchases = ")
+    assert "1 purchases without a customer" in told
+    assert "1 purchases of customers without reviews" in told
+    assert "1 reviews of customers without purchases" in checks["user_behavior_metric.reviews_conserved"][1]
+    assert checks["user_behavior_metric.amounts_reconcile"][1].startswith("15.000 = ")
+    assert len([name for name in checks if name.startswith("user_behavior_metric.")]) == 10
+
+    purchases = platform.metadata("user_purchases")
+    assert (purchases["cancellations"], purchases["cancelled amount"]) == (1, "-0.125")
+    classified = platform.metadata("movie_reviews_classified")
+    assert classified["share of positives"] == 0.3333
+    assert classified["agreement of both classifiers"] == 1.0
+    assert platform.lake.read(f"raw/movie_review/{DAY}/movie_review.csv").endswith(b"x,y\n")
+
+
+def test_a_day_is_replaced_and_the_other_days_stay(platform: Platform, shop: str) -> None:
+    for day in (DAY, NEXT_DAY):
+        buy(shop, ("1", 1, "1", 7), day=day)
+        platform.review("cid,review_str\n7,good\n", day)
+        assert platform.run(day).succeeded
+    buy(shop, ("2", 2, "1", 7), ("2", 5, "1", 8))
+    platform.review("cid,review_str\n8,bad\n")
+    assert platform.run().succeeded
+    assert [(row["insert_date"], row["customerid"], row["amount_spent"]) for row in platform.rows()] == [
+        (DAY, 8, 5),
+        (NEXT_DAY, 7, 1),
+    ]
+    again = platform.run()
+    assert again.succeeded
+    assert platform.metadata("user_behavior_metric")["load"] == "skipped"
+
+
+def test_a_day_without_reviews_is_a_metric_of_none(platform: Platform, shop: str) -> None:
+    buy(shop, ("1", 1, "1", 7))
+    outcome = platform.run()
+    assert outcome.succeeded
+    assert platform.rows() == []
+    checks = platform.checks(outcome.run_id)
+    assert checks["movie_reviews_raw.files_delivered"] == (False, "0 files")
+    assert {name for name, (passed, _) in checks.items() if not passed} == {"movie_reviews_raw.files_delivered"}
+
+
+def test_reviews_that_are_taken_back_take_their_customers_with_them(platform: Platform, shop: str) -> None:
+    buy(shop, ("1", 1, "1", 7))
+    platform.review("cid,review_str\n7,good\n")
+    platform.run()
+    assert len(platform.rows()) == 1
+    platform.raw.delete([f"movie_review/{DAY}/movie_review.csv"])
+    assert platform.run().succeeded
+    assert platform.rows() == []
+    assert list(platform.lake.objects(f"raw/movie_review/{DAY}/")) == []
+
+
+def test_a_source_that_changed_its_columns_fails_the_day_and_says_so(platform: Platform, shop: str) -> None:
+    platform.review("cid,review_str\n7,good\n")
+    with psycopg.connect(shop) as connection:
+        connection.execute("ALTER TABLE retail.user_purchase DROP COLUMN customer_id")
+    outcome = platform.run()
+    assert not outcome.succeeded
+    assert not outcome.ours
+    assert "has no column customer_id" in outcome.message
+
+
+def test_a_review_file_without_its_columns_fails_the_day_for_its_own_reasons(platform: Platform, shop: str) -> None:
+    buy(shop, ("1", 1, "1", 7))
+    platform.review("customer,text\n7,good\n")
+    outcome = platform.run()
+    assert (outcome.succeeded, outcome.ours) == (False, False)
+    assert "has no column 'cid'" in outcome.message
+
+
+def test_full_stages_all_purchases_under_the_day(platform: Platform, shop: str) -> None:
+    fill(shop, DAY, 50)
+    fill(shop, NEXT_DAY, 30)
+    assert platform.run(NEXT_DAY, "user_purchases", **{"movie_platform/full": "true"}).succeeded
+    with platform.lake.open(f"stage/user_purchase/{NEXT_DAY}/user_purchase.parquet") as file:
+        assert pq.read_metadata(file).num_rows == 80
+
+
+def test_the_lexicon_counts_where_the_setting_says_so(tmp_path: Path, shop: str) -> None:
+    platform = Platform(tmp_path, purchases=shop, review_classifier="lexicon")
+    buy(shop, ("1", 1, "1", 7))
+    platform.review("cid,review_str\n7,not good\n7,wonderful\n7,this is not good at all\n")
+    assert platform.run().succeeded
+    assert platform.rows()[0]["review_score"] == 1
+
+
+def test_the_sensor_sees_new_and_replaced_reviews_once(platform: Platform) -> None:
+    def tick(cursor: str | None) -> Any:
+        repository = platform.definitions.get_repository_def()
+        context = dg.build_sensor_context(
+            instance=platform.instance,
+            cursor=cursor,
+            repository_def=repository,
+            resources={"raw_behavior": platform.raw},
+        )
+        return repository.get_sensor_def("movie_review_arrivals").evaluate_tick(context)
+
+    platform.review("cid,review_str\n7,good\n")
+    platform.review("cid,review_str\n7,good\n", date(2025, 12, 31))
+    platform.review("cid,review_str\n7,good\n", date(2999, 1, 1))
+    platform.raw.write("movie_review/notes.txt", b"not a review")
+    first = tick(None)
+    assert [request.partition_key for request in first.run_requests] == [DAY.isoformat()]
+    assert tick(first.cursor).run_requests == []
+    platform.review("cid,review_str\n8,bad\n")
+    third = tick(first.cursor)
+    assert [request.partition_key for request in third.run_requests] == [DAY.isoformat()]
+    assert third.run_requests[0].run_key != first.run_requests[0].run_key
+
+
+def test_the_schedule_runs_the_day_that_is_over(platform: Platform) -> None:
+    schedule = platform.definitions.get_repository_def().get_schedule_def("user_behavior_nightly")
+    for now, asked in (("2026-01-06T00:30", [DAY.isoformat()]), ("2026-01-01T00:30", [])):
+        context = dg.build_schedule_context(
+            instance=platform.instance,
+            scheduled_execution_time=datetime.fromisoformat(now).replace(tzinfo=UTC),
+            repository_def=platform.definitions.get_repository_def(),
+        )
+        requests = schedule.evaluate_tick(context).run_requests
+        assert [request.partition_key for request in requests or []] == asked
+
+
+def test_days_are_backfilled_and_done_again_without_change(tmp_path: Path) -> None:
+    platform = Platform(tmp_path)
+    first = date(2026, 1, 1)
+    last = first + timedelta(days=1)
+    days = [first + timedelta(days=n) for n in range(2)]
+    deliver_days(platform.settings, days, purchases=300, reviews=60)
+    assert run_days(platform.settings, first, last)
+    rows = platform.rows()
+    assert {row["insert_date"] for row in rows} == set(days)
+    deliver_days(platform.settings, days, purchases=300, reviews=60)
+    assert run_days(platform.settings, first, last)
+    assert platform.rows() == rows
+
+
+def test_the_terminal_plays_shop_and_vendor_and_refuses_to_do_so_far_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shop: str
+) -> None:
+    monkeypatch.setenv("MOVIE_PLATFORM_RAW_URI", (tmp_path / "raw").as_uri())
+    monkeypatch.setenv("MOVIE_PLATFORM_WAREHOUSE", f"duckdb:///{tmp_path}/warehouse.duckdb")
+    simulate = ["simulate", "behavior", "--days", "2", "--start", "2026-01-05", "--purchases", "40", "--reviews", "9"]
+    told = CliRunner().invoke(cli, simulate)
+    assert told.exit_code == 0, told.output
+    assert "2 days delivered, 2026-01-05 to 2026-01-06" in told.output
+    monkeypatch.setenv("MOVIE_PLATFORM_PURCHASES", shop)
+    assert CliRunner().invoke(cli, simulate).exit_code == 2
+    for _ in range(2):
+        assert CliRunner().invoke(cli, [*simulate, "--yes"]).exit_code == 0
+    with psycopg.connect(shop) as connection:
+        assert connection.execute("SELECT count(*) FROM retail.user_purchase").fetchone() == (80,)
+    wrong = CliRunner().invoke(cli, ["run", "behavior", "--from", "2026-01-06", "--to", "2026-01-05"])
+    assert (wrong.exit_code, "lies behind" in wrong.output) == (2, True)
