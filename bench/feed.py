@@ -1,6 +1,7 @@
 """Verify, archive and clean 500 windows on local disk, against a plain pandas program that does the same.
 
-Both read each triplet once, prove the four rules, archive the files, join them, and write the clean Parquet twice.
+Both read each triplet once, prove the four rules, archive the files, join them, and write the same objects: the
+clean Parquet twice, and the movies that have no director.
 The platform also proves every record and every byte, applies the row rules, and accounts for every record.
 """
 
@@ -53,10 +54,17 @@ def plain_pandas(raw: Path, lake: Path, window: str) -> int:
         .drop(columns="id")
         .rename(columns={"full_name": "director_name"})
     )
-    for key in (f"clean_files/{window}.parquet", f"partitioned/filetime={window}/{window}.parquet"):
-        target = lake / key
-        target.parent.mkdir(parents=True, exist_ok=True)
-        rows.to_parquet(target, index=False)
+    without = frames["A"][~frames["A"]["id"].isin(rows["movie_id"])]
+    written = {
+        f"clean_files/{window}.parquet": rows,
+        f"partitioned/filetime={window}/{window}.parquet": rows,
+        f"rejects/imdb_feed/{window}.parquet": without.assign(reason="it has no director in type_B"),
+    }
+    for key, frame in written.items():
+        if len(frame):
+            target = lake / key
+            target.parent.mkdir(parents=True, exist_ok=True)
+            frame.to_parquet(target, index=False)
     return len(rows)
 
 

@@ -169,6 +169,8 @@ _judge_once = lru_cache(maxsize=6)(_judge)
 
 def _breaks(check: pandera.Check, values: pa.Array) -> np.ndarray:
     """The positions whose value does not satisfy a Pandera check; a check that ignores nulls does not judge them."""
+    if check is NOT_NULL and not values.null_count:
+        return np.zeros(len(values), bool)
     series = pd.Series(values.to_numpy(zero_copy_only=False))
     passed = check(series).check_output
     if len(passed) < len(series):
