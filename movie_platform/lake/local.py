@@ -81,8 +81,19 @@ class LocalStore(ObjectStore):
             return (self.root / key).open("rb")
 
     def write(self, key: str, data: bytes) -> None:
-        with self.writer(key) as target:
-            target.write(data)
+        """In few calls, since a window is half a dozen writes."""
+        with self._reaching(key):
+            path, descriptor = self._opened_temporary()
+            try:
+                left = memoryview(data)
+                while left:
+                    left = left[os.write(descriptor, left) :]
+                self._in_its_folder(os.replace, path, key)
+            except BaseException:
+                os.unlink(path)  # noqa: PTH108
+                raise
+            finally:
+                os.close(descriptor)
 
     def create(self, key: str, data: bytes) -> bool:
         with self._reaching(key), self._temporary() as (path, file):
@@ -111,21 +122,26 @@ class LocalStore(ObjectStore):
 
     @contextmanager
     def _temporary(self) -> Iterator[tuple[str, IO[bytes]]]:
-        path = os.path.join(self.root, UNDER_WAY, uuid.uuid4().hex)  # noqa: PTH118 - several times a window
         with self._reaching(UNDER_WAY):
-            try:
-                descriptor = os.open(path, _NEW)
-            except FileNotFoundError:
-                (self.root / UNDER_WAY).mkdir(parents=True, exist_ok=True)
-                descriptor = os.open(path, _NEW)
-            os.fchmod(descriptor, 0o644)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            path, descriptor = self._opened_temporary()
         with os.fdopen(descriptor, "wb") as file:
             try:
                 yield path, file
             except BaseException:
                 os.unlink(path)  # noqa: PTH108
                 raise
+
+    def _opened_temporary(self) -> tuple[str, int]:
+        """A new file, locked for as long as its writer lives."""
+        path = os.path.join(self.root, UNDER_WAY, uuid.uuid4().hex)  # noqa: PTH118
+        try:
+            descriptor = os.open(path, _NEW)
+        except FileNotFoundError:
+            (self.root / UNDER_WAY).mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(path, _NEW)
+        os.fchmod(descriptor, 0o644)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        return path, descriptor
 
     def _in_its_folder(self, put: Callable[[str, str], None], path: str, key: str) -> None:
         """Make the folder only where it is missing, also when another writer's `delete` has just taken it away."""

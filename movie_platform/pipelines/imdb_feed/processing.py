@@ -28,8 +28,8 @@ from movie_platform.pipelines.imdb_feed.windows import is_window
 CODE_VERSION = "1"
 """Changes when the same triplet would give other rows; windows that older code refused are then tried again."""
 
-UNDER_WAY = 4
-"""Windows of one run that are worked on at a time: enough to hide a store's latency, few enough for memory."""
+UNDER_WAY = 8
+"""Windows of one run that are worked on at a time where a store is far away: enough to hide its latency."""
 
 CLEAN_PREFIX = "clean_files/"
 _METADATA_KEY = b"movie_platform"
@@ -198,17 +198,18 @@ def _contained(lake: ObjectStore, window: str, work: Callable[[], Outcome]) -> O
 def process_all(
     raw: ObjectStore, lake: ObjectStore, windows: Sequence[str], *, until_archive: bool = False
 ) -> Iterator[Outcome]:
-    """Each window's outcome, in order, several under way at a time."""
-    return _each(lambda window: process(raw, lake, window, until_archive=until_archive), windows)
+    """Each window's outcome, in order."""
+    return _each(lambda window: process(raw, lake, window, until_archive=until_archive), windows, raw, lake)
 
 
 def clean_all_again(lake: ObjectStore, windows: Sequence[str]) -> Iterator[Outcome]:
-    return _each(lambda window: clean_again(lake, window), windows)
+    return _each(lambda window: clean_again(lake, window), windows, lake)
 
 
-def _each(work: Callable[[str], Outcome], windows: Sequence[str]) -> Iterator[Outcome]:
-    if len(windows) == 1:
-        yield work(windows[0])
+def _each(work: Callable[[str], Outcome], windows: Sequence[str], *stores: ObjectStore) -> Iterator[Outcome]:
+    # On this machine's disk there is no latency to hide, and threads would only take turns.
+    if len(windows) == 1 or all(store.local_path("") for store in stores):
+        yield from map(work, windows)
         return
     with ThreadPoolExecutor(UNDER_WAY, thread_name_prefix="window") as pool:
         yield from pool.map(work, windows)
