@@ -6,8 +6,10 @@ from movie_platform.lake import open_store
 from movie_platform.pipelines.imdb_feed.cli import deliver_windows, run_windows
 from movie_platform.pipelines.imdb_feed.status import feed_status
 from movie_platform.pipelines.imdb_feed.windows import LENGTH, shift, span
+from movie_platform.pipelines.movies_dataset import cli as movies_dataset
 from movie_platform.pipelines.quality_movies.cli import deliver_days, run_days
 from movie_platform.pipelines.quality_movies.days import judged_days, record_of
+from movie_platform.pipelines.user_behavior import cli as user_behavior
 from movie_platform.settings import Settings
 from movie_platform.terminal import out, safe, table
 from movie_platform.warehouse import Warehouse, open_warehouse
@@ -15,6 +17,8 @@ from movie_platform.warehouse import Warehouse, open_warehouse
 FEED_WINDOWS = 36
 FEED_DEFECTS = 0.25
 QUALITY_DAYS = 6
+DATASET_SCALE = 0.01
+BEHAVIOR_DAYS = 3
 
 
 def demonstrate(settings: Settings) -> bool:
@@ -23,6 +27,10 @@ def demonstrate(settings: Settings) -> bool:
     fine = _feed(settings)
     out.rule("Quality movies")
     fine = _quality(settings) and fine
+    out.rule("The Movies Dataset")
+    fine = _dataset(settings) and fine
+    out.rule("User behavior")
+    fine = _behavior(settings) and fine
     _summary(settings)
     return fine
 
@@ -52,6 +60,20 @@ def _quality(settings: Settings) -> bool:
     if not any(raw.objects(f"input_data/{days[0]}/")):
         deliver_days(raw, days, defects=True)
     return run_days(settings, days[0], days[-1])
+
+
+def _dataset(settings: Settings) -> bool:
+    day = settings.dataset_start
+    if not any(open_store(settings.source_uri("dataset")).objects(f"project-data/{day}/")):
+        movies_dataset.deliver_dataset(settings, day, scale=DATASET_SCALE)
+    return movies_dataset.run_deliveries(settings, day, day)
+
+
+def _behavior(settings: Settings) -> bool:
+    days = [settings.behavior_start + timedelta(days=number) for number in range(BEHAVIOR_DAYS)]
+    if not any(open_store(settings.source_uri("behavior")).objects(f"movie_review/{days[0]}/")):
+        user_behavior.deliver_days(settings, days)
+    return user_behavior.run_days(settings, days[0], days[-1])
 
 
 def _summary(settings: Settings) -> None:
