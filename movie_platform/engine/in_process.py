@@ -103,6 +103,10 @@ class DuckDBEngine:
         self._ibis.to_pyarrow(table.limit(0))
         return self._ibis.compile(table)
 
+    def beside(self) -> "DuckDBEngine":
+        # DuckDB's threads are those of the machine all the same; the second engine streams and needs little memory.
+        return DuckDBEngine(memory="500MB", work=Path(self._work.name))
+
     def close(self) -> None:
         self._ibis.disconnect()
         self._work.cleanup()

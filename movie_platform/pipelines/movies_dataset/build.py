@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -65,8 +66,9 @@ def build_dataset(
     required = tuple(file.name for file in FILES if file.required)
     with open_archive(source, name, limits or Limits(), required=required) as archive, _in_place(out) as folder:
         build = _Build(archive, folder, engine)
-        for step in progress.track(build.steps(), len(FILES), name):
-            step()
+        with build.writing_ratings():
+            for step in progress.track(build.steps(), len(FILES), name):
+                step()
         (folder / ERRORS).write_text(error_lines(build.report, build.reject_summary), "utf-8")
         if kind != "parquet":
             _export(build, folder, engine, kind)
@@ -83,7 +85,26 @@ class _Build:
         self.reject_summary: list[dict[str, object]] = []
         self._movies: ir.Table | None = None
         self._links: ir.Table | None = None
+        self._ratings: Future[tuple[int, int]] | None = None
         (folder / REJECTS_FOLDER).mkdir()
+
+    @contextmanager
+    def writing_ratings(self) -> Iterator[None]:
+        """Ratings depend on no other table until they are accounted for: they are written beside the others."""
+        if RATINGS_FILE.name not in self._archive:
+            yield
+            return
+        with ThreadPoolExecutor(1, thread_name_prefix="ratings") as beside:
+            self._ratings = beside.submit(self._write_ratings)
+            yield
+
+    def _write_ratings(self) -> tuple[int, int]:
+        """Rows written, and records read."""
+        with self._engine.beside() as engine:
+            records = engine.records(self._archive.file(RATINGS_FILE.name), RATINGS_FILE.columns)
+            rows = transforms.ratings_master(records)
+            out = engine.write(rows, self._path(RATINGS_MASTER), "parquet", RATINGS_MASTER.arrow_schema)
+            return out, engine.record_count(records)
 
     def steps(self) -> Iterator[Callable[[], None]]:
         taking: dict[str, Callable[[SourceFile, ir.Table], None]] = {
@@ -109,7 +130,9 @@ class _Build:
         self._write(MOVIES_AGGREGATED, transforms.movies_aggregated(movies))
         self._movies = movies.select("id")
         merged = self._number(movies.aggregate(n=(movies.records - 1).sum().fill_null(0)))
-        self._account(file, records, out, transforms.rejects(parsed, file.name), merged=merged)
+        self._account(
+            file, self._engine.record_count(records), out, transforms.rejects(parsed, file.name), merged=merged
+        )
 
     def _take_keywords(self, file: SourceFile, records: ir.Table) -> None:
         parsed = self._staged("parsed_keywords", transforms.parse_keywords(records, self._engine.literal))
@@ -129,17 +152,19 @@ class _Build:
     def _take_links(self, file: SourceFile, records: ir.Table) -> None:
         out = self._write(LINKS_MASTER, transforms.links_master(records))
         self._links = self._engine.parquet([self._path(LINKS_MASTER)])
-        self._account(file, records, out, transforms.rejects(Parsed(records), file.name))
+        self._account(file, self._engine.record_count(records), out, transforms.rejects(Parsed(records), file.name))
 
     def _take_ratings(self, file: SourceFile, records: ir.Table) -> None:
-        out = self._write(RATINGS_MASTER, transforms.ratings_master(records))
+        assert self._ratings is not None, "the ratings are being written where the zip has them"
+        out, count = self._ratings.result()
+        self.report.rows[RATINGS_MASTER.name] = out
         if self._links is not None:
             ratings = self._engine.parquet([self._path(RATINGS_MASTER)])
             unknown = transforms.unknown_ratings(ratings, self._links, self._known_movies)
             self._report_unknown(RATINGS_MASTER, unknown)
         # Nothing stages a file of this size: it is scanned again, but only where a record of it is not out.
-        unstaged = Parsed(records) if self._engine.record_count(records) != out else None
-        self._account(file, records, out, unstaged and transforms.rejects(unstaged, file.name))
+        rejects = transforms.rejects(Parsed(records), file.name) if count != out else None
+        self._account(file, count, out, rejects)
 
     def _take_lists(self, file: SourceFile, records: ir.Table, parsed: Parsed, lists: tuple[str, ...]) -> ir.Table:
         """Account for a file of lists per movie; the records kept."""
@@ -150,7 +175,7 @@ class _Build:
         counts = self._engine.to_arrow(ids.aggregate(n=ids.n.sum().fill_null(0), ids=ids.count())).to_pylist()[0]
         self._account(
             file,
-            records,
+            self._engine.record_count(records),
             counts["n"],
             transforms.rejects(parsed, file.name),
             merged=self._number(merged.aggregate(n=merged.count())),
@@ -177,7 +202,7 @@ class _Build:
     def _account(
         self,
         file: SourceFile,
-        records: ir.Table,
+        records: int,
         out: int,
         rejects: ir.Table | None,
         *,
@@ -199,7 +224,7 @@ class _Build:
         self.report.files.append(
             FileAccount(
                 file=file.name,
-                records=self._engine.record_count(records),
+                records=records,
                 out=out,
                 merged=merged,
                 rejected=sum(rows.values()),
