@@ -1,41 +1,69 @@
 """The command `movie-platform`. Each room brings its own commands; here they are put together."""
 
 import sys
+from collections.abc import Mapping
+from importlib import import_module
 
 import click
 
 from movie_platform.errors import PlatformError, SettingsError
-from movie_platform.operations.commands import demo, doctor, status
-from movie_platform.pipelines.imdb_feed.cli import run_feed, simulate_feed
-from movie_platform.pipelines.movies_dataset.cli import answers, dataset, run_dataset, simulate_dataset
-from movie_platform.pipelines.quality_movies.cli import replay_quality, run_quality, simulate_quality
-from movie_platform.pipelines.user_behavior.cli import run_behavior, simulate_behavior
-from movie_platform.quality.cli import quality
 from movie_platform.terminal import err, safe
 
-
-@click.group()
-def cli() -> None:
-    """Take in movie data, prove its quality, serve it from a lake and a warehouse."""
+ROOMS = "movie_platform.pipelines"
 
 
-@cli.group()
-def simulate() -> None:
-    """Make realistic deliveries of a source, defects included."""
+class Commands(click.Group):
+    """A group whose commands are imported when they are asked for: one room's libraries are no other's delay."""
+
+    def __init__(self, name: str, sources: Mapping[str, str], help: str) -> None:  # noqa: A002 - click's own name
+        super().__init__(name, help=help)
+        self._sources = sources
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*self._sources, *super().list_commands(ctx)})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self._sources:
+            return super().get_command(ctx, cmd_name)
+        module, _, attribute = self._sources[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
 
 
-@cli.group()
-def run() -> None:
-    """Run a pipeline's assets in this process, without the UI."""
-
-
-for command in (simulate_feed, simulate_dataset, simulate_quality, simulate_behavior):
-    simulate.add_command(command)
-for command in (run_feed, run_dataset, run_quality, run_behavior):
-    run.add_command(command)
-quality.add_command(replay_quality)
-for command in (status, doctor, demo, dataset, answers, quality):
-    cli.add_command(command)
+simulate = Commands(
+    "simulate",
+    {
+        "feed": f"{ROOMS}.imdb_feed.cli:simulate_feed",
+        "dataset": f"{ROOMS}.movies_dataset.cli:simulate_dataset",
+        "quality": f"{ROOMS}.quality_movies.cli:simulate_quality",
+        "behavior": f"{ROOMS}.user_behavior.cli:simulate_behavior",
+    },
+    "Make realistic deliveries of a source, defects included.",
+)
+run = Commands(
+    "run",
+    {
+        "feed": f"{ROOMS}.imdb_feed.cli:run_feed",
+        "dataset": f"{ROOMS}.movies_dataset.cli:run_dataset",
+        "quality": f"{ROOMS}.quality_movies.cli:run_quality",
+        "behavior": f"{ROOMS}.user_behavior.cli:run_behavior",
+    },
+    "Run a pipeline's assets in this process, without the UI.",
+)
+cli = Commands(
+    "movie-platform",
+    {
+        "status": "movie_platform.operations.commands:status",
+        "doctor": "movie_platform.operations.commands:doctor",
+        "demo": "movie_platform.operations.commands:demo",
+        "dataset": f"{ROOMS}.movies_dataset.cli:dataset",
+        "answers": f"{ROOMS}.movies_dataset.cli:answers",
+        "quality": f"{ROOMS}.quality_movies.cli:quality",
+    },
+    "Take in movie data, prove its quality, serve it from a lake and a warehouse.",
+)
+cli.add_command(simulate)
+cli.add_command(run)
 
 
 def main() -> None:

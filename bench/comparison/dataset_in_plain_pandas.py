@@ -1,7 +1,7 @@
 """The plain pandas program that `dataset build` is measured against, in the manner of the data set's usual notebooks.
 
-read_csv, eval-and-explode a column at a time, to_csv. It runs on samples that this repository makes, and on nothing
-else: `eval` on somebody's file runs that somebody's code.
+read_csv, eval, explode and `apply(pd.Series)` a column at a time, to_csv. It runs on samples that this
+repository makes, and on nothing else: `eval` on somebody's file runs that somebody's code.
 """
 
 import sys
@@ -17,7 +17,7 @@ def literals(column: pd.Series) -> pd.Series:
 
 def exploded(frame: pd.DataFrame, column: str, keys: dict[str, str]) -> pd.DataFrame:
     rows = frame[["movie_id", column]].explode(column).dropna(subset=[column]).reset_index(drop=True)
-    members = pd.DataFrame(rows[column].tolist())
+    members = rows[column].apply(pd.Series)
     return pd.concat([rows[["movie_id"]], members.rename(columns=keys)], axis=1)
 
 

@@ -9,6 +9,7 @@ from movie_platform.lake import LocalStore, ObjectStore, open_store
 from movie_platform.pipelines.quality_movies import deliveries
 from movie_platform.pipelines.quality_movies.days import DayRecord, quarantined_days, record_of
 from movie_platform.pipelines.quality_movies.deliveries import RAW_PREFIX, is_day
+from movie_platform.quality.cli import quality
 from movie_platform.settings import Settings, load_settings
 from movie_platform.terminal import TerminalProgress, err, out, safe, table
 
@@ -93,7 +94,7 @@ def run_quality(first: str, last: str) -> None:
         raise SystemExit(1)
 
 
-@click.command("replay")
+@quality.command("replay")
 @click.option("--from", "first", type=DAY, default="0001-01-01", metavar="DATE", help="First day; all by default.")
 @click.option("--to", "last", type=DAY, default="9999-12-31", metavar="DATE", help="Last day, included.")
 def replay_quality(first: str, last: str) -> None:
