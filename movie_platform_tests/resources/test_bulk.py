@@ -15,10 +15,12 @@ import pytest
 from movie_platform.engine.jobs import JobFailed
 from movie_platform.errors import SettingsError
 from movie_platform.lake import ObjectStore, open_store
+from movie_platform.pipelines.movies_dataset.publication import JOB as PUBLISH
 from movie_platform.pipelines.user_behavior import reviews
 from movie_platform.pipelines.user_behavior.classification import JOB, stage_key
 from movie_platform.resources.bulk import InProcess, ServerlessSpark, StepSpark, SubprocessSpark, bulk_of
 from movie_platform.samples import user_behavior as samples
+from movie_platform.samples.movies_dataset import write_dataset
 from movie_platform.settings import Settings, load_settings
 from movie_platform_tests.engine.cluster import Cluster, cluster_of, wait_until
 
@@ -111,6 +113,27 @@ class Broken:
 
     def is_positive(self, text: str) -> bool:
         raise RuntimeError("the model is out of order")
+
+
+def test_the_data_set_is_built_on_a_cluster(cluster: Cluster, lake: ObjectStore, tmp_path: Path) -> None:
+    write_dataset(tmp_path / "raw" / "project-data" / str(DAY) / "the-movies-dataset.zip", scale=0.001)
+    parameters = {
+        "raw": (tmp_path / "raw").as_uri(),
+        "lake": lake.uri,
+        "day": DAY.isoformat(),
+        "max_bytes": 2**30,
+        "max_ratio": 200,
+    }
+    here, _ = run(settings_of(lake, "duckdb"), PUBLISH, parameters)
+    there, logged = run(settings_of(lake, f"spark:{cluster.master}"), PUBLISH, parameters)
+    for told in (here, there):
+        told["report"] |= {"seconds": 0, "engine": ""}
+    assert there["report"] == here["report"]
+    assert {name: sum(part["rows"] for part in parts) for name, parts in there["tables"].items()} == here["report"][
+        "rows"
+    ]
+    assert any("5 of 5" in line for line in logged)
+    assert list(lake.objects("scripts/")) == []
 
 
 def test_a_cluster_says_the_same_and_survives_the_loss_of_a_worker(cluster: Cluster, lake: ObjectStore) -> None:
