@@ -21,8 +21,9 @@ START_SECONDS = 90
 
 
 class Cluster:
-    def __init__(self, folder: Path, workers: int) -> None:
+    def __init__(self, folder: Path, workers: int, memory: str) -> None:
         self._folder = folder
+        self._memory = memory
         self._port, self._ui_port = _free_port(), _free_port()
         self.master = f"spark://127.0.0.1:{self._port}"
         self._processes = [
@@ -41,7 +42,18 @@ class Cluster:
         process = self._start(
             f"worker-{number}",
             "org.apache.spark.deploy.worker.Worker",
-            *("--host", "127.0.0.1", "--webui-port", "0", "--cores", "1", "--memory", "1g", "--work-dir", str(work)),
+            *(
+                "--host",
+                "127.0.0.1",
+                "--webui-port",
+                "0",
+                "--cores",
+                "1",
+                "--memory",
+                self._memory,
+                "--work-dir",
+                str(work),
+            ),
             self.master,
         )
         self._processes.append(process)
@@ -117,8 +129,9 @@ def wait_until(condition: Callable[[], bool], what: str, seconds: float = START_
 
 
 @contextmanager
-def cluster_of(folder: Path, workers: int) -> Iterator[Cluster]:
-    made = Cluster(folder, workers)
+def cluster_of(folder: Path, workers: int, memory: str = "1g") -> Iterator[Cluster]:
+    """Workers of one core each, with so much memory for their executor."""
+    made = Cluster(folder, workers, memory)
     try:
         yield made
     finally:

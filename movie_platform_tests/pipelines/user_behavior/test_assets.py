@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import boto3
 import dagster as dg
 import psycopg
 import pyarrow.parquet as pq
@@ -176,6 +177,22 @@ def test_the_lexicon_counts_where_the_setting_says_so(tmp_path: Path, shop: str)
     platform.review("cid,review_str\n7,not good\n7,wonderful\n7,this is not good at all\n")
     assert platform.run().succeeded
     assert platform.rows()[0]["review_score"] == 1
+
+
+def test_both_stages_are_partitions_of_spectrum_where_a_catalog_is_named(
+    tmp_path: Path, shop: str, bucket: str
+) -> None:
+    platform = Platform(tmp_path, purchases=shop, lake_uri=bucket, catalog_database="spectrum")
+    buy(shop, ("1", 1, "1", 7))
+    platform.review("cid,review_str\n7,good\n")
+    for _ in range(2):
+        assert platform.run().succeeded
+    glue = boto3.client("glue")
+    for table, folder in (("user_purchase_staging", "user_purchase"), ("classified_movie_review", "movie_review")):
+        (partition,) = glue.get_partitions(DatabaseName="spectrum", TableName=table)["Partitions"]
+        assert partition["Values"] == [DAY.isoformat()]
+        assert partition["StorageDescriptor"]["Location"] == f"{bucket}/stage/{folder}/{DAY}/"
+    assert len(platform.rows()) == 1
 
 
 def test_the_sensor_sees_new_and_replaced_reviews_once(platform: Platform) -> None:
