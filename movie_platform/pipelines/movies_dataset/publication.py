@@ -110,6 +110,9 @@ def _upload(lake: ObjectStore, folder: Path, day: str, report: BuildReport) -> d
 def _parts(lake: ObjectStore, path: Path, key: str) -> tuple[Part, ...]:
     """Upload a file, or the parts that an engine left in a folder."""
     files = {key: path} if path.is_file() else {f"{key}/{file.name}": file for file in sorted(path.glob("*.parquet"))}
+    # Another engine may have left a folder where a file goes, or the reverse; a disk has no room for both.
+    folder = key.rpartition("/")[0] + "/"
+    lake.delete([i.key for i in lake.objects(folder) if i.key not in files and f"{i.key}/".startswith(f"{key}/")])
     parts = []
     for its_key, file in files.items():
         lake.upload(its_key, file)
