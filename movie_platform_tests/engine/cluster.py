@@ -70,7 +70,7 @@ class Cluster:
         }
         with (self._folder / f"{name}.log").open("wb") as log:
             launcher = [str(SPARK_HOME / "bin" / "spark-class"), *command]
-            return subprocess.Popen(launcher, env=environment, stdout=log, stderr=log, start_new_session=True)
+            return subprocess.Popen(launcher, env=environment, stdout=log, stderr=log)
 
     def state(self) -> Any:
         """What the master says of itself, or None where it does not answer yet."""
