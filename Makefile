@@ -15,7 +15,7 @@ demo: .venv/base  ## sample data of every source through every pipeline, on loca
 install: .venv/all  ## every extra: AWS, Snowflake, Spark, and what development needs
 
 test: .venv/all  ## the whole suite; no cloud, no Docker, no root
-	$(BIN)/python -m pytest -n 2 --dist loadgroup $(TESTS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
 
 test-live: .venv/all  ## the warehouse's claims on a real cluster; its variables are in the README
 	$(BIN)/python -m pytest -m live $(TESTS)

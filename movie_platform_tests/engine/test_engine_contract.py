@@ -22,7 +22,7 @@ from movie_platform.errors import InputRefused
 from movie_platform_tests.engine.cases import NAMED, ONE, READABLE, RECORDS, TEXT, UNREADABLE, RecordCase, reference
 
 
-@pytest.fixture(scope="module", params=["duckdb", pytest.param("spark", marks=pytest.mark.xdist_group("spark"))])
+@pytest.fixture(scope="module", params=["duckdb", "spark"])
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     if request.param == "duckdb":
         with DuckDBEngine() as engine:

@@ -21,9 +21,6 @@ from movie_platform.progress import LogProgress
 from movie_platform.samples import user_behavior as samples
 from movie_platform.samples.movies_dataset import write_dataset
 
-pytestmark = pytest.mark.xdist_group("spark")
-"""One session and one cluster for all of them, whatever the number of processes."""
-
 DAY = date(2026, 1, 5)
 
 

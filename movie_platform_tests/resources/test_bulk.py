@@ -24,9 +24,6 @@ from movie_platform.samples.movies_dataset import write_dataset
 from movie_platform.settings import Settings, load_settings
 from movie_platform_tests.engine.cluster import Cluster, cluster_of, wait_until
 
-pytestmark = pytest.mark.xdist_group("spark")
-"""One session and one cluster for all of them, whatever the number of processes."""
-
 DAY = date(2026, 1, 5)
 SMALL = {"spark.executor.memory": "512m", "spark.sql.shuffle.partitions": "2", "spark.ui.enabled": "false"}
 

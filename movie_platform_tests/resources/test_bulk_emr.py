@@ -27,9 +27,6 @@ from movie_platform.settings import Settings, load_settings
 from movie_platform_tests.engine.cluster import SPARK_HOME, wait_until
 from movie_platform_tests.resources.test_bulk import DAY, SMALL, deliver
 
-pytestmark = pytest.mark.xdist_group("spark")
-"""One session and one cluster for all of them, whatever the number of processes."""
-
 ACCOUNT, REGION = "123456789012", "us-east-1"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/spark"
 

@@ -37,9 +37,6 @@ from movie_platform_tests.pipelines.user_behavior.conftest import (
     silent_after,
 )
 
-pytestmark = pytest.mark.xdist_group("shop")
-"""One database with half a million purchases for all of them."""
-
 
 def no_pause(seconds: float) -> None:
     assert seconds > 0
