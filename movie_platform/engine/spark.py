@@ -61,6 +61,10 @@ CONFIGURATION = {
 }
 
 
+_numbers = itertools.count(1)
+"""Engines of one process share a session, and a view's name is the session's."""
+
+
 class SparkEngine:
     """Bulk transforms on a Spark session. What executors must import comes to them by the session's own means."""
 
@@ -72,14 +76,13 @@ class SparkEngine:
         self._work = open_store(f"{base}/{uuid.uuid4().hex}")
         self._session = session
         self._ibis = ibis.pyspark.connect(session)
-        self._numbers = itertools.count(1)
         self._staged: dict[str, DataFrame] = {}
         self._counts: dict[str, int] = {}
         self._written: dict[Path, list[str]] = {}
         """Keys of what was written, where the workers cannot read this machine's disk."""
 
     def records(self, file: CsvFile, columns: Sequence[RecordColumn]) -> ir.Table:
-        prefix = f"records-{next(self._numbers)}/"
+        prefix = f"records-{next(_numbers)}/"
         reader = read_records(file, columns)
         keys: list[str] = []
         count = 0
@@ -118,7 +121,7 @@ class SparkEngine:
 
     def _uploaded(self, path: Path) -> list[str]:
         """This machine's disk is not the workers': what lies here goes to the work store first."""
-        prefix = f"uploaded-{next(self._numbers)}/"
+        prefix = f"uploaded-{next(_numbers)}/"
         files = sorted(path.iterdir()) if path.is_dir() else [path]
         for file in files:
             self._work.upload(prefix + file.name, file)
@@ -145,8 +148,8 @@ class SparkEngine:
 
     def write(self, table: ir.Table, path: Path, kind: Format, schema: pa.Schema) -> int:
         types = {field.name: PyArrowType.to_ibis(field.type) for field in schema}
-        frame = self._frame(table.select(*(table[name].cast(type_) for name, type_ in types.items())))
-        prefix = f"written-{next(self._numbers)}/"
+        frame = self._frame(table.select(**{name: table[name].cast(type_) for name, type_ in types.items()}))
+        prefix = f"written-{next(_numbers)}/"
         part = partial(write_part, store=self._work.uri, prefix=prefix, kind=kind, schema=schema)
         written = sorted(Part(*row) for row in frame.mapInArrow(part, Part.SPARK_SCHEMA).collect())
         if not written:
@@ -189,7 +192,7 @@ class SparkEngine:
         from ibis.backends.pyspark.datatypes import PySparkType
         from pyspark.sql.functions import pandas_udf
 
-        name = f"{name}_{next(self._numbers)}"
+        name = f"{name}_{next(_numbers)}"
         self._session.udf.register(name, pandas_udf(function, PySparkType.from_ibis(answer)))  # type: ignore[call-overload]
         return _spark_function(name, (dt.string,), answer)
 
@@ -204,12 +207,12 @@ class SparkEngine:
 
     def _frame(self, table: ir.Table) -> "DataFrame":
         # Making a view is Ibis' way to make frames that an expression holds known to Spark.
-        name = f"expression_{next(self._numbers)}"
+        name = f"expression_{next(_numbers)}"
         self._ibis.create_view(name, table)
         return self._session.table(name)
 
     def _handed_out(self, frame: "DataFrame") -> ir.Table:
-        name = f"table_{next(self._numbers)}"
+        name = f"table_{next(_numbers)}"
         frame.createOrReplaceTempView(name)
         return self._ibis.table(name)
 

@@ -77,7 +77,7 @@ class Cluster:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self._ui_port}/json/", timeout=5) as answer:
                 return json.load(answer)
-        except OSError:
+        except (OSError, json.JSONDecodeError):
             return None
 
     def is_at_work(self, worker: subprocess.Popen[bytes]) -> bool:
