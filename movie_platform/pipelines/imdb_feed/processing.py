@@ -254,7 +254,7 @@ def parquet(table: pa.Table, provenance: Provenance) -> bytes:
     )
     buffer = io.BytesIO()
     pq.write_table(
-        table.replace_schema_metadata({_METADATA_KEY: described}), buffer, compression="zstd", use_dictionary=False
+        table.replace_schema_metadata({_METADATA_KEY: described}), buffer, compression="snappy", use_dictionary=False
     )
     return buffer.getvalue()
 
