@@ -21,7 +21,7 @@ test-live: .venv/all  ## the warehouse's claims on a real cluster; its variables
 	$(BIN)/python -m pytest -m live $(TESTS)
 
 dev: .venv/base  ## the UI on http://localhost:3000, sensors and schedules on
-	@mkdir -p $(DAGSTER_HOME) && cp dagster.yaml $(DAGSTER_HOME)/dagster.yaml
+	@mkdir -p $(DAGSTER_HOME) && { test -e $(DAGSTER_HOME)/dagster.yaml || cp dagster.yaml $(DAGSTER_HOME); }
 	$(BIN)/dg dev
 
 check: .venv/all  ## lint, format, types, definitions
@@ -31,7 +31,7 @@ check: .venv/all  ## lint, format, types, definitions
 	$(BIN)/dg check defs
 
 bench: .venv/all  ## ratios, measured side by side in one run
-	@for bench in $(or $(BENCH),bench/*.py); do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done
+	@for bench in $(or $(BENCH),$(filter-out bench/__init__.py,$(wildcard bench/*.py))); do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done
 
 soak: .venv/all  ## hours, not minutes
 	$(BIN)/python -m pytest -m soak --timeout 0 $(TESTS)
