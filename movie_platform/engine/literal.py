@@ -7,6 +7,7 @@ escapes. An engine reads what matches the pattern by its cast and everything els
 
 import ast
 import re
+import threading
 import warnings
 from collections.abc import Iterable
 
@@ -14,6 +15,10 @@ import pyarrow as pa
 
 MAX_DEPTH = 64
 """Nesting beyond this is no data set's cell, and deep nesting can take Python's parser down."""
+
+_ONE_AT_A_TIME = threading.Lock()
+"""Python 3.11 counts the depth of a tree it builds in one place for all threads: where a garbage collection lets another
+thread build one meanwhile, a good literal ends in a SystemError."""
 
 _STRING = re.compile(
     r"'''(?:\\.|[^\\])*?'''|\"\"\"(?:\\.|[^\\])*?\"\"\"|'(?:\\.|[^'\\\n])*'|\"(?:\\.|[^\"\\\n])*\"", re.DOTALL
@@ -35,7 +40,7 @@ def read_literal(text: str, kind: pa.DataType) -> object:
         return None
     _refuse_towers(text)
     try:
-        with warnings.catch_warnings():
+        with _ONE_AT_A_TIME, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             value = ast.literal_eval(text)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:

@@ -17,7 +17,7 @@ A_DAY = 144
 
 @pytest.mark.soak
 def test_a_month_of_deliveries_ends_accounted_for_and_loaded_once(tmp_path: Path) -> None:
-    platform, client, choice = Platform(tmp_path), FeedClient(), random.Random(11)
+    platform, client, choice = Platform(tmp_path, feed_grace="0"), FeedClient(), random.Random(11)
     windows = list(span(W, shift(W, LENGTH * (DAYS * A_DAY - 1))))
     cursor = None
     for day in range(DAYS):
