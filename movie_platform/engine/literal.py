@@ -17,8 +17,8 @@ MAX_DEPTH = 64
 """Nesting beyond this is no data set's cell, and deep nesting can take Python's parser down."""
 
 _ONE_AT_A_TIME = threading.Lock()
-"""Python 3.11 counts the depth of a tree it builds in one place for all threads: where a garbage collection lets another
-thread build one meanwhile, a good literal ends in a SystemError."""
+"""Python 3.11 counts the depth of a syntax tree under construction in one place for all threads: where a garbage
+collection lets another thread build one meanwhile, a good literal ends in a SystemError."""
 
 _STRING = re.compile(
     r"'''(?:\\.|[^\\])*?'''|\"\"\"(?:\\.|[^\\])*?\"\"\"|'(?:\\.|[^'\\\n])*'|\"(?:\\.|[^\"\\\n])*\"", re.DOTALL

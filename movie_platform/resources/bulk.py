@@ -2,7 +2,8 @@
 
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -104,8 +105,9 @@ class ServerlessSpark:
         if not self._settings.spark_role:
             raise SettingsError(f"{variable('spark_role')} is unset: EMR Serverless runs a job as that role")
         reader = _bucket_messages(lake, context.run.run_id)
+        emr: Any = boto3.client("emr-serverless")
         client = PipesEMRServerlessClient(
-            client=boto3.client("emr-serverless"),
+            client=emr,
             context_injector=PipesEnvContextInjector(),
             message_reader=reader,
             poll_interval=self._poll,
@@ -130,7 +132,14 @@ class ServerlessSpark:
             },
         }
         extras = _extras(self._settings, job, parameters, master=None, work=True, run_id=context.run.run_id)
-        with _told(context, reader, job):
+
+        def cancel(started: Mapping[str, Any]) -> None:
+            # The client has cancelled it unless it was interrupted before it knew the job's number.
+            job_run = {"applicationId": self._application, "jobRunId": started["jobRunId"]}
+            if emr.get_job_run(**job_run)["jobRun"]["state"] not in {"CANCELLING", "CANCELLED"}:
+                emr.cancel_job_run(**job_run)
+
+        with _told(context, reader, job), _cancelled_with_the_run(emr.start_job_run, cancel) as emr.start_job_run:
             client.run(context=context, start_job_run_params=parameters_, extras=extras)
         return _result(reader, job)
 
@@ -151,37 +160,39 @@ class StepSpark:
 
         lake = _bucket(self._settings)
         reader = _bucket_messages(lake, context.run.run_id)
-        client = PipesEMRClient(message_reader=reader, client=boto3.client("emr"))
+        emr: Any = boto3.client("emr")
+        client = PipesEMRClient(message_reader=reader, client=emr)
         shipped = ship(lake)
         extras = _extras(self._settings, job, parameters, master=None, work=True, run_id=context.run.run_id)
+
+        def cancel(started: Mapping[str, Any]) -> None:
+            asked = {"ClusterId": self._cluster, "StepIds": started["StepIds"]}
+            emr.cancel_steps(**asked, StepCancellationOption="TERMINATE_PROCESS")
+
         with (
             _told(context, reader, job),
             open_pipes_session(
                 context=context, message_reader=reader, context_injector=client.context_injector, extras=extras
             ) as session,
+            _cancelled_with_the_run(emr.add_job_flow_steps, cancel) as add_steps,
         ):
             step = step_of(job, shipped, self._settings.spark_archive, session.get_bootstrap_env_vars())
-            started = client.client.add_job_flow_steps(JobFlowId=self._cluster, Steps=[step])
-            step_id = started["StepIds"][0]
+            (step_id,) = add_steps(JobFlowId=self._cluster, Steps=[step])["StepIds"]
             context.log.info(f"step {step_id} of cluster {self._cluster} started")
             session.report_launched({"extras": {"StepId": step_id}})
-            self._wait(client.client, step_id)
+            self._wait(emr, step_id)
         return _result(reader, job)
 
     def _wait(self, emr: Any, step_id: str) -> None:
-        try:
-            while True:
-                status = emr.describe_step(ClusterId=self._cluster, StepId=step_id)["Step"]["Status"]
-                if status["State"] == "COMPLETED":
-                    return
-                if status["State"] in {"FAILED", "CANCELLED", "INTERRUPTED"}:
-                    details = status.get("FailureDetails") or status.get("StateChangeReason") or {}
-                    said = details.get("Reason") or details.get("Message") or "no reason given"
-                    raise JobFailed(f"step {step_id} of cluster {self._cluster} is {status['State']}: {said}")
-                time.sleep(self._poll)
-        except dg.DagsterExecutionInterruptedError:
-            emr.cancel_steps(ClusterId=self._cluster, StepIds=[step_id], StepCancellationOption="TERMINATE_PROCESS")
-            raise
+        while True:
+            status = emr.describe_step(ClusterId=self._cluster, StepId=step_id)["Step"]["Status"]
+            if status["State"] == "COMPLETED":
+                return
+            if status["State"] in {"FAILED", "CANCELLED", "INTERRUPTED"}:
+                details = status.get("FailureDetails") or status.get("StateChangeReason") or {}
+                said = details.get("Reason") or details.get("Message") or "no reason given"
+                raise JobFailed(f"step {step_id} of cluster {self._cluster} is {status['State']}: {said}")
+            time.sleep(self._poll)
 
 
 def serverless_parameters(shipped: Shipped, archive: str | None) -> str:
@@ -275,6 +286,30 @@ def _bucket_messages(lake: S3Store, run_id: str) -> Any:
                 lake.delete([info.key for info in lake.objects(f"{folder}/")])
 
     return KeptBucketMessages(bucket=lake.bucket, client=boto3.client("s3"), interval=2, include_stdio_in_messages=True)
+
+
+@contextmanager
+def _cancelled_with_the_run(
+    start: Callable[..., dict[str, Any]], cancel: Callable[[Mapping[str, Any]], None]
+) -> Iterator[Callable[..., dict[str, Any]]]:
+    """The request that starts work elsewhere; what it started is cancelled when the run is.
+
+    It is sent by a thread of its own: a run that is cancelled meanwhile still learns what it started.
+    """
+    answers: list[Future[dict[str, Any]]] = []
+    with ThreadPoolExecutor(1) as thread:
+
+        def send(**request: Any) -> dict[str, Any]:
+            answers.append(thread.submit(start, **request))
+            return answers[-1].result()
+
+        try:
+            yield send
+        except dg.DagsterExecutionInterruptedError:
+            for answer in answers:
+                if answer.exception() is None:
+                    cancel(answer.result())
+            raise
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,11 @@ import boto3
 import dagster as dg
 import pyarrow.parquet as pq
 import pytest
-from moto.emr.models import emr_backends
+from moto.core.responses import ActionResult
+from moto.emr.models import ElasticMapReduceBackend, emr_backends
+from moto.emr.responses import ElasticMapReduceResponse
 from moto.emrserverless import models as serverless_models
-from moto.emrserverless.models import emrserverless_backends
+from moto.emrserverless.models import EMRServerlessBackend, emrserverless_backends
 
 from movie_platform.engine.jobs import JobFailed
 from movie_platform.errors import SettingsError
@@ -34,6 +37,12 @@ ROLE = f"arn:aws:iam::{ACCOUNT}:role/spark"
 @pytest.fixture
 def lake(bucket: str) -> ObjectStore:
     return open_store(f"{bucket}/lake")
+
+
+@pytest.fixture(autouse=True)
+def no_wait_for_late_messages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pipes waits ten seconds for what a job that is gone may still have said."""
+    monkeypatch.setattr("dagster._core.pipes.utils.WAIT_FOR_LOGS_AFTER_EXECUTION_INTERVAL", 0)
 
 
 @pytest.fixture
@@ -123,13 +132,29 @@ def test_serverless_runs_what_was_shipped_and_sends_its_result_through_s3(
     assert submitted.execution_role_arn == ROLE
 
 
-def test_a_cancelled_run_cancels_its_serverless_job(application: str, lake: ObjectStore) -> None:
+def interrupt_at(monkeypatch: pytest.MonkeyPatch, backend: type, request: str) -> None:
+    """Cancel the run as soon as the service has carried out a request, and before its answer is on the way."""
+    carry_out = getattr(backend, request)
+
+    def carry_out_and_interrupt(*args: Any, **kwargs: Any) -> Any:
+        answer = carry_out(*args, **kwargs)
+        monkeypatch.setattr(backend, request, carry_out)
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.1)
+        return answer
+
+    monkeypatch.setattr(backend, request, carry_out_and_interrupt)
+
+
+@pytest.mark.parametrize("request_", ["start_job_run", "get_job_run"])
+def test_a_cancelled_run_cancels_its_serverless_job(
+    application: str, lake: ObjectStore, monkeypatch: pytest.MonkeyPatch, request_: str
+) -> None:
     deliver(lake, 10)
-    interrupter = when_submitted(application, lambda submitted: os.kill(os.getpid(), signal.SIGINT))
+    interrupt_at(monkeypatch, EMRServerlessBackend, request_)
     bulk = ServerlessSpark(application, settings_of(lake, f"spark:emr-serverless:{application}"), poll_seconds=0.2)
     with pytest.raises(dg.DagsterExecutionInterruptedError):
         run(bulk, lake)
-    interrupter.join()
     assert [submitted.state for submitted in job_runs(application)] == ["CANCELLED"]
 
 
@@ -155,21 +180,24 @@ def test_a_packed_environment_is_what_driver_and_workers_use(application: str, l
     assert "--conf spark.executorEnv.PYSPARK_PYTHON=./environment/bin/python" in parameters
 
 
-@pytest.mark.parametrize("state", ["FAILED", "CANCELLED"])
-def test_a_step_is_submitted_to_the_cluster_and_its_end_is_told(lake: ObjectStore, state: str) -> None:
-    emr = boto3.client("emr")
+@pytest.fixture
+def cluster(aws: str) -> str:
     instances = {"MasterInstanceType": "m5.xlarge", "InstanceCount": 1, "KeepJobFlowAliveWhenNoSteps": True}
-    flow = emr.run_job_flow(
+    flow = boto3.client("emr").run_job_flow(
         Name="spark", ReleaseLabel="emr-7.9.0", Instances=instances, JobFlowRole="x", ServiceRole="y"
     )
-    cluster = flow["JobFlowId"]
+    return str(flow["JobFlowId"])
 
-    def steps() -> list[Any]:
-        return list(emr_backends[ACCOUNT][REGION].clusters[cluster].steps)
 
+def steps(cluster: str) -> list[Any]:
+    return list(emr_backends[ACCOUNT][REGION].clusters[cluster].steps)
+
+
+@pytest.mark.parametrize("state", ["FAILED", "CANCELLED"])
+def test_a_step_is_submitted_to_the_cluster_and_its_end_is_told(cluster: str, lake: ObjectStore, state: str) -> None:
     def end() -> None:
-        wait_until(lambda: bool(steps()), "the step is submitted")
-        steps()[0].state = state
+        wait_until(lambda: bool(steps(cluster)), "the step is submitted")
+        steps(cluster)[0].state = state
 
     ender = threading.Thread(target=end)
     ender.start()
@@ -177,7 +205,7 @@ def test_a_step_is_submitted_to_the_cluster_and_its_end_is_told(lake: ObjectStor
     with pytest.raises(JobFailed, match=f"step s-.* of cluster {cluster} is {state}"):
         run(bulk, lake)
     ender.join()
-    (step,) = emr.list_steps(ClusterId=cluster)["Steps"]
+    (step,) = boto3.client("emr").list_steps(ClusterId=cluster)["Steps"]
     arguments = step["Config"]["Args"]
     assert arguments[:3] == ["spark-submit", "--deploy-mode", "cluster"]
     assert any(argument.startswith("spark.yarn.appMasterEnv.DAGSTER_PIPES_CONTEXT=") for argument in arguments)
@@ -185,3 +213,23 @@ def test_a_step_is_submitted_to_the_cluster_and_its_end_is_told(lake: ObjectStor
     assert {
         open_store(lake.uri).info(a.removeprefix(f"{lake.uri}/")) is not None for a in arguments if "/scripts/" in a
     } == {True}
+
+
+@pytest.mark.parametrize("request_", ["add_job_flow_steps", "describe_step"])
+def test_a_cancelled_run_cancels_its_step(
+    cluster: str, lake: ObjectStore, monkeypatch: pytest.MonkeyPatch, request_: str
+) -> None:
+    def cancel_steps(response: ElasticMapReduceResponse) -> ActionResult:
+        """What moto lacks."""
+        asked = [response._get_param(name) for name in ("ClusterId", "StepIds", "StepCancellationOption")]
+        assert asked == [cluster, [step.id for step in steps(cluster)], "TERMINATE_PROCESS"]
+        for step in steps(cluster):
+            step.state = "CANCELLED"
+        return ActionResult({"CancelStepsInfoList": [{"StepId": step.id} for step in steps(cluster)]})
+
+    monkeypatch.setattr(ElasticMapReduceResponse, "cancel_steps", cancel_steps, raising=False)
+    interrupt_at(monkeypatch, ElasticMapReduceBackend, request_)
+    bulk = StepSpark(cluster, settings_of(lake, f"spark:emr:{cluster}"), poll_seconds=0.2)
+    with pytest.raises(dg.DagsterExecutionInterruptedError):
+        run(bulk, lake)
+    assert [step.state for step in steps(cluster)] == ["CANCELLED"]
