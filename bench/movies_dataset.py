@@ -2,33 +2,39 @@
 
     python -m bench.movies_dataset [--scale 1] [--rounds 3] [--no-pandas] [--large 4]
 
-The build numbers every record, checks, accounts and writes the rejects; the two others do none of it. Each runs in a
-process of its own. With --large, a build at that scale shows that memory does not grow with the data.
+The build numbers every record, checks, accounts and writes the rejects; the two others do none of it. The platform does
+the same through Dagster, with every check, the lake, the load into DuckDB and the nine answers with their charts. Each
+runs in a process of its own. A build at the scale of --large (0 for none) shows how memory grows with the data.
 """
 
 import argparse
 import os
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from movie_platform.samples.movies_dataset import write_dataset
 
 HERE = Path(__file__).parent
-BUILD = (sys.executable, "-m", "movie_platform", "dataset", "build")
+PROGRAM = (sys.executable, "-m", "movie_platform")
 PLAIN_DUCKDB = (sys.executable, str(HERE / "comparison" / "dataset_in_plain_duckdb.py"))
 PLAIN_PANDAS = (sys.executable, str(HERE / "comparison" / "dataset_in_plain_pandas.py"))
+DAY = "2026-01-01"
 
 
-def measured(command: tuple[str, ...]) -> tuple[float, float]:
+def measured(*command: str, environment: Mapping[str, str] | None = None) -> tuple[float, float]:
     """Seconds and peak memory in GB of one program."""
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     started = time.monotonic()
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment, cwd=HERE.parent) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, env={**inherited, **(environment or {})}, cwd=HERE.parent
+    ) as process:
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
@@ -42,14 +48,30 @@ def _gigabytes(usage: resource.struct_rusage) -> float:
 
 
 def build(archive: Path, out: Path) -> tuple[float, float]:
-    return measured((*BUILD, str(archive), "--out", str(out)))
+    return measured(*PROGRAM, "dataset", "build", str(archive), "--out", str(out))
+
+
+def through_dagster(archive: Path, folder: Path) -> tuple[float, float]:
+    """A delivery of a day on a platform that has seen none."""
+    shutil.rmtree(folder, ignore_errors=True)
+    delivered = folder / "raw" / "project-data" / DAY / "the-movies-dataset.zip"
+    delivered.parent.mkdir(parents=True)
+    os.link(archive, delivered)
+    environment = {
+        "MOVIE_PLATFORM_RAW_URI": (folder / "raw").as_uri(),
+        "MOVIE_PLATFORM_LAKE_URI": (folder / "lake").as_uri(),
+        "MOVIE_PLATFORM_WAREHOUSE": f"duckdb:///{folder}/warehouse.duckdb",
+        "MOVIE_PLATFORM_DATASET_START": DAY,
+        "DAGSTER_HOME": str(folder / "dagster"),
+    }
+    return measured(*PROGRAM, "run", "dataset", "--from", DAY, "--to", DAY, environment=environment)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scale", type=float, default=1)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--large", type=float, default=0)
+    parser.add_argument("--large", type=float, default=4)
     parser.add_argument("--no-pandas", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="movie-platform-bench-") as name:
@@ -58,18 +80,25 @@ def main() -> None:
         write_dataset(small, scale=0.002)
         write_dataset(archive, scale=options.scale)
         build(small, folder / "warm")
-        ours, plain = [], []
+        ours, plain, whole = [], [], []
         for _ in range(options.rounds):
-            plain.append(measured((*PLAIN_DUCKDB, str(archive), str(folder / "plain"))))
+            plain.append(measured(*PLAIN_DUCKDB, str(archive), str(folder / "plain")))
             ours.append(build(archive, folder / "ours"))
-        seconds, plain_seconds = (statistics.median(run[0] for run in runs) for runs in (ours, plain))
+            whole.append(through_dagster(archive, folder / "platform"))
+        seconds, plain_seconds, whole_seconds = (
+            statistics.median(run[0] for run in runs) for runs in (ours, plain, whole)
+        )
         memory = max(run[1] for run in ours)
         print(f"dataset build at scale {options.scale:g}: {seconds:.1f} s, peak {memory:.2f} GB")
         print(
             f"plain DuckDB script: {plain_seconds:.1f} s; the build takes {seconds / plain_seconds:.2f} times as long"
         )
+        print(
+            f"through Dagster: {whole_seconds:.1f} s, peak {max(run[1] for run in whole):.2f} GB; "
+            f"{whole_seconds / seconds:.2f} times as long as the build"
+        )
         if not options.no_pandas:
-            pandas_seconds, pandas_memory = measured((*PLAIN_PANDAS, str(archive), str(folder / "pandas")))
+            pandas_seconds, pandas_memory = measured(*PLAIN_PANDAS, str(archive), str(folder / "pandas"))
             print(
                 f"plain pandas program: {pandas_seconds:.1f} s, peak {pandas_memory:.2f} GB; "
                 f"the build is {pandas_seconds / seconds:.1f} times as fast"

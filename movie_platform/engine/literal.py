@@ -6,10 +6,12 @@ escapes. An engine reads what matches the pattern by its cast and everything els
 """
 
 import ast
+import gc
 import re
 import threading
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import pyarrow as pa
 
@@ -17,8 +19,6 @@ MAX_DEPTH = 64
 """Nesting beyond this is no data set's cell, and deep nesting can take Python's parser down."""
 
 _ONE_AT_A_TIME = threading.Lock()
-"""Python 3.11 counts the depth of a syntax tree under construction in one place for all threads: where a garbage
-collection lets another thread build one meanwhile, a good literal ends in a SystemError."""
 
 _STRING = re.compile(
     r"'''(?:\\.|[^\\])*?'''|\"\"\"(?:\\.|[^\\])*?\"\"\"|'(?:\\.|[^'\\\n])*'|\"(?:\\.|[^\"\\\n])*\"", re.DOTALL
@@ -40,7 +40,7 @@ def read_literal(text: str, kind: pa.DataType) -> object:
         return None
     _refuse_towers(text)
     try:
-        with _ONE_AT_A_TIME, warnings.catch_warnings():
+        with _undisturbed(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             value = ast.literal_eval(text)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
@@ -117,6 +117,24 @@ def _record_pattern(kind: pa.DataType) -> str | None:
             return None
         parts.append(f"'{field.name}': {_NATIVE_VALUES[field.type]}")
     return r"\{" + ", ".join(parts) + r"\}"
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """One literal at a time, and no garbage collection in its middle.
+
+    Python 3.11 counts the depth of the syntax tree under construction in one place for the whole process. A collection
+    can run other code, or let another thread run; where that builds a tree as well, a good literal would end in a
+    SystemError.
+    """
+    with _ONE_AT_A_TIME:
+        collects = gc.isenabled()
+        gc.disable()
+        try:
+            yield
+        finally:
+            if collects:
+                gc.enable()
 
 
 def _refuse_towers(text: str) -> None:

@@ -64,7 +64,7 @@ class Cursor:
 
 @dataclass(frozen=True)
 class Request:
-    """Windows that follow each other, for one run. The key holds the content: an equal key is an equal request."""
+    """Windows that follow each other, for one run. An equal key is an equal request."""
 
     windows: tuple[str, ...]
     key: str
@@ -97,7 +97,8 @@ def look(raw: ObjectStore, lake: ObjectStore, cursor: Cursor, schedule: Schedule
     arrived, held, strange, taken = _new(raw, lake, cursor, schedule, now)
     again, taken = _due_again(raw, lake, taken, schedule, now)
     left_behind, taken = _left_behind(raw, lake, taken, {delivery.window for delivery in arrived}, now)
-    prints = {delivery.window: delivery.fingerprint for delivery in arrived} | again
+    # With the time it came: content that comes a second time, after other content, is another request.
+    prints = {delivery.window: f"{delivery.fingerprint} {delivery.version}" for delivery in arrived} | again
     for delivery in left_behind:
         # A run that was asked for earlier may have got lost, so the request must differ from that one.
         prints[delivery.window] = f"{delivery.fingerprint} reconciliation {taken.reconciled.partition('/')[0]}"

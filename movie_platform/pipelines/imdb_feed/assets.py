@@ -1,6 +1,6 @@
 """The feed's assets: what was delivered, what was archived, what is clean, and what the warehouse serves."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
@@ -8,7 +8,7 @@ from dagster import ResourceParam
 
 from movie_platform.errors import WorldUnavailable
 from movie_platform.lake import ObjectStore
-from movie_platform.pipelines.imdb_feed import deliveries, processing, refusals
+from movie_platform.pipelines.imdb_feed import processing, refusals
 from movie_platform.pipelines.imdb_feed.arrivals import RANGE_AT_MOST
 from movie_platform.pipelines.imdb_feed.checks import (
     archive_checks,
@@ -140,17 +140,6 @@ def arrival(delivery: Delivery, raw: ObjectStore) -> dg.AssetMaterialization:
         },
         tags={"dagster/data_version": delivery.fingerprint},
     )
-
-
-def report_arrivals(raw: ObjectStore, windows: Sequence[str], instance: dg.DagsterInstance) -> None:
-    """Tell the UI of deliveries that it does not know yet, as the sensor does."""
-    known = instance.event_log_storage.get_latest_tags_by_partition(
-        RAW, dg.DagsterEventType.ASSET_MATERIALIZATION, ["dagster/data_version"], list(windows)
-    )
-    for window in windows:
-        delivery = deliveries.find(raw, window)
-        if delivery and known.get(window, {}).get("dagster/data_version") != delivery.fingerprint:
-            instance.report_runless_asset_event(arrival(delivery, raw))
 
 
 def _recorded(context: dg.AssetExecutionContext, lake: ObjectStore, outcomes: list[Outcome]) -> Iterator[Any]:

@@ -9,7 +9,7 @@ import click
 from movie_platform.errors import InputRefused
 from movie_platform.lake import LocalStore, ObjectStore, open_store
 from movie_platform.pipelines.imdb_feed.arrivals import RANGE_AT_MOST
-from movie_platform.pipelines.imdb_feed.deliveries import RAW_PREFIX
+from movie_platform.pipelines.imdb_feed.deliveries import RAW_PREFIX, find
 from movie_platform.pipelines.imdb_feed.windows import LENGTH, is_window, key_of, shift, span, stretches
 from movie_platform.settings import Settings, load_settings
 from movie_platform.terminal import TerminalProgress, err, out, safe
@@ -102,7 +102,8 @@ def run_windows(settings: Settings, first: str, last: str) -> bool:
     """Run what was delivered of a range; whether nothing of ours failed."""
     from movie_platform.definitions import build_defs
     from movie_platform.operations.runs import instance, run_partitions
-    from movie_platform.pipelines.imdb_feed.assets import report_arrivals
+    from movie_platform.pipelines.imdb_feed.assets import arrival
+    from movie_platform.resources.arrivals import report
 
     raw = open_store(settings.source_uri("feed"))
     latest = min(last, key_of(datetime.now(UTC)))
@@ -113,7 +114,8 @@ def run_windows(settings: Settings, first: str, last: str) -> bool:
     definitions = build_defs(settings, resources={"progress": TerminalProgress()})
     fine = True
     with instance(settings.dagster_home) as on:
-        report_arrivals(raw, delivered, on)
+        found = (find(raw, window) for window in delivered)
+        report((arrival(delivery, raw) for delivery in found if delivery), on)
         for stretch in stretches(delivered, RANGE_AT_MOST):
             outcome = run_partitions(definitions, ASSETS, stretch, on)
             if not outcome.succeeded:

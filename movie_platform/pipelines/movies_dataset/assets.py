@@ -1,7 +1,7 @@
 """The data set's assets: the zip, its eight tables in lake and warehouse, and the nine answers."""
 
 import base64
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
@@ -126,25 +126,15 @@ def arrival(delivery: Delivery, raw: ObjectStore) -> dg.AssetMaterialization:
     """A delivered zip as an event of the external asset; its version changes with its content."""
     return dg.AssetMaterialization(
         ZIP,
-        partition=delivery.day,
+        partition=str(delivery.day),
         metadata={
             "dagster/uri": raw.uri_of(delivery.info.key),
             "delivered": delivery.version,
             "bytes": delivery.info.size,
             "etag": delivery.info.etag,
         },
-        tags={"dagster/data_version": delivery.info.etag},
+        tags={"dagster/data_version": delivery.fingerprint},
     )
-
-
-def report_arrivals(raw: ObjectStore, deliveries: Sequence[Delivery], instance: dg.DagsterInstance) -> None:
-    """Tell the UI of deliveries that it does not know yet, as the sensor does."""
-    known = instance.event_log_storage.get_latest_tags_by_partition(
-        ZIP, dg.DagsterEventType.ASSET_MATERIALIZATION, ["dagster/data_version"], [d.day for d in deliveries]
-    )
-    for delivery in deliveries:
-        if known.get(delivery.day, {}).get("dagster/data_version") != delivery.info.etag:
-            instance.report_runless_asset_event(arrival(delivery, raw))
 
 
 def _table_spec(table: Table, days: dg.PartitionsDefinition) -> dg.AssetSpec:

@@ -242,10 +242,6 @@ class _Build:
         return int(self._engine.to_arrow(table)["n"][0].as_py())
 
 
-def _reason(kind: dict[str, Any]) -> str:
-    return f"{kind['reason']} ({kind['column']})" if kind["column"] else str(kind["reason"])
-
-
 def _export(build: _Build, folder: Path, engine: Engine, kind: Format) -> None:
     for table in TABLES:
         if table.name in build.report.rows:

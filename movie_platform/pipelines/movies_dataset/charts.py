@@ -2,12 +2,15 @@
 
 import struct
 import zlib
+from typing import TYPE_CHECKING
 
-import altair as alt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from movie_platform.pipelines.movies_dataset.answers import Question
+
+if TYPE_CHECKING:
+    import altair as alt
 
 SHOWN = 6
 """So many companies or genres have a line of their own; a chart with all of them says nothing."""
@@ -23,8 +26,10 @@ def chart_png(question: Question, rows: pa.Table) -> bytes:
     return _packed(bytes(vl_convert.vegalite_to_png(chart(question, rows).to_json())))
 
 
-def chart(question: Question, rows: pa.Table) -> alt.Chart:
+def chart(question: Question, rows: pa.Table) -> "alt.Chart":
     """The measure over the years, a line for each of the largest companies or genres."""
+    import altair as alt  # takes a second, which only a run that draws should spend
+
     largest = _largest(question, rows)
     data = alt.InlineData(values=largest.to_pylist())
     base = alt.Chart(data, title=question.asks).properties(width=_WIDTH, height=_HEIGHT)

@@ -141,11 +141,12 @@ def run_deliveries(settings: Settings, first: date, last: date) -> bool:
     """Run what was delivered from the first to the last day; whether nothing of ours failed."""
     from movie_platform.definitions import build_defs
     from movie_platform.operations.runs import instance, run_partitions
-    from movie_platform.pipelines.movies_dataset.assets import report_arrivals
+    from movie_platform.pipelines.movies_dataset.assets import arrival
+    from movie_platform.resources.arrivals import report
 
     raw = open_store(settings.source_uri("dataset"))
-    begin = max(first, settings.dataset_start).isoformat()
-    found = [d for d in find_deliveries(raw).values() if begin <= d.day <= last.isoformat()]
+    begin, end = max(first, settings.dataset_start), min(last, datetime.now(UTC).date())
+    found = [delivery for day, delivery in find_deliveries(raw).items() if begin <= day <= end]
     if not found:
         out.print(safe(f"Nothing was delivered from {first} to {last} in {raw.uri}/{PREFIX}"))
         return True
@@ -153,10 +154,10 @@ def run_deliveries(settings: Settings, first: date, last: date) -> bool:
     tables = [table.name for table in TABLES]
     fine = True
     with instance(settings.dagster_home) as on:
-        report_arrivals(raw, found, on)
+        report((arrival(delivery, raw) for delivery in found), on)
         for delivery in found:
             selection = tables if delivery is not found[-1] else [*tables, *(question.view for question in QUESTIONS)]
-            outcome = run_partitions(definitions, selection, [delivery.day], on)
+            outcome = run_partitions(definitions, selection, [str(delivery.day)], on)
             if not outcome.succeeded:
                 (err if outcome.ours else out).print(safe(f"{delivery.day}: {outcome.message}"))
             fine = fine and not outcome.ours

@@ -16,8 +16,12 @@ _KEY = re.compile(rf"{PREFIX}(?:(\d{{4}}-\d{{2}}-\d{{2}})/)?{re.escape(NAME)}")
 class Delivery:
     """A zip and its day: the one in its key, or that of its arrival where the key has none."""
 
-    day: str
+    day: date
     info: ObjectInfo
+
+    @property
+    def fingerprint(self) -> str:
+        return self.info.etag
 
     @property
     def version(self) -> str:
@@ -25,19 +29,18 @@ class Delivery:
         return f"{self.day} {self.info.modified.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
-def find_deliveries(raw: ObjectStore) -> dict[str, Delivery]:
+def find_deliveries(raw: ObjectStore) -> dict[date, Delivery]:
     """Every delivery by its day, in order; of two for one day, the one that came last."""
-    found: dict[str, Delivery] = {}
+    found: dict[date, Delivery] = {}
     for info in raw.objects(PREFIX):
-        if match := _KEY.fullmatch(info.key):
-            delivery = Delivery(match[1] or f"{info.modified.astimezone(UTC):%Y-%m-%d}", info)
-            known = found.get(delivery.day)
-            if _is_day(delivery.day) and (known is None or known.info.modified < info.modified):
-                found[delivery.day] = delivery
+        match = _KEY.fullmatch(info.key)
+        day = _day(match[1], info) if match else None
+        if day and (day not in found or found[day].info.modified < info.modified):
+            found[day] = Delivery(day, info)
     return dict(sorted(found.items()))
 
 
-def find_delivery(raw: ObjectStore, day: str) -> Delivery:
+def find_delivery(raw: ObjectStore, day: date) -> Delivery:
     """The delivery of a day, or `InputRefused` where nothing was delivered for it."""
     delivery = find_deliveries(raw).get(day)
     if delivery is None:
@@ -48,9 +51,10 @@ def find_delivery(raw: ObjectStore, day: str) -> Delivery:
     return delivery
 
 
-def _is_day(text: str) -> bool:
+def _day(text: str | None, info: ObjectInfo) -> date | None:
+    if text is None:
+        return info.modified.astimezone(UTC).date()
     try:
-        date.fromisoformat(text)
+        return date.fromisoformat(text)
     except ValueError:
-        return False
-    return True
+        return None

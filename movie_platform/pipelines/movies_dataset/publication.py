@@ -3,6 +3,7 @@
 import json
 import tempfile
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -66,14 +67,12 @@ def publish_delivery(
     """Build a day's delivery and put it in the lake: tables and error log below `movie_data_output/<day>/`, rejects
     below `rejects/movies_dataset/<day>/`. A zip that is refused leaves the lake as it was."""
     source, target = open_store(raw), open_store(lake)
-    delivery = find_delivery(source, day)
+    delivery = find_delivery(source, date.fromisoformat(day))
     with tempfile.TemporaryDirectory(prefix="movie-platform-dataset-") as name:
         folder = Path(name)
         report = _built(source, delivery, folder, engine, progress, Limits(max_bytes, max_ratio))
-        tables = _upload(target, folder, delivery.day, report)
-    published = Publication(
-        delivery.day, delivery.version, delivery.info.etag, source.uri_of(delivery.info.key), report, tables
-    )
+        tables = _upload(target, folder, day, report)
+    published = Publication(day, delivery.version, delivery.info.etag, source.uri_of(delivery.info.key), report, tables)
     target.write(f"{OUTPUT}{day}/{REPORT}", json.dumps(published.as_json(), ensure_ascii=False, indent=1).encode())
     return published.as_json()
 

@@ -47,7 +47,7 @@ class Cursor:
 
 @dataclass(frozen=True)
 class Request:
-    """A day to be judged. The key holds the content: an equal key is an equal request."""
+    """A day to be judged. An equal key is an equal request."""
 
     day: str
     key: str
@@ -103,7 +103,8 @@ def look(raw: ObjectStore, lake: ObjectStore, cursor: Cursor, start: date, now: 
 
 
 def _request(delivery: Delivery, attempt: str = "") -> Request:
-    return Request(delivery.day, f"quality_movies/{delivery.day}/{delivery.fingerprint}{attempt}")
+    # With the time it came: content that comes a second time, after other content, is another request.
+    return Request(delivery.day, f"quality_movies/{delivery.day}/{delivery.fingerprint}/{delivery.version}{attempt}")
 
 
 def _is_judged(lake: ObjectStore, delivery: Delivery) -> bool:

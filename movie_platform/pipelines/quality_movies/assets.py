@@ -206,16 +206,6 @@ def arrival(delivery: Delivery, raw: ObjectStore) -> dg.AssetMaterialization:
     )
 
 
-def report_arrivals(raw: ObjectStore, found: list[Delivery], instance: dg.DagsterInstance) -> None:
-    """Tell the UI of deliveries that it does not know yet, as the sensor does."""
-    known = instance.event_log_storage.get_latest_tags_by_partition(
-        RAW, dg.DagsterEventType.ASSET_MATERIALIZATION, ["dagster/data_version"], [delivery.day for delivery in found]
-    )
-    for delivery in found:
-        if known.get(delivery.day, {}).get("dagster/data_version") != delivery.fingerprint:
-            instance.report_runless_asset_event(arrival(delivery, raw))
-
-
 def lake_results(judged: JudgedDay, lake: ObjectStore) -> Iterator[dg.MaterializeResult]:
     """What the day left in the lake."""
     record = judged.record

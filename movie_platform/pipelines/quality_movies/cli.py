@@ -130,7 +130,8 @@ def _run(settings: Settings, days: Sequence[str], *, replay: bool = False) -> bo
     from movie_platform.definitions import build_defs
     from movie_platform.notify import open_notifier
     from movie_platform.operations.runs import instance, run_partitions
-    from movie_platform.pipelines.quality_movies.assets import REPLAY, report_arrivals
+    from movie_platform.pipelines.quality_movies.assets import REPLAY, arrival
+    from movie_platform.resources.arrivals import report
 
     raw, lake = open_store(settings.source_uri("quality")), open_store(settings.lake_uri)
     # Whoever sits at the terminal sees the table below; the log would tell the same once more.
@@ -140,7 +141,7 @@ def _run(settings: Settings, days: Sequence[str], *, replay: bool = False) -> bo
     with instance(settings.dagster_home) as on:
         if not replay:
             found = deliveries.look(raw, settings.quality_start, datetime.now(UTC)).days
-            report_arrivals(raw, [found[day] for day in days if day in found], on)
+            report((arrival(found[day], raw) for day in days if day in found), on)
         for day in TerminalProgress().track(days, len(days), "days"):
             outcome = run_partitions(definitions, ASSETS, [day], on, tags={REPLAY: "true"} if replay else {})
             if not outcome.succeeded and outcome.ours:

@@ -1,6 +1,6 @@
 """User behavior's assets: purchases and reviews of a day, how the reviews were judged, and the metric."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 from importlib.resources import files
@@ -204,19 +204,6 @@ def arrival(delivery: Delivery, raw: ObjectStore) -> dg.AssetMaterialization:
         },
         tags={"dagster/data_version": delivery.fingerprint},
     )
-
-
-def report_arrivals(raw: ObjectStore, found: Sequence[Delivery], instance: dg.DagsterInstance) -> None:
-    """Tell the UI of deliveries that it does not know yet, as the sensor does."""
-    known = instance.event_log_storage.get_latest_tags_by_partition(
-        DELIVERED,
-        dg.DagsterEventType.ASSET_MATERIALIZATION,
-        ["dagster/data_version"],
-        [delivery.day.isoformat() for delivery in found],
-    )
-    for delivery in found:
-        if known.get(delivery.day.isoformat(), {}).get("dagster/data_version") != delivery.fingerprint:
-            instance.report_runless_asset_event(arrival(delivery, raw))
 
 
 def behavior_assets(settings: Settings, days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition | dg.AssetSpec]:

@@ -90,7 +90,8 @@ def run_days(settings: Settings, first: date, last: date, *, full: bool = False)
     """Run every day from the first to the last, up to today; whether nothing of ours failed."""
     from movie_platform.definitions import build_defs
     from movie_platform.operations.runs import instance, run_partitions
-    from movie_platform.pipelines.user_behavior.assets import FULL, report_arrivals
+    from movie_platform.pipelines.user_behavior.assets import FULL, arrival
+    from movie_platform.resources.arrivals import report
 
     begin, end = max(first, settings.behavior_start), min(last, datetime.now(UTC).date())
     days = [begin + timedelta(days=number) for number in range((end - begin).days + 1)]
@@ -102,7 +103,7 @@ def run_days(settings: Settings, first: date, last: date, *, full: bool = False)
     fine = True
     with instance(settings.dagster_home) as on:
         found = find_deliveries(raw)
-        report_arrivals(raw, [found[day] for day in days if day in found], on)
+        report((arrival(found[day], raw) for day in days if day in found), on)
         for day in TerminalProgress().track(days, len(days), "days"):
             tags = {FULL: "true"} if full else {}
             outcome = run_partitions(definitions, ASSETS, [day.isoformat()], on, tags=tags)

@@ -29,6 +29,11 @@ class Delivery:
         return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
     @property
+    def version(self) -> str:
+        """When the newest file came."""
+        return max(info.modified for info in self.files.values()).astimezone(UTC).isoformat(timespec="microseconds")
+
+    @property
     def bytes(self) -> int:
         return sum(info.size for info in self.files.values())
 

@@ -42,13 +42,13 @@ class Platform:
     def tick(self, cursor: str | None = None, *, raw: ObjectStore | None = None) -> Any:
         """One tick of the sensor: what the daemon is given to launch, report and remember."""
         repository = self.definitions.get_repository_def()
-        context = dg.build_sensor_context(
+        with dg.build_sensor_context(
             instance=self.instance,
             cursor=cursor,
             repository_def=repository,
             resources={"raw_feed": raw or self.raw, "lake": self.lake},
-        )
-        return repository.get_sensor_def("imdb_feed_arrivals").evaluate_tick(context)
+        ) as context:
+            return repository.get_sensor_def("imdb_feed_arrivals").evaluate_tick(context)
 
     def statuses(self, asset: str, *windows: str) -> dict[str, set[str]]:
         """What the UI's partition bar shows of the windows, by status."""

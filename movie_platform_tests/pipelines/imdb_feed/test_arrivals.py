@@ -3,6 +3,7 @@
 import json
 import os
 import tempfile
+import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from itertools import chain
@@ -75,6 +76,15 @@ def test_a_look_works_the_same_in_a_bucket(bucket: str) -> None:
     deliver(sensor.raw, NEXT)
     assert windows(sensor.look()) == [NEXT]
     assert windows(sensor.look()) == []
+
+
+def test_content_that_comes_back_is_asked_for_under_another_key(bucket: str) -> None:
+    sensor = Sensor(open_store(bucket + "/raw"), open_store(bucket + "/lake"))
+    for files in (triplet(W), {**triplet(W), **BROKEN}, triplet(W)):
+        deliver(sensor.raw, W, files)
+        assert windows(sensor.look()) == [W]
+        time.sleep(1.1)  # a bucket tells whole seconds
+    assert list(sensor.keys.values()) == [1, 1, 1]
 
 
 def test_windows_that_follow_each_other_run_alone_up_to_twelve_and_as_one_range_beyond(sensor: Sensor) -> None:

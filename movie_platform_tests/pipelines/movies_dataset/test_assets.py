@@ -55,10 +55,10 @@ class Platform:
 
     def tick(self, cursor: str | None = None) -> Any:
         repository = self.definitions.get_repository_def()
-        context = dg.build_sensor_context(
+        with dg.build_sensor_context(
             instance=self.instance, cursor=cursor, repository_def=repository, resources={"raw_dataset": self.raw}
-        )
-        return repository.get_sensor_def("movies_dataset_arrivals").evaluate_tick(context)
+        ) as context:
+            return repository.get_sensor_def("movies_dataset_arrivals").evaluate_tick(context)
 
     def titles(self) -> list[str]:
         found = open_warehouse(self.settings).query("SELECT title FROM movies_master ORDER BY id")

@@ -1,6 +1,7 @@
 """The sensor's thinking: everything new once, in bounded steps, whatever was forgotten."""
 
 import json
+import time
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -46,6 +47,17 @@ def test_a_replaced_file_is_asked_for_again_under_another_key(raw: ObjectStore, 
     second = seen(raw, local_lake, str(first.cursor))
     assert days(second) == ["2026-03-01"]
     assert first.requests[0].key != second.requests[0].key
+
+
+def test_content_that_comes_back_is_asked_for_under_another_key(bucket: str, local_lake: ObjectStore) -> None:
+    raw, cursor, keys = open_store(bucket), "", []
+    for title in ("A", "B", "A"):
+        put(raw, "2026-03-01", title)
+        found = seen(raw, local_lake, cursor)
+        keys += [request.key for request in found.requests]
+        cursor = str(found.cursor)
+        time.sleep(1.1)  # a bucket tells whole seconds
+    assert len(set(keys)) == len(keys) == 3
 
 
 def test_a_second_file_and_a_late_day_are_asked_for(raw: ObjectStore, local_lake: ObjectStore) -> None:

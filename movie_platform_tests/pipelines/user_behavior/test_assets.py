@@ -198,13 +198,13 @@ def test_both_stages_are_partitions_of_spectrum_where_a_catalog_is_named(
 def test_the_sensor_sees_new_and_replaced_reviews_once(platform: Platform) -> None:
     def tick(cursor: str | None) -> Any:
         repository = platform.definitions.get_repository_def()
-        context = dg.build_sensor_context(
+        with dg.build_sensor_context(
             instance=platform.instance,
             cursor=cursor,
             repository_def=repository,
             resources={"raw_behavior": platform.raw},
-        )
-        return repository.get_sensor_def("movie_review_arrivals").evaluate_tick(context)
+        ) as context:
+            return repository.get_sensor_def("movie_review_arrivals").evaluate_tick(context)
 
     platform.review("cid,review_str\n7,good\n")
     platform.review("cid,review_str\n7,good\n", date(2025, 12, 31))
