@@ -4,7 +4,6 @@ import itertools
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -25,18 +24,18 @@ ROW_GROUP = 122_880
 
 
 class DuckDBEngine:
-    """Bulk transforms in process. Memory stays below `memory`; what does not fit goes to a temporary folder."""
+    """Bulk transforms in process. What DuckDB holds stays below `memory`; the rest of it goes to a temporary folder."""
 
     name = "duckdb"
 
-    def __init__(self, *, memory: str = "1GB", threads: int | None = None, work: Path | None = None) -> None:
+    def __init__(self, *, memory: str = "500MB", threads: int | None = None, work: Path | None = None) -> None:
         self._work = tempfile.TemporaryDirectory(prefix="movie-platform-engine-", dir=work)
         self._ibis = ibis.duckdb.connect(":memory:", memory_limit=memory, temp_directory=self._work.name)
         if threads:
             self._ibis.con.execute(f"SET threads = {int(threads)}")
         self._sources: dict[str, RereadableRecords] = {}
         self._names = (f"source_{number}" for number in itertools.count(1))
-        self._functions = (f"predicate_{number}" for number in itertools.count(1))
+        self._functions = (f"function_{number}" for number in itertools.count(1))
 
     def records(self, file: CsvFile, columns: Sequence[RecordColumn]) -> ir.Table:
         name = next(self._names)
@@ -48,7 +47,7 @@ class DuckDBEngine:
         return self._sources[records.get_name()].count()
 
     def literal(self, text: ir.StringValue, kind: pa.DataType) -> ir.Value:
-        exact = _exact_reader(kind)(text)["value"]
+        exact = self._function(lambda texts: read_literals((text.as_py() for text in texts), kind), kind)(text)
         pattern = native_pattern(kind)
         if pattern is None:
             return exact
@@ -62,8 +61,7 @@ class DuckDBEngine:
         def judge(texts: pa.ChunkedArray) -> pa.Array:
             return pa.array([function(text.as_py()) for text in texts], pa.bool_())
 
-        signature = ((dt.string,), dt.boolean)
-        return ibis.udf.scalar.pyarrow(judge, name=next(self._functions), signature=signature)(text)
+        return self._function(judge, pa.bool_())(text)
 
     def stage(self, name: str, table: ir.Table) -> ir.Table:
         with self._reading():
@@ -99,13 +97,15 @@ class DuckDBEngine:
             raise
 
     def _query(self, table: ir.Table) -> str:
-        # Ibis makes functions and frames that an expression uses known to DuckDB only when it runs one.
-        self._ibis.to_pyarrow(table.limit(0))
         return self._ibis.compile(table)
 
-    def beside(self) -> "DuckDBEngine":
-        # DuckDB's threads are those of the machine all the same; the second engine streams and needs little memory.
-        return DuckDBEngine(memory="500MB", work=Path(self._work.name))
+    def _function(self, function: Callable[[pa.ChunkedArray], pa.Array], kind: pa.DataType) -> Callable[..., Any]:
+        """The function of a column of text, known to DuckDB: Ibis tells it of its own only when it runs something."""
+        name, type_ = next(self._functions), PyArrowType.to_ibis(kind)
+        self._ibis.con.create_function(
+            name, function, ["VARCHAR"], DuckDBType.to_string(type_), type="arrow", null_handling="special"
+        )
+        return ibis.udf.scalar.builtin(lambda _: None, name=name, signature=((dt.string,), type_))
 
     def close(self) -> None:
         self._ibis.disconnect()
@@ -137,15 +137,3 @@ def _identifier(name: str) -> str:
 
 def _text(value: object) -> str:
     return "'" + str(value).replace("'", "''") + "'"
-
-
-@cache
-def _exact_reader(kind: pa.DataType) -> Any:
-    # A function on DuckDB must not answer null, so that each value comes in a box.
-    box = pa.struct([("value", kind)])
-
-    def read(texts: pa.ChunkedArray) -> pa.Array:
-        return pa.StructArray.from_arrays([read_literals((text.as_py() for text in texts), kind)], fields=list(box))
-
-    signature = ((dt.string,), PyArrowType.to_ibis(box))
-    return ibis.udf.scalar.pyarrow(read, name="read_literal", signature=signature)

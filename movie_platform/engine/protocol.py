@@ -6,7 +6,6 @@ column of Python literals, and asking a Python function about each text of a col
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Protocol, Self
@@ -52,9 +51,6 @@ class Engine(Protocol):
         """Write the table with the schema's columns and types, rows in the table's order, and count its rows.
         `path` becomes a file, or a folder of parts where the engine writes in parallel. CSV and JSON (one object a
         line) hold nested values as JSON."""
-
-    def beside(self) -> AbstractContextManager["Engine"]:
-        """An engine for another thread, to work at the same time; what it stages is its own."""
 
     def close(self) -> None: ...
 

@@ -13,7 +13,6 @@ import sys
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -167,9 +166,6 @@ class SparkEngine:
                     shutil.copyfileobj(source, out, 8 * 2**20)
                 self._written[path] = keys
         return sum(entry.rows for entry in written)
-
-    def beside(self) -> AbstractContextManager["SparkEngine"]:
-        return nullcontext(self)  # a session takes jobs from any thread
 
     def close(self) -> None:
         """Removes what was staged. The session is the one who made it's to stop."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import hypothesis
 import hypothesis.strategies as st
-import ibis
+import ibis.expr.types as ir
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -34,6 +34,12 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
 
 def csv_file(content: bytes, name: str = "file.csv") -> CsvFile:
     return CsvFile(name, lambda: io.BytesIO(content))
+
+
+def given(engine: Engine, rows: pa.Table, folder: Path) -> ir.Table:
+    path = folder / "given.parquet"
+    pq.write_table(rows, path)
+    return engine.parquet([path])
 
 
 def literals(engine: Engine, texts: list[str], kind: pa.DataType) -> list[Any]:
@@ -119,9 +125,8 @@ def test_records_can_be_computed_again_and_staged(engine: Engine) -> None:
 
 @pytest.mark.parametrize("kind", ["parquet", "csv", "json"])
 def test_a_written_table_has_the_schema_and_counts_its_rows(engine: Engine, tmp_path: Path, kind: Any) -> None:
-    table = ibis.memtable(
-        pa.table({"b": ["x", None], "a": [1, 2], "c": pa.array([[{"id": 1, "name": "n"}], []], NAMED)})
-    )
+    rows = pa.table({"b": ["x", None], "a": [1, 2], "c": pa.array([[{"id": 1, "name": "n"}], []], NAMED)})
+    table = given(engine, rows, tmp_path)
     schema = pa.schema([("a", pa.int64()), ("b", pa.string()), ("c", NAMED)])
     path = tmp_path / f"it's {kind}"
     assert engine.write(table, path, kind, schema) == 2
@@ -139,7 +144,7 @@ def test_a_written_table_has_the_schema_and_counts_its_rows(engine: Engine, tmp_
 def test_a_written_column_has_the_type_of_the_schema_whatever_the_engine_computed_it_as(
     engine: Engine, tmp_path: Path
 ) -> None:
-    table = ibis.memtable(pa.table({"day": pa.array([date(1995, 10, 30)])}))
+    table = given(engine, pa.table({"day": pa.array([date(1995, 10, 30)])}), tmp_path)
     schema = pa.schema([("year", pa.int32()), ("count", pa.int64())])
     path = tmp_path / "years.parquet"
     engine.write(table.select(year=table.day.year(), count=table.day.year()), path, "parquet", schema)
@@ -153,9 +158,9 @@ def longer_than(text: str, *, length: int) -> bool:
     return len(text) > length
 
 
-def test_a_python_function_is_asked_about_every_text(engine: Engine) -> None:
+def test_a_python_function_is_asked_about_every_text(engine: Engine, tmp_path: Path) -> None:
     texts = ["", "a", "abc", "two\nlines", "žluť 😀"] * 2_000 + ["x" * 2**20]
-    table = ibis.memtable(pa.table({"n": range(len(texts)), "text": texts}))
+    table = given(engine, pa.table({"n": range(len(texts)), "text": texts}), tmp_path)
     for length in (2, 8):
         function = partial(longer_than, length=length)
         asked = engine.to_arrow(table.select("n", said=engine.predicate(function, table.text)).order_by("n"))

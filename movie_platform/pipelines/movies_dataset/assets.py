@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any
 
@@ -72,7 +73,10 @@ def dataset_tables(days: dg.PartitionsDefinition, settings: Settings) -> dg.Asse
         bulk: ResourceParam[Bulk],
     ) -> Iterator[Any]:
         published = _publish(context, bulk, raw_dataset, lake, settings)
-        loads = load(warehouse, lake, published, run_id=context.run.run_id)
+        with ThreadPoolExecutor(1, thread_name_prefix="load") as beside:
+            loading = beside.submit(load, warehouse, lake, published, run_id=context.run.run_id)
+            judged = [result for name, checks in rules.items() for result in _judged(checks, published, lake, name)]
+            loads = loading.result()
         for table in TABLES:
             if parts := published.tables.get(table.name):
                 metadata = {
@@ -87,8 +91,7 @@ def dataset_tables(days: dg.PartitionsDefinition, settings: Settings) -> dg.Asse
                 }
                 yield dg.MaterializeResult(table.name, metadata=metadata)
         yield from table_results(published)
-        for name, checks in rules.items():
-            yield from _judged(checks, published, lake, name)
+        yield from judged
 
     return movies_dataset_tables
 

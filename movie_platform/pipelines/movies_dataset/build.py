@@ -8,7 +8,6 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -66,9 +65,8 @@ def build_dataset(
     required = tuple(file.name for file in FILES if file.required)
     with open_archive(source, name, limits or Limits(), required=required) as archive, _in_place(out) as folder:
         build = _Build(archive, folder, engine)
-        with build.writing_ratings():
-            for step in progress.track(build.steps(), len(FILES), name):
-                step()
+        for step in progress.track(build.steps(), len(FILES), name):
+            step()
         (folder / ERRORS).write_text(error_lines(build.report, build.reject_summary), "utf-8")
         if kind != "parquet":
             _export(build, folder, engine, kind)
@@ -85,26 +83,7 @@ class _Build:
         self.reject_summary: list[dict[str, object]] = []
         self._movies: ir.Table | None = None
         self._links: ir.Table | None = None
-        self._ratings: Future[tuple[int, int]] | None = None
         (folder / REJECTS_FOLDER).mkdir()
-
-    @contextmanager
-    def writing_ratings(self) -> Iterator[None]:
-        """Ratings depend on no other table until they are accounted for: they are written beside the others."""
-        if RATINGS_FILE.name not in self._archive:
-            yield
-            return
-        with ThreadPoolExecutor(1, thread_name_prefix="ratings") as beside:
-            self._ratings = beside.submit(self._write_ratings)
-            yield
-
-    def _write_ratings(self) -> tuple[int, int]:
-        """Rows written, and records read."""
-        with self._engine.beside() as engine:
-            records = engine.records(self._archive.file(RATINGS_FILE.name), RATINGS_FILE.columns)
-            rows = transforms.ratings_master(records)
-            out = engine.write(rows, self._path(RATINGS_MASTER), "parquet", RATINGS_MASTER.arrow_schema)
-            return out, engine.record_count(records)
 
     def steps(self) -> Iterator[Callable[[], None]]:
         taking: dict[str, Callable[[SourceFile, ir.Table], None]] = {
@@ -155,9 +134,8 @@ class _Build:
         self._account(file, self._engine.record_count(records), out, transforms.rejects(Parsed(records), file.name))
 
     def _take_ratings(self, file: SourceFile, records: ir.Table) -> None:
-        assert self._ratings is not None, "the ratings are being written where the zip has them"
-        out, count = self._ratings.result()
-        self.report.rows[RATINGS_MASTER.name] = out
+        out = self._write(RATINGS_MASTER, transforms.ratings_master(records))
+        count = self._engine.record_count(records)
         if self._links is not None:
             ratings = self._engine.parquet([self._path(RATINGS_MASTER)])
             unknown = transforms.unknown_ratings(ratings, self._links, self._known_movies)

@@ -61,23 +61,28 @@ class DuckDBWarehouse(LoadingWarehouse):
         table = staging.request.table
         with tempfile.TemporaryDirectory(prefix="movie-platform-load-") as folder:
             placed = _placed(staging, Path(folder))
-            if placed:
-                try:
+            try:
+                if placed:
                     self._read(connection, staging, placed, into)
-                except duckdb.ConstraintException as error:
-                    raise LoadRefused(f"{table.qualified_name} does not take these rows: {error}") from error
-                except duckdb.IOException as error:
-                    raise WorldUnavailable(f"{table.qualified_name}: an object could not be read: {error}") from error
-                except duckdb.Error as error:
-                    raise PlatformError(f"{table.qualified_name}: an object could not be loaded: {error}") from error
-                self._measure(connection, table, into)
-            yield
+                    self._measure(connection, table, into)
+                yield
+            except duckdb.ConstraintException as error:
+                raise LoadRefused(f"{table.qualified_name} does not take these rows: {error}") from error
+            except duckdb.IOException as error:
+                raise WorldUnavailable(f"{table.qualified_name}: an object could not be read: {error}") from error
+            except duckdb.Error as error:
+                raise PlatformError(f"{table.qualified_name}: an object could not be loaded: {error}") from error
 
     def _read(self, connection: Connection, staging: Staging, placed: list[tuple[str, str]], into: Sql) -> None:
         d, request = self.dialect, staging.request
         files = Sql("[" + ", ".join(literal(path) for path in dict.fromkeys(path for path, _ in placed)) + "]")
         columns = d.quoted(request.table.column_names)
-        if request.replaces != "partitions":
+        if request.replaces == "table":
+            # A whole table is read once, straight into its place.
+            connection.execute(f"DROP TABLE {into}")
+            connection.execute(statement("duckdb_stage_view", staged=into, columns=columns, files=files))
+            return
+        if request.replaces == "keys":
             connection.execute(statement("duckdb_stage", staged=into, columns=columns, files=files))
             return
         partition, partition_type = request.partition_column, Sql(d.type_name(request.partition_column))

@@ -1,12 +1,14 @@
 """The metric sums each side by itself, and every purchase and review has a fate."""
 
 import datetime as dt
+import tempfile
 from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
-import ibis
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from movie_platform.engine import Engine
@@ -56,13 +58,11 @@ def review(customer: int, *, positive: bool) -> dict[str, Any]:
 def compute(
     engine: Engine, purchases: list[dict[str, Any]], reviews: list[dict[str, Any]]
 ) -> tuple[pa.Table, MetricAccount]:
-    customers = engine.stage(
-        "customers",
-        metric.by_customer(
-            ibis.memtable(pa.Table.from_pylist(purchases, USER_PURCHASE.arrow_schema)),
-            ibis.memtable(pa.Table.from_pylist(reviews, MOVIE_REVIEW.arrow_schema)),
-        ),
-    )
+    with tempfile.TemporaryDirectory() as name:
+        paths = [Path(name) / "purchases.parquet", Path(name) / "reviews.parquet"]
+        pq.write_table(pa.Table.from_pylist(purchases, USER_PURCHASE.arrow_schema), paths[0])
+        pq.write_table(pa.Table.from_pylist(reviews, MOVIE_REVIEW.arrow_schema), paths[1])
+        customers = engine.stage("customers", metric.by_customer(*(engine.parquet([path]) for path in paths)))
     account = metric.account(engine, customers)
     amount = sum((p["quantity"] or 0) * (p["unit_price"] or Decimal(0)) for p in purchases)
     assert not metric.unconserved(account, purchases=len(purchases), reviews=len(reviews), amount=Decimal(amount))

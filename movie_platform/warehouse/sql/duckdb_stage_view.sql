@@ -1,0 +1,2 @@
+CREATE TEMPORARY VIEW {staged} AS
+SELECT {columns} FROM read_parquet({files}, hive_partitioning = false)
