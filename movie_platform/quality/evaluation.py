@@ -173,14 +173,6 @@ class Evaluation:
         """The bad rows as a frame, with the four result columns."""
         return self.bad().to_pandas()
 
-    def good_batches(self) -> Iterator[pa.RecordBatch]:
-        """The good rows a batch at a time."""
-        return self._parts(np.logical_not, with_results=False)
-
-    def bad_batches(self) -> Iterator[pa.RecordBatch]:
-        """The bad rows a batch at a time, with the four result columns."""
-        return self._parts(lambda bad: bad, with_results=True)
-
     def write(self, directory: Path) -> dict[str, Path]:
         """Writes rule_outcomes.json, good.parquet and bad.parquet; rows are streamed, never held together."""
         directory.mkdir(parents=True, exist_ok=True)

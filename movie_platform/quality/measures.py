@@ -1,5 +1,6 @@
 """What is counted and added up while the batches go by; rules that need the same count share it."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
 
@@ -19,7 +20,7 @@ from movie_platform.quality.statistics import Correlation, Moments
 EXAMPLES = 5
 
 
-class Measure:
+class Measure(ABC):
     """Looks at every batch once; what cannot be computed is remembered and told to whoever asks."""
 
     columns: tuple[str, ...] = ()
@@ -40,9 +41,9 @@ class Measure:
         except pa.ArrowException as failure:
             self._failure = RuleNotComputable(harmless(str(failure).splitlines()[0]))
 
+    @abstractmethod
     def look(self, batch: Batch, within: Mask | None) -> None:
         """Takes in one batch; rows outside `within` do not count."""
-        raise NotImplementedError
 
     def done(self) -> None:
         """Raises what went wrong, if something did."""

@@ -175,14 +175,6 @@ class _Clause:
         self.meta = meta
 
 
-class _Variable:
-    """A constant's name, to be replaced by its value: constants may stand after the rules."""
-
-    def __init__(self, name: str, meta: Meta) -> None:
-        self.name = name
-        self.meta = meta
-
-
 class _Builder(Transformer[Token, Ruleset]):
     """Parse tree to rules; what the grammar cannot say is checked here, with the place at hand."""
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -143,7 +144,7 @@ class Condition:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rule:
+class Rule(ABC):
     """One top-level rule of a ruleset, or a member of a composite one.
 
     Equality is about what the rule says: its name, which only has to be unique in its ruleset, and its place in the
@@ -162,9 +163,9 @@ class Rule:
         return self.claim + _render_labels(self.own_labels)
 
     @property
+    @abstractmethod
     def claim(self) -> str:
         """The rule in DQDL without its labels."""
-        raise NotImplementedError
 
     @property
     def labels(self) -> dict[str, str]:
@@ -172,14 +173,14 @@ class Rule:
         return {**dict(self.default_labels), **dict(self.own_labels)}
 
     @property
+    @abstractmethod
     def scope(self) -> Scope:
         """Whether the rule judges each row ("row") or all of them together ("dataset")."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def columns(self) -> tuple[str, ...]:
         """The columns that the rule names, in order, each once."""
-        raise NotImplementedError
 
     @property
     def action(self) -> Action:
@@ -204,9 +205,9 @@ class Rule:
 
         return explain_rule(self)
 
+    @abstractmethod
     def slug(self) -> str:
         """A short name made of letters, digits and underscores; the ruleset makes it unique."""
-        raise NotImplementedError
 
     def __str__(self) -> str:
         return self.text
@@ -244,11 +245,6 @@ class SimpleRule(Rule):
             # A query with a condition gives one number; without one (or with a threshold) it gives the rows that pass.
             return "dataset" if self.condition is not None else "row"
         return known.scope
-
-    @property
-    def has_tolerance(self) -> bool:
-        """Whether some rows may break the rule without the rule failing."""
-        return self.threshold is not None or self.type in ("Completeness", "Uniqueness")
 
     @property
     def columns(self) -> tuple[str, ...]:

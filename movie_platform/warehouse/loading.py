@@ -37,7 +37,7 @@ from movie_platform.warehouse.views import View, in_order, statements, translate
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-STAGED, LOADING, AFFECTED, WINNING = "staged_rows", "loading_partitions", "affected_keys", "winning_rows"
+STAGED, LOADING, WINNING = "staged_rows", "loading_partitions", "winning_rows"
 VERSION = "loaded_version"
 PAUSE, LONGEST_PAUSE = 0.1, 2.0
 MASTER_SHARE = 0.5
