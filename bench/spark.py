@@ -72,7 +72,8 @@ def main() -> None:
             place = folder / f"cluster-{workers}"
             place.mkdir()
             with cluster_of(place, workers, memory=options.memory) as cluster:
-                took[f"Spark, {workers} workers"] = seconds_of(cluster.master, archive, place, options.memory)
+                who = f"Spark, {workers} worker{'s' if workers > 1 else ''}"
+                took[who] = seconds_of(cluster.master, archive, place, options.memory)
         for who, seconds in took.items():
             print(
                 f"{who} at scale {options.scale:g}: {seconds:.1f} s, {seconds / min(took.values()):.1f} times the best"
