@@ -1,7 +1,7 @@
 """What is delivered, told to Dagster: to the UI as events, and as runs by the sensors on what comes a day at a time."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Protocol, TypeVar
 
@@ -38,14 +38,24 @@ D = TypeVar("D", bound=Delivery)
 
 def report(arrivals: Iterable[dg.AssetMaterialization], instance: dg.DagsterInstance) -> None:
     """Tell the UI of arrivals of one asset whose data version it does not know yet."""
-    by_partition = {str(arrival.partition): arrival for arrival in arrivals}
-    for key in {arrival.asset_key for arrival in by_partition.values()}:
-        known = instance.event_log_storage.get_latest_tags_by_partition(
-            key, dg.DagsterEventType.ASSET_MATERIALIZATION, [_VERSION], list(by_partition)
-        )
-        for partition, arrival in by_partition.items():
-            if known.get(partition, {}).get(_VERSION) != (arrival.tags or {})[_VERSION]:
-                instance.report_runless_asset_event(arrival)
+    found = list(arrivals)
+    known = _known(found, instance)
+    for arrival in found:
+        if known.get(str(arrival.partition)) != (arrival.tags or {})[_VERSION]:
+            instance.report_runless_asset_event(arrival)
+
+
+def _known(arrivals: Sequence[dg.AssetMaterialization], instance: dg.DagsterInstance) -> dict[str, str]:
+    """By partition, the version of the arrival that the UI was last told of."""
+    if not arrivals:
+        return {}
+    found = instance.event_log_storage.get_latest_tags_by_partition(
+        arrivals[0].asset_key,
+        dg.DagsterEventType.ASSET_MATERIALIZATION,
+        [_VERSION],
+        [str(arrival.partition) for arrival in arrivals],
+    )
+    return {partition: tags[_VERSION] for partition, tags in found.items()}
 
 
 def daily_sensor(
@@ -59,7 +69,10 @@ def daily_sensor(
     arrival: Callable[[D, ObjectStore], dg.AssetMaterialization],
     settings: Settings,
 ) -> dg.SensorDefinition:
-    """A sensor that asks for each day whose delivery is new, or another one than was seen; `raw` names its store."""
+    """A sensor that asks for each day whose delivery is new, or another one than was seen; `raw` names its store.
+
+    Without a memory of its own, as when it starts for the first time, it takes what the UI was told of for seen.
+    """
 
     @dg.sensor(
         name=name,
@@ -71,11 +84,15 @@ def daily_sensor(
     )
     def arrivals(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         store: ObjectStore = getattr(context.resources, raw)
-        seen: dict[str, str] = json.loads(context.cursor) if context.cursor else {}
         try:
             found = find(store)
         except PlatformError as error:
             return dg.SensorResult(skip_reason=f"Not now: {error}", cursor=context.cursor)
+        seen: dict[str, str]
+        if context.cursor:
+            seen = json.loads(context.cursor)
+        else:
+            seen = _known([arrival(delivery, store) for delivery in found.values()], context.instance)
         today = datetime.now(UTC).date()
         news = [d for day, d in found.items() if start <= day <= today and seen.get(str(day)) != d.fingerprint]
         due = news[:AT_ONCE]

@@ -31,6 +31,7 @@ class Place:
         self.deliveries: dict[date, Came] = {}
         self.away = False
         self.cursor: str | None = None
+        self.instance = dg.DagsterInstance.ephemeral()
         self.store = open_store(folder.as_uri())
         days = dg.DailyPartitionsDefinition(FIRST.isoformat(), end_offset=1)
 
@@ -60,7 +61,7 @@ class Place:
 
     def tick(self) -> Any:
         with dg.build_sensor_context(
-            cursor=self.cursor, repository_def=self.repository, resources={"raw": self.store}
+            self.instance, cursor=self.cursor, repository_def=self.repository, resources={"raw": self.store}
         ) as context:
             found = self.repository.get_sensor_def("arrivals").evaluate_tick(context)
         self.cursor = found.cursor
@@ -110,6 +111,17 @@ def test_a_tick_while_the_store_is_away_forgets_nothing(place: Place) -> None:
     place.away = True
     assert place.tick().skip_message == "Not now: the bucket does not answer"
     place.away = False
+    assert place.asked() == []
+
+
+def test_a_sensor_without_a_memory_takes_what_was_reported_for_seen(place: Place) -> None:
+    for day in (FIRST, FIRST + timedelta(days=1)):
+        place.deliver(day, "A", "1")
+    report([arrival(delivery, place.store) for delivery in place.deliveries.values()], place.instance)
+    place.deliver(FIRST, "B", "2")
+    place.deliver(FIRST + timedelta(days=2), "A", "2")
+    asked = [request.partition_key for request in place.tick().run_requests]
+    assert asked == [str(FIRST), str(FIRST + timedelta(days=2))]
     assert place.asked() == []
 
 

@@ -121,5 +121,5 @@ def run_windows(settings: Settings, first: str, last: str) -> bool:
             if not outcome.succeeded:
                 (err if outcome.ours else out).print(safe(outcome.message))
             fine = fine and not outcome.ours
-    out.print(safe(f"{len(delivered)} windows gone through, {delivered[0]} to {delivered[-1]}"))
+    out.print(safe(f"Windows gone through: {len(delivered)}, {delivered[0]} to {delivered[-1]}"))
     return fine

@@ -161,7 +161,7 @@ def run_deliveries(settings: Settings, first: date, last: date) -> bool:
             if not outcome.succeeded:
                 (err if outcome.ours else out).print(safe(f"{delivery.day}: {outcome.message}"))
             fine = fine and not outcome.ours
-    out.print(safe(f"{len(found)} deliveries gone through, {found[0].day} to {found[-1].day}"))
+    out.print(safe(f"Deliveries gone through: {len(found)}, {found[0].day} to {found[-1].day}"))
     return fine
 
 

@@ -110,7 +110,7 @@ def run_days(settings: Settings, first: date, last: date, *, full: bool = False)
             if not outcome.succeeded:
                 (err if outcome.ours else out).print(safe(f"{day}: {outcome.message}"))
             fine = fine and not outcome.ours
-    out.print(safe(f"{len(days)} days gone through, {days[0]} to {days[-1]}"))
+    out.print(safe(f"Days gone through: {len(days)}, {days[0]} to {days[-1]}"))
     return fine
 
 

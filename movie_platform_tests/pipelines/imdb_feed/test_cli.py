@@ -48,7 +48,7 @@ def test_good_and_refused_windows_end_well_and_windows_without_files_are_no_erro
     code, out, _ = command("run", "feed", "--from", W, "--to", shift(W, LENGTH * 10))
     assert code == 0
     assert "is missing" in out
-    assert f"2 windows gone through, {W} to {shift(W, LENGTH * 3)}" in out
+    assert f"Windows gone through: 2, {W} to {shift(W, LENGTH * 3)}" in out
     assert lake.info(f"clean_files/{W}.parquet") is not None
 
 

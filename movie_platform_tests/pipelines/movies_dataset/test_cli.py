@@ -74,7 +74,7 @@ def test_simulate_run_and_answer(command: Command) -> None:
     assert command("simulate", "dataset", "--scale", "0.001", "--date", "2026-03-02").returncode == 0
     ran = command("run", "dataset", "--from", "2026-03-01", "--to", "2026-03-31")
     assert ran.returncode == 0, ran.stderr
-    assert "1 deliveries gone through, 2026-03-02 to 2026-03-02" in ran.stdout
+    assert "Deliveries gone through: 1, 2026-03-02 to 2026-03-02" in ran.stdout
     answers = json.loads(command("answers", "--json").stdout)
     assert len(answers["genre_profit_by_year"]) > 5
     assert answers["movies_without_year"] >= 0
