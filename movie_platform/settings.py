@@ -6,7 +6,7 @@ import shutil
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit, urlunsplit
 
 from pydantic import (
     AfterValidator,
@@ -41,9 +41,14 @@ def _store_uri(value: str) -> str:
     raise ValueError("allowed are file:///absolute/folder, a folder relative to the project, or s3://bucket[/prefix]")
 
 
+def _holds_password(parts: SplitResult) -> bool:
+    options = {name.lower() for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
+    return parts.password is not None or bool(options & {"password", "passwd", "pwd"})
+
+
 def _warehouse_uri(value: str) -> str:
     parts = urlsplit(value)
-    if parts.password:
+    if _holds_password(parts):
         raise ValueError("a password does not belong in the address: set WAREHOUSE_PASSWORD, or use IAM")
     if parts.scheme == "duckdb" and parts.path.strip("/"):
         return value
@@ -73,7 +78,7 @@ def _engine(value: str) -> str:
 
 def _purchases(value: str) -> str:
     parts = urlsplit(value)
-    if parts.password:
+    if _holds_password(parts):
         raise ValueError("a password does not belong in the address: set PURCHASES_PASSWORD")
     if value == "warehouse" or parts.scheme in {"postgresql", "postgres"}:
         return value
@@ -284,7 +289,8 @@ def _shown(name: str, value: Any) -> str:
         return "(hidden)"
     if isinstance(value, str) and "://" in value and "@" in value:
         parts = urlsplit(value)
-        return repr(urlunsplit(parts._replace(netloc=f"...@{parts.netloc.rpartition('@')[2]}")))
+        query = "..." if parts.query else ""
+        return repr(urlunsplit(parts._replace(netloc=f"...@{parts.netloc.rpartition('@')[2]}", query=query)))
     return repr(value)
 
 

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
+import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -17,6 +18,11 @@ _WIDTH_OF_A_FILE = 160
 
 out = Console(width=None if sys.stdout.isatty() else _WIDTH_OF_A_FILE)
 err = Console(stderr=True, width=None if sys.stderr.isatty() else _WIDTH_OF_A_FILE)
+
+
+force_option = click.option(
+    "--force", is_flag=True, help="Load also what is loaded already, and what takes most rows out of a table."
+)
 
 
 def safe(value: object) -> Text:

@@ -78,12 +78,25 @@ def test_all_wrong_variables_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -
     assert len(str(caught.value).splitlines()) == 2
 
 
-def test_a_secret_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MOVIE_PLATFORM_WAREHOUSE", "redshift://me:hunter2@cluster/db")
+@pytest.mark.parametrize(
+    ("name", "address"),
+    [
+        ("WAREHOUSE", "redshift://me:hunter2@cluster/db"),
+        ("WAREHOUSE", "redshift://me@cluster/db?password=hunter2"),
+        ("PURCHASES", "postgresql://me@host/db?sslmode=require&Password=hunter2"),
+    ],
+)
+def test_a_password_in_an_address_is_refused_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch, name: str, address: str
+) -> None:
+    monkeypatch.setenv(f"MOVIE_PLATFORM_{name}", address)
     with pytest.raises(SettingsError) as caught:
         load_settings()
     assert "hunter2" not in str(caught.value)
-    assert "password" in str(caught.value)
+    assert "a password does not belong in the address" in str(caught.value)
+
+
+def test_a_secret_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MOVIE_PLATFORM_WAREHOUSE", "redshift://me@cluster/db")
     monkeypatch.setenv("MOVIE_PLATFORM_WAREHOUSE_PASSWORD", "hunter2")
     assert "hunter2" not in repr(load_settings())

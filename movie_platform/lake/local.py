@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 import obstore.store
 
+from movie_platform.errors import WorldUnavailable
 from movie_platform.lake.store import ObjectInfo, ObjectStore, Writer
 
 UNDER_WAY = ".under-way"
@@ -27,7 +28,11 @@ class LocalStore(ObjectStore):
 
     def __init__(self, uri: str) -> None:
         self.root = Path(unquote(urlsplit(uri).path))
-        super().__init__(uri, obstore.store.LocalStore(self.root, mkdir=True))
+        try:
+            inner = obstore.store.LocalStore(self.root, mkdir=True)
+        except OSError as error:
+            raise WorldUnavailable(f"{uri} cannot be used: {error}. Check the address and its permissions.") from error
+        super().__init__(uri, inner)
 
     def objects(self, prefix: str = "", *, after: str = "") -> Iterator[ObjectInfo]:
         """Descends only into folders that can hold a key greater than `after`."""
@@ -133,15 +138,18 @@ class LocalStore(ObjectStore):
 
     def _opened_temporary(self) -> tuple[str, int]:
         """A new file, locked for as long as its writer lives."""
-        path = os.path.join(self.root, UNDER_WAY, uuid.uuid4().hex)  # noqa: PTH118
-        try:
-            descriptor = os.open(path, _NEW)
-        except FileNotFoundError:
-            (self.root / UNDER_WAY).mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(path, _NEW)
-        os.fchmod(descriptor, 0o644)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        return path, descriptor
+        while True:
+            path = os.path.join(self.root, UNDER_WAY, uuid.uuid4().hex)  # noqa: PTH118
+            try:
+                descriptor = os.open(path, _NEW)
+            except FileNotFoundError:
+                (self.root / UNDER_WAY).mkdir(parents=True, exist_ok=True)
+                descriptor = os.open(path, _NEW)
+            os.fchmod(descriptor, 0o644)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if os.fstat(descriptor).st_nlink:
+                return path, descriptor
+            os.close(descriptor)  # a sweep found it before it was locked
 
     def _in_its_folder(self, put: Callable[[str, str], None], path: str, key: str) -> None:
         """Make the folder only where it is missing, also when another writer's `delete` has just taken it away."""

@@ -2,6 +2,7 @@
 
 from movie_platform.warehouse.address import open_warehouse
 from movie_platform.warehouse.loads import (
+    FORCE,
     LatestPartition,
     LedgerRow,
     LoadResult,
@@ -13,6 +14,7 @@ from movie_platform.warehouse.protocol import Warehouse
 from movie_platform.warehouse.views import View, read_views
 
 __all__ = [
+    "FORCE",
     "LatestPartition",
     "LedgerRow",
     "LoadResult",

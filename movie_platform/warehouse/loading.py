@@ -19,6 +19,7 @@ from movie_platform.table import Column, Table
 from movie_platform.warehouse.connection import Connection, TransactionConflict
 from movie_platform.warehouse.dialect import Dialect, Sql, statement
 from movie_platform.warehouse.loads import (
+    FORCE,
     LEDGER,
     WHOLE_TABLE,
     Decision,
@@ -292,13 +293,29 @@ class LoadingWarehouse(ABC):
 
     def _rebuild(self, connection: Connection, request: Request, derived: LatestPartition) -> None:
         """The whole derived table anew: it has no key to go by, or has just been made or widened."""
-        name = self.dialect.name_of(derived.table)
+        name, parts = self.dialect.name_of(derived.table), self._latest_parts(request, derived)
         rows_before = self._count(connection, name)
         connection.execute(statement("delete_all", table=name))
-        form = "insert_latest_of_all" if derived.key else "insert_highest_partition"
-        connection.execute(statement(form, **self._latest_parts(request, derived)))
-        if not derived.key and not request.force:
+        if derived.key:
+            connection.execute(statement("insert_latest_of_all", **parts))
+            return
+        connection.execute(statement("insert_highest_partition", **parts), [self._highest(connection, request)])
+        if not request.force:
             _keep_master(derived.table, rows_before, self._count(connection, name))
+
+    def _highest(self, connection: Connection, request: Request) -> object:
+        """The highest partition that was ever loaded, this load included; one that was loaded empty counts as well."""
+        d = self.dialect
+        sql = statement(
+            "highest_partition",
+            partition=d.quote("partition"),
+            type=Sql(d.type_name(request.partition_column)),
+            loads=d.name_of(LEDGER),
+            table_name=d.quote("table_name"),
+        )
+        before = connection.fetch(sql, (request.table.qualified_name,))[0][0]
+        now = max(request.partition_values(request.loads).to_pylist())
+        return now if before is None else max(before, now)
 
     def _replace_table(
         self, connection: Connection, request: Request, chosen: tuple[PartitionLoad, ...]
@@ -590,7 +607,7 @@ def _keep_master(table: Table, rows_before: int, rows: int) -> None:
     if rows < rows_before * MASTER_SHARE:
         raise LoadRefused(
             f"{table.qualified_name} holds {rows_before} rows and this load would leave {rows}, less than half. "
-            "If the source really shrank, load with --force."
+            f"If the source really shrank, run it with --force, or in the UI with the run tag {FORCE}."
         )
 
 

@@ -17,6 +17,10 @@ DIGESTS_BYTES = 4000
 """Source digests longer than this are kept as one digest of them all, so that the ledger fits every engine."""
 
 
+FORCE = "movie_platform/force"
+"""A run with this tag loads also what is loaded already, and what takes most rows out of a table."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """One Parquet object in the lake: where it is, a digest that changes with its content, and its rows."""
@@ -63,8 +67,8 @@ class Provenance:
 class LatestPartition:
     """A table derived from a partitioned one: for each key, all rows of the highest partition that the key appears in.
 
-    With no key it holds the rows of the highest partition there is. It is recomputed in the transaction of each load,
-    for the keys that the load takes out or brings in, so that it always is what the partitions imply.
+    With no key it holds the rows of the highest partition that was loaded. It is recomputed in the transaction of each
+    load, for the keys that the load takes out or brings in, so that it always is what the partitions imply.
     """
 
     table: Table

@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -148,6 +149,7 @@ def test_what_a_killed_writer_leaves_is_hidden_and_swept_but_a_live_writers_is_k
     process = multiprocessing.get_context("spawn").Process(target=_write_slowly, args=(store.uri, started))
     process.start()
     while not started.exists():
+        assert process.is_alive()
         time.sleep(0.01)
     assert store.sweep() == 0
     assert process.pid is not None
@@ -157,6 +159,26 @@ def test_what_a_killed_writer_leaves_is_hidden_and_swept_but_a_live_writers_is_k
     assert store.folders() == []
     assert store.sweep() == 1
     assert [p for p in store.root.rglob("*") if p.is_file()] == []
+
+
+def test_a_sweep_never_takes_the_file_of_a_writer_that_is_about_to_lock_it(tmp_path: Path) -> None:
+    store = LocalStore((tmp_path / "store").as_uri())
+    done = threading.Event()
+
+    def sweep() -> int:
+        swept = 0
+        while not done.is_set():
+            swept += store.sweep()
+        return swept
+
+    with ThreadPoolExecutor(1) as pool:
+        sweeper = pool.submit(sweep)
+        try:
+            for number in range(2_000):
+                store.write(f"{number % 10}", b"content")
+        finally:
+            done.set()
+    assert sweeper.exception() is None
 
 
 def test_an_unreachable_store_says_what_and_where(aws: str) -> None:

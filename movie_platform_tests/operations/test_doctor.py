@@ -27,6 +27,15 @@ def test_each_channel_is_examined(aws: str, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.usefixtures("_home")
+def test_a_folder_that_cannot_be_made_is_a_finding_and_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOVIE_PLATFORM_LAKE_URI", "file:///dev/null/lake")
+    done = CliRunner().invoke(cli, ["doctor"], env={"COLUMNS": "250"})
+    assert done.exit_code == 1
+    assert isinstance(done.exception, SystemExit)
+    assert "file:///dev/null/lake cannot be used" in done.output
+
+
+@pytest.mark.usefixtures("_home")
 def test_a_channel_that_is_not_there_fails_the_examination(aws: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MOVIE_PLATFORM_NOTIFY", "events:nobody")
     done = CliRunner().invoke(cli, ["doctor"], env={"COLUMNS": "250"})

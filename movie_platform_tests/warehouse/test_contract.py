@@ -7,8 +7,8 @@ import pytest
 
 from movie_platform.errors import LoadRefused, ObjectMissing, PlatformError
 from movie_platform.table import Column, Table
-from movie_platform.warehouse import PartitionLoad, Provenance
-from movie_platform_tests.warehouse.conftest import LATEST, MOVIES, WINDOWS, Loader, movie
+from movie_platform.warehouse import LatestPartition, LoadResult, PartitionLoad, Provenance
+from movie_platform_tests.warehouse.conftest import LATEST, MOVIES, WINDOWS, Loader, Row, movie
 
 SECOND = "202601010010"
 FIRST = "202601010000"
@@ -60,6 +60,27 @@ def test_a_mended_program_and_other_rules_load_the_same_digests_again(loader: Lo
     loader.window(FIRST, "1", [movie(1)])
     loader.provenance = mended
     assert loader.window(FIRST, "1", [movie(1)]).outcome == "loaded"
+
+
+def test_a_highest_partition_without_rows_does_not_leave_an_older_one_in_its_place(loader: Loader) -> None:
+    newest = LatestPartition(replace(LATEST.table, name="newest", key=()))
+
+    def load(window: str, *movies: Row, force: bool = False) -> LoadResult:
+        return loader.warehouse.replace_partitions(
+            WINDOWS,
+            [loader.partition(window, "1", movies)],
+            lake=loader.lake,
+            provenance=loader.provenance,
+            derived=[newest],
+            force=force,
+        )[0]
+
+    load(FIRST, movie(1))
+    with pytest.raises(LoadRefused, match="holds 1 rows and this load would leave 0"):
+        load(SECOND)
+    assert len(loader.rows(newest.table)) == 1
+    assert load(SECOND, force=True).outcome == "loaded"
+    assert loader.rows(newest.table) == []
 
 
 @pytest.mark.parametrize("force", [False, True])

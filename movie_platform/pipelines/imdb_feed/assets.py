@@ -24,7 +24,7 @@ from movie_platform.pipelines.imdb_feed.tables import IMDB_CLEAN, IMDB_MOVIE_WIN
 from movie_platform.progress import Progress
 from movie_platform.resources.latest_materializations import judging_latest
 from movie_platform.resources.table_metadata import described, table_metadata
-from movie_platform.warehouse import LoadResult, Warehouse
+from movie_platform.warehouse import FORCE, LoadResult, Warehouse
 from movie_platform.warehouse.catalog import Catalog
 
 GROUP = "imdb_feed"
@@ -161,7 +161,7 @@ def _loaded(
     """Load what is processed; a window that is not loaded is listed as refused, and so tried again within the hour."""
     made = {outcome.window: outcome.provenance for outcome in outcomes if outcome.provenance}
     cleared = {outcome.window: outcome.cleared for outcome in outcomes}
-    loads = load(warehouse, lake, list(made.values()), run_id=context.run.run_id)
+    loads = load(warehouse, lake, list(made.values()), run_id=context.run.run_id, force=FORCE in context.run.tags)
     for result in loads.results:
         provenance = made[result.partition]
         context.log_event(load_event(result, provenance.digest, provenance.clean_rows))

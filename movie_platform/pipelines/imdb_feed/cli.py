@@ -12,7 +12,7 @@ from movie_platform.pipelines.imdb_feed.arrivals import RANGE_AT_MOST
 from movie_platform.pipelines.imdb_feed.deliveries import RAW_PREFIX, find
 from movie_platform.pipelines.imdb_feed.windows import LENGTH, is_window, key_of, shift, span, stretches
 from movie_platform.settings import Settings, load_settings
-from movie_platform.terminal import TerminalProgress, err, out, safe
+from movie_platform.terminal import TerminalProgress, err, force_option, out, safe
 
 ASSETS = ("imdb_archive", "imdb_clean", "imdb_movies")
 
@@ -80,7 +80,8 @@ def deliver_windows(
 @click.command("feed")
 @click.option("--from", "first", required=True, metavar="W", help="First window, YYYYMMDDHHMM.")
 @click.option("--to", "last", required=True, metavar="W", help="Last window, included.")
-def run_feed(first: str, last: str) -> None:
+@force_option
+def run_feed(first: str, last: str, force: bool) -> None:
     """Archive, clean and load every window of the range that was delivered.
 
     Ends with 0 when every window was processed or refused for its own data's reasons, with 1 when something of ours
@@ -94,16 +95,17 @@ def run_feed(first: str, last: str) -> None:
         raise click.UsageError(f"--from {first} lies behind --to {last}")
     if last < settings.feed_start:
         raise click.UsageError(f"--to {last} lies before the feed's first window {settings.feed_start}")
-    if not run_windows(settings, max(first, settings.feed_start), last):
+    if not run_windows(settings, max(first, settings.feed_start), last, force=force):
         raise SystemExit(1)
 
 
-def run_windows(settings: Settings, first: str, last: str) -> bool:
+def run_windows(settings: Settings, first: str, last: str, *, force: bool = False) -> bool:
     """Run what was delivered of a range; whether nothing of ours failed."""
     from movie_platform.definitions import build_defs
     from movie_platform.operations.runs import instance, run_partitions
     from movie_platform.pipelines.imdb_feed.assets import arrival
     from movie_platform.resources.arrivals import report
+    from movie_platform.warehouse import FORCE
 
     raw = open_store(settings.source_uri("feed"))
     latest = min(last, key_of(datetime.now(UTC)))
@@ -117,7 +119,7 @@ def run_windows(settings: Settings, first: str, last: str) -> bool:
         found = (find(raw, window) for window in delivered)
         report((arrival(delivery, raw) for delivery in found if delivery), on)
         for stretch in stretches(delivered, RANGE_AT_MOST):
-            outcome = run_partitions(definitions, ASSETS, stretch, on)
+            outcome = run_partitions(definitions, ASSETS, stretch, on, tags={FORCE: "true"} if force else {})
             if not outcome.succeeded:
                 (err if outcome.ours else out).print(safe(outcome.message))
             fine = fine and not outcome.ours

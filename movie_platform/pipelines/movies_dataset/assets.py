@@ -30,7 +30,7 @@ from movie_platform.resources.ruleset_checks import RulesetChecks
 from movie_platform.resources.table_metadata import described, table_metadata
 from movie_platform.settings import Settings
 from movie_platform.table import Table
-from movie_platform.warehouse import LoadResult, Warehouse
+from movie_platform.warehouse import FORCE, LoadResult, Warehouse
 
 GROUP = "movies_dataset"
 ANSWERS_GROUP = "movie_answers"
@@ -74,7 +74,8 @@ def dataset_tables(days: dg.PartitionsDefinition, settings: Settings) -> dg.Asse
     ) -> Iterator[Any]:
         published = _publish(context, bulk, raw_dataset, lake, settings)
         with ThreadPoolExecutor(1, thread_name_prefix="load") as beside:
-            loading = beside.submit(load, warehouse, lake, published, run_id=context.run.run_id)
+            force = FORCE in context.run.tags
+            loading = beside.submit(load, warehouse, lake, published, run_id=context.run.run_id, force=force)
             judged = [result for name, checks in rules.items() for result in _judged(checks, published, lake, name)]
             loads = loading.result()
         for table in TABLES:

@@ -16,7 +16,7 @@ from movie_platform.pipelines.movies_dataset.deliveries import NAME, PREFIX, fin
 from movie_platform.pipelines.movies_dataset.report import BuildReport
 from movie_platform.pipelines.movies_dataset.tables import MOVIES_AGGREGATED, TABLES
 from movie_platform.settings import Settings, load_settings
-from movie_platform.terminal import TerminalProgress, err, out, safe, table
+from movie_platform.terminal import TerminalProgress, err, force_option, out, safe, table
 
 
 @click.group("dataset")
@@ -125,7 +125,8 @@ def deliver_dataset(
 @click.command("dataset")
 @click.option("--from", "first", required=True, type=click.DateTime(["%Y-%m-%d"]), help="First day.")
 @click.option("--to", "last", required=True, type=click.DateTime(["%Y-%m-%d"]), help="Last day, included.")
-def run_dataset(first: datetime, last: datetime) -> None:
+@force_option
+def run_dataset(first: datetime, last: datetime, force: bool) -> None:
     """Build every delivery of the range into the lake; the warehouse ends with the newest one.
 
     Ends with 0 when every delivery was built or refused for its own data's reasons, with 1 when something of ours
@@ -133,16 +134,17 @@ def run_dataset(first: datetime, last: datetime) -> None:
     """
     if first > last:
         raise click.UsageError(f"--from {first:%Y-%m-%d} lies behind --to {last:%Y-%m-%d}")
-    if not run_deliveries(load_settings(), first.date(), last.date()):
+    if not run_deliveries(load_settings(), first.date(), last.date(), force=force):
         raise SystemExit(1)
 
 
-def run_deliveries(settings: Settings, first: date, last: date) -> bool:
+def run_deliveries(settings: Settings, first: date, last: date, *, force: bool = False) -> bool:
     """Run what was delivered from the first to the last day; whether nothing of ours failed."""
     from movie_platform.definitions import build_defs
     from movie_platform.operations.runs import instance, run_partitions
     from movie_platform.pipelines.movies_dataset.assets import arrival
     from movie_platform.resources.arrivals import report
+    from movie_platform.warehouse import FORCE
 
     raw = open_store(settings.source_uri("dataset"))
     begin, end = max(first, settings.dataset_start), min(last, datetime.now(UTC).date())
@@ -152,12 +154,13 @@ def run_deliveries(settings: Settings, first: date, last: date) -> bool:
         return True
     definitions = build_defs(settings, resources={"progress": TerminalProgress()})
     tables = [table.name for table in TABLES]
+    tags = {FORCE: "true"} if force else {}
     fine = True
     with instance(settings.dagster_home) as on:
         report((arrival(delivery, raw) for delivery in found), on)
         for delivery in found:
             selection = tables if delivery is not found[-1] else [*tables, *(question.view for question in QUESTIONS)]
-            outcome = run_partitions(definitions, selection, [str(delivery.day)], on)
+            outcome = run_partitions(definitions, selection, [str(delivery.day)], on, tags=tags)
             if not outcome.succeeded:
                 (err if outcome.ours else out).print(safe(f"{delivery.day}: {outcome.message}"))
             fine = fine and not outcome.ours

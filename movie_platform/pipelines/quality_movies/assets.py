@@ -26,7 +26,7 @@ from movie_platform.pipelines.quality_movies.notices import tell
 from movie_platform.pipelines.quality_movies.tables import DELIVERIES, IMDB_MOVIES_RATING, QUALITY_HISTORY
 from movie_platform.quality import RulesetFile
 from movie_platform.resources.table_metadata import described, table_metadata
-from movie_platform.warehouse import LoadResult, Warehouse
+from movie_platform.warehouse import FORCE, LoadResult, Warehouse
 from movie_platform.warehouse.catalog import Catalog
 
 GROUP = "quality_movies"
@@ -152,7 +152,9 @@ def good_movies(days: dg.PartitionsDefinition) -> dg.AssetsDefinition:
                 allow_retries=False,
             )
         try:
-            result = loading.load_good(warehouse, lake, record, run_id=context.run.run_id)
+            result = loading.load_good(
+                warehouse, lake, record, run_id=context.run.run_id, force=FORCE in context.run.tags
+            )
         except WorldUnavailable as away:
             raise dg.RetryRequested(RETRIES, RETRY_AFTER) from away
         yield _materialized(GOOD, _load_metadata(result), record.good_digest, {EVALUATED: record.result_id})

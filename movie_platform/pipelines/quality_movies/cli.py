@@ -11,7 +11,7 @@ from movie_platform.pipelines.quality_movies.days import DayRecord, quarantined_
 from movie_platform.pipelines.quality_movies.deliveries import RAW_PREFIX, is_day
 from movie_platform.quality.cli import quality
 from movie_platform.settings import Settings, load_settings
-from movie_platform.terminal import TerminalProgress, err, out, safe, table
+from movie_platform.terminal import TerminalProgress, err, force_option, out, safe, table
 
 ASSETS = (
     "quality_movies_evaluated",
@@ -80,7 +80,8 @@ def deliver_days(
 @click.command("quality")
 @click.option("--from", "first", type=DAY, required=True, metavar="DATE", help="First day.")
 @click.option("--to", "last", type=DAY, required=True, metavar="DATE", help="Last day, included.")
-def run_quality(first: str, last: str) -> None:
+@force_option
+def run_quality(first: str, last: str, force: bool) -> None:
     """Judge and load every day of the range that was delivered.
 
     Ends with 0 when every day was loaded or held back for its own data's reasons, with 1 when something of ours failed.
@@ -90,7 +91,7 @@ def run_quality(first: str, last: str) -> None:
         raise click.UsageError(f"--from {first} lies behind --to {last}")
     if date.fromisoformat(last) < settings.quality_start:
         raise click.UsageError(f"--to {last} lies before the first day {settings.quality_start}")
-    if not run_days(settings, first, last):
+    if not run_days(settings, first, last, force=force):
         raise SystemExit(1)
 
 
@@ -112,7 +113,7 @@ def replay_quality(first: str, last: str) -> None:
         raise SystemExit(1)
 
 
-def run_days(settings: Settings, first: str, last: str) -> bool:
+def run_days(settings: Settings, first: str, last: str, *, force: bool = False) -> bool:
     """Run what was delivered of a range; whether nothing of ours failed."""
     raw, lake = open_store(settings.source_uri("quality")), open_store(settings.lake_uri)
     listing = deliveries.look(raw, settings.quality_start, datetime.now(UTC))
@@ -123,27 +124,29 @@ def run_days(settings: Settings, first: str, last: str) -> bool:
     if not days:
         out.print(safe(f"Nothing was delivered from {first} to {last} in {raw.uri}/{RAW_PREFIX}"))
         return True
-    return _run(settings, days)
+    return _run(settings, days, force=force)
 
 
-def _run(settings: Settings, days: Sequence[str], *, replay: bool = False) -> bool:
+def _run(settings: Settings, days: Sequence[str], *, replay: bool = False, force: bool = False) -> bool:
     from movie_platform.definitions import build_defs
     from movie_platform.notify import open_notifier
     from movie_platform.operations.runs import instance, run_partitions
     from movie_platform.pipelines.quality_movies.assets import REPLAY, arrival
     from movie_platform.resources.arrivals import report
+    from movie_platform.warehouse import FORCE
 
     raw, lake = open_store(settings.source_uri("quality")), open_store(settings.lake_uri)
     # Whoever sits at the terminal sees the table below; the log would tell the same once more.
     notifier = open_notifier([channel for channel in settings.notify if channel != "log"], ui=settings.ui_uri)
     definitions = build_defs(settings, resources={"progress": TerminalProgress(), "notifier": notifier})
+    tags = {tag: "true" for tag, is_asked in ((REPLAY, replay), (FORCE, force)) if is_asked}
     fine = True
     with instance(settings.dagster_home) as on:
         if not replay:
             found = deliveries.look(raw, settings.quality_start, datetime.now(UTC)).days
             report((arrival(found[day], raw) for day in days if day in found), on)
         for day in TerminalProgress().track(days, len(days), "days"):
-            outcome = run_partitions(definitions, ASSETS, [day], on, tags={REPLAY: "true"} if replay else {})
+            outcome = run_partitions(definitions, ASSETS, [day], on, tags=tags)
             if not outcome.succeeded and outcome.ours:
                 err.print(safe(outcome.message))
             fine = fine and not outcome.ours

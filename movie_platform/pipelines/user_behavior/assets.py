@@ -29,7 +29,7 @@ from movie_platform.resources.bulk import Bulk
 from movie_platform.resources.table_metadata import described, table_metadata
 from movie_platform.settings import Settings
 from movie_platform.table import Table
-from movie_platform.warehouse import Warehouse
+from movie_platform.warehouse import FORCE, Warehouse
 from movie_platform.warehouse.catalog import Catalog
 
 GROUP = "user_behavior"
@@ -173,7 +173,7 @@ def user_behavior_metric(days: dg.PartitionsDefinition, rules: RulesetFile) -> d
     ) -> dg.MaterializeResult:
         with _told():
             made = daily.build(lake, date.fromisoformat(context.partition_key))
-            loaded = daily.load(warehouse, lake, made, run_id=context.run.run_id)
+            loaded = daily.load(warehouse, lake, made, run_id=context.run.run_id, force=FORCE in context.run.tags)
         account = made.account
         return dg.MaterializeResult(
             metadata={

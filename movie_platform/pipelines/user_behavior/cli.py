@@ -14,7 +14,7 @@ from movie_platform.lake import LocalStore, open_store
 from movie_platform.pipelines.user_behavior.deliveries import PREFIX, find_deliveries
 from movie_platform.pipelines.user_behavior.tables import USER_PURCHASE
 from movie_platform.settings import Settings, load_settings
-from movie_platform.terminal import TerminalProgress, err, out, safe
+from movie_platform.terminal import TerminalProgress, err, force_option, out, safe
 
 ASSETS = ("user_purchases", "movie_reviews_raw", "movie_reviews_classified", "user_behavior_metric")
 DAY = click.DateTime(["%Y-%m-%d"])
@@ -72,7 +72,8 @@ def deliver_days(
 @click.option("--from", "first", required=True, type=DAY, metavar="DATE", help="First day.")
 @click.option("--to", "last", required=True, type=DAY, metavar="DATE", help="Last day, included.")
 @click.option("--full", is_flag=True, help="Stage all purchases under each day, not only those of the day.")
-def run_behavior(first: datetime, last: datetime, full: bool) -> None:
+@force_option
+def run_behavior(first: datetime, last: datetime, full: bool, force: bool) -> None:
     """Stage purchases, classify reviews and build the metric of every day of the range.
 
     Ends with 0 when every day was built or refused for its own data's reasons, with 1 when something of ours failed.
@@ -82,16 +83,17 @@ def run_behavior(first: datetime, last: datetime, full: bool) -> None:
         raise click.UsageError(f"--from {first:%Y-%m-%d} lies behind --to {last:%Y-%m-%d}")
     if last.date() < settings.behavior_start:
         raise click.UsageError(f"--to {last:%Y-%m-%d} lies before the first day {settings.behavior_start}")
-    if not run_days(settings, first.date(), last.date(), full=full):
+    if not run_days(settings, first.date(), last.date(), full=full, force=force):
         raise SystemExit(1)
 
 
-def run_days(settings: Settings, first: date, last: date, *, full: bool = False) -> bool:
+def run_days(settings: Settings, first: date, last: date, *, full: bool = False, force: bool = False) -> bool:
     """Run every day from the first to the last, up to today; whether nothing of ours failed."""
     from movie_platform.definitions import build_defs
     from movie_platform.operations.runs import instance, run_partitions
     from movie_platform.pipelines.user_behavior.assets import FULL, arrival
     from movie_platform.resources.arrivals import report
+    from movie_platform.warehouse import FORCE
 
     begin, end = max(first, settings.behavior_start), min(last, datetime.now(UTC).date())
     days = [begin + timedelta(days=number) for number in range((end - begin).days + 1)]
@@ -100,12 +102,12 @@ def run_days(settings: Settings, first: date, last: date, *, full: bool = False)
         return True
     definitions = build_defs(settings, resources={"progress": TerminalProgress()})
     raw = open_store(settings.source_uri("behavior"))
+    tags = {tag: "true" for tag, is_asked in ((FULL, full), (FORCE, force)) if is_asked}
     fine = True
     with instance(settings.dagster_home) as on:
         found = find_deliveries(raw)
         report((arrival(found[day], raw) for day in days if day in found), on)
         for day in TerminalProgress().track(days, len(days), "days"):
-            tags = {FULL: "true"} if full else {}
             outcome = run_partitions(definitions, ASSETS, [day.isoformat()], on, tags=tags)
             if not outcome.succeeded:
                 (err if outcome.ours else out).print(safe(f"{day}: {outcome.message}"))

@@ -180,11 +180,12 @@ def _arrow(values: Sequence[object], oid: int) -> pa.Array:
 def connected(login: Login, purpose: str, wait: timedelta) -> Iterator[RedshiftConnection]:
     """A session of its own; `purpose` is its application's name, where the cluster's people can see it."""
     import redshift_connector
+    from botocore.exceptions import BotoCoreError
 
     arguments = login.arguments()
     try:
         inner = redshift_connector.connect(**arguments, application_name=f"movie-platform: {purpose}"[:60])
-    except (redshift_connector.Error, OSError, ValueError) as error:
+    except (redshift_connector.Error, BotoCoreError, OSError, ValueError) as error:
         where = f"{arguments['host']}:{arguments['port']}/{arguments['database']}"
         raise WorldUnavailable(
             f"no connection to {where}: {without_secret(_said(error), arguments)}. Check the address, the user, its "

@@ -1,2 +1,2 @@
 INSERT INTO {derived} ({columns})
-SELECT {columns} FROM {target} WHERE {partition} = (SELECT max({partition}) FROM {target})
+SELECT {columns} FROM {target} WHERE {partition} = ?

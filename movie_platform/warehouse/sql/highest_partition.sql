@@ -1,0 +1,1 @@
+SELECT max(CAST({partition} AS {type})) FROM {loads} WHERE {table_name} = ?
