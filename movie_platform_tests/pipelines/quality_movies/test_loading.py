@@ -1,5 +1,6 @@
 """The warehouse holds every good day once, and serves the newest."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from itertools import permutations
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from movie_platform.errors import PlatformError
+from movie_platform.errors import PlatformError, WorldUnavailable
 from movie_platform.lake import ObjectStore
 from movie_platform.pipelines.quality_movies import deliveries
 from movie_platform.pipelines.quality_movies.days import record_of
@@ -15,6 +16,7 @@ from movie_platform.pipelines.quality_movies.evaluation import RulesInUse, judge
 from movie_platform.pipelines.quality_movies.loading import judged, load_good, load_history
 from movie_platform.warehouse import LoadResult, Warehouse
 from movie_platform.warehouse.duckdb import DuckDBWarehouse
+from movie_platform.warehouse.views import View
 from movie_platform_tests.pipelines.quality_movies.conftest import RATING, delivery, movie, rules_of
 
 
@@ -124,6 +126,26 @@ def test_the_years_are_aggregated_for_the_newest_day(
         run(raw, local_lake, warehouse, day)
     question = "SELECT released_year, genre, count FROM movies.year_aggregated ORDER BY genre"
     assert ask(warehouse, question) == [("1994", "Crime, Drama", 2), ("1994", "War", 1)]
+
+
+def test_views_that_a_broken_connection_left_out_are_made_when_the_load_is_repeated(
+    raw: ObjectStore, local_lake: ObjectStore, tmp_path: Path
+) -> None:
+    class BreaksOnce(DuckDBWarehouse):
+        has_broken = False
+
+        def create_views(self, views: Sequence[View]) -> None:
+            if not self.has_broken:
+                self.has_broken = True
+                raise WorldUnavailable("the connection broke behind the commit")
+            super().create_views(views)
+
+    warehouse = BreaksOnce(tmp_path / "warehouse.duckdb")
+    deliver(raw, "2026-03-01", movie("A"))
+    with pytest.raises(WorldUnavailable):
+        run(raw, local_lake, warehouse, "2026-03-01")
+    assert run(raw, local_lake, warehouse, "2026-03-01").outcome == "skipped"
+    assert ask(warehouse, "SELECT count FROM movies.year_aggregated") == [(1,)]
 
 
 def test_the_table_has_the_types_of_the_model(
