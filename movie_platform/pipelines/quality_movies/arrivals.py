@@ -31,6 +31,8 @@ class Cursor:
     """Print of everything before those days, as it was when it was found to be settled."""
     checked: str = ""
     """The hour in which days were last looked for that nothing came of."""
+    compared: str = ""
+    """The day up to which records were compared with what was delivered; empty where the next look begins anew."""
     told: str = ""
     """The trouble with the ruleset that was last told of."""
 
@@ -108,24 +110,28 @@ def _request(delivery: Delivery, attempt: str = "") -> Request:
 
 
 def _is_judged(lake: ObjectStore, delivery: Delivery) -> bool:
-    """Whether the day's record was made from all of these files, as they are."""
     record = record_of(lake, delivery.day)
-    if record is None:
-        return False
-    made_from = {key: facts.etag for key, facts in record.files.items()}
-    return all(made_from.get(key) == info.etag for key, info in delivery.files.items())
+    return record is not None and record.is_made_from(delivery)
 
 
 def _left_behind(
     lake: ObjectStore, days: Mapping[str, Delivery], cursor: Cursor, now: datetime
 ) -> tuple[list[Request], Cursor]:
-    """Once an hour, days that were asked for and have no record: their runs did not get so far."""
+    """Once an hour, days that have no record, or one of another delivery: a run did not get so far, or ended too late.
+
+    Only so many records are opened in an hour; the next hour goes on with the days behind them.
+    """
     hour = now.astimezone(UTC).strftime("%Y-%m-%dT%H")
     if cursor.checked == hour:
         return [], cursor
-    # A run that was asked for just now is given the rest of its hour.
-    missing = sorted(set(days) - set(judged_days(lake)))[:LOOK_AT_MOST] if cursor.checked else []
-    return [_request(days[day], f" again {hour}") for day in missing], replace(cursor, checked=hour)
+    if not cursor.checked:  # a run that was asked for just now is given the rest of its hour
+        return [], replace(cursor, checked=hour)
+    judged = set(judged_days(lake))
+    missing = sorted(set(days) - judged)[:LOOK_AT_MOST]
+    compared = sorted(day for day in judged & set(days) if day > cursor.compared)[:LOOK_AT_MOST]
+    missing += [day for day in compared if not _is_judged(lake, days[day])]
+    taken = replace(cursor, checked=hour, compared=compared[-1] if len(compared) == LOOK_AT_MOST else "")
+    return [_request(days[day], f" again {hour}") for day in missing], taken
 
 
 def _prints(delivery: Delivery) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from movie_platform.errors import ObjectMissing
 from movie_platform.lake import ObjectStore
+from movie_platform.pipelines.quality_movies.deliveries import Delivery
 
 CODE_VERSION = "1"
 """Changes when the same delivery and rules would give other rows."""
@@ -66,6 +67,11 @@ class DayRecord:
     @property
     def is_loaded(self) -> bool:
         return self.state == "good"
+
+    def is_made_from(self, delivery: Delivery) -> bool:
+        """Whether the day was judged from all of these files, as they are; of those that went away it knows more."""
+        made_from = {key: facts.etag for key, facts in self.files.items()}
+        return all(made_from.get(key) == info.etag for key, info in delivery.files.items())
 
     @property
     def is_conserved(self) -> bool:

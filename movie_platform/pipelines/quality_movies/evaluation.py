@@ -3,6 +3,8 @@
 Every write replaces what an earlier delivery of the day left. The day's record is written last, so a run that dies
 before it is simply done again. A delivery that is blocked, or that cannot be read, leaves the good rows of the version
 before it in place and served; a blocked one has its own bad rows and outcomes all the same.
+
+Judging a large file takes a while. What was overtaken meanwhile, by a newer delivery or by another run, is not written.
 """
 
 import hashlib
@@ -10,10 +12,11 @@ import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Literal
 
-from movie_platform.errors import InputRefused
+from movie_platform.errors import InputRefused, WorldUnavailable
 from movie_platform.lake import ObjectStore
 from movie_platform.pipelines.quality_movies import deliveries
 from movie_platform.pipelines.quality_movies.days import (
@@ -77,14 +80,17 @@ def judge_day(
 ) -> JudgedDay | None:
     """Judge what was delivered for a day, and write everything but the warehouse; None where nothing ever was.
 
-    A replay judges what is archived by today's rules and only releases: good rows stay good.
+    A replay judges what is archived by today's rules and only releases: good rows stay good. Raises WorldUnavailable
+    where the day was overtaken; judged again, it comes right.
     """
     before = record_of(lake, day)
     earlier = {key: (facts.etag, facts.modified) for key, facts in before.files.items()} if before else {}
-    with deliveries.fetched(raw, lake, day, None if replay else delivery, earlier) as files:
+    arrived = None if replay else delivery
+    with deliveries.fetched(raw, lake, day, arrived, earlier) as files:
         if not files:
             return None
-        deliveries.archive(lake, day, files)
+        if arrived:
+            deliveries.archive(lake, day, files)
         made = DayRecord(
             day=day,
             version=max(file.modified for file in files),
@@ -99,11 +105,13 @@ def judge_day(
         try:
             records = read([(file.key, file.path) for file in files])
         except InputRefused as refused:
+            _must_not_be_overtaken(None if replay else raw, lake, made, before)
             return _unreadable(lake, made, before, rules, str(refused))
-        return _judged(lake, made, before, rules, records, replay=replay)
+        return _judged(raw, lake, made, before, rules, records, replay=replay)
 
 
 def _judged(
+    raw: ObjectStore,
     lake: ObjectStore,
     made: DayRecord,
     before: DayRecord | None,
@@ -113,6 +121,7 @@ def _judged(
     replay: bool,
 ) -> JudgedDay:
     day, history = made.day, LakeHistory(lake)
+    was_bad = _left_out_before(lake, before) if replay else None
     evaluation = evaluate(
         type_columns(records.text),
         rules.ruleset,
@@ -131,9 +140,10 @@ def _judged(
             fitting,
             files,
             blocked=blocked,
-            was_bad=_left_out_before(lake, before) if replay else None,
+            was_bad=was_bad,
             metadata={b"movie_platform": _provenance(made)},
         )
+        _must_not_be_overtaken(None if replay else raw, lake, made, before)
         if blocked:
             lake.upload(rejects_key(day), files.withheld)
         else:
@@ -204,6 +214,19 @@ def _unreadable(
     )
     put_record(lake, record)
     return JudgedDay(record)
+
+
+def _must_not_be_overtaken(
+    raw: ObjectStore | None, lake: ObjectStore, made: DayRecord, before: DayRecord | None
+) -> None:
+    """A run that began earlier and ends later would otherwise put the superseded delivery over the newer one."""
+    if record_of(lake, made.day) != before:
+        raise WorldUnavailable(f"{made.day} was judged by another run meanwhile; the run can be repeated")
+    if raw is None:
+        return
+    lies_there = deliveries.look(raw, date.fromisoformat(made.day), datetime.now(UTC)).days.get(made.day)
+    if lies_there and not made.is_made_from(lies_there):
+        raise WorldUnavailable(f"{made.day} was delivered anew while it was judged; the run can be repeated")
 
 
 def _write_outcomes(lake: ObjectStore, day: str, outcomes: str) -> None:

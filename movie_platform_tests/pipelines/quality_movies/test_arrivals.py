@@ -9,6 +9,7 @@ import pytest
 from movie_platform.lake import ObjectStore, open_store
 from movie_platform.pipelines.quality_movies import arrivals, deliveries
 from movie_platform.pipelines.quality_movies.arrivals import Cursor, Look, look
+from movie_platform.pipelines.quality_movies.days import record_key
 from movie_platform.pipelines.quality_movies.evaluation import judge_day
 from movie_platform_tests.pipelines.quality_movies.conftest import delivery, movie, rules_of
 
@@ -127,6 +128,30 @@ def test_a_day_whose_run_came_to_nothing_is_asked_for_again_an_hour_later(
         if minutes == 62:
             judge(raw, local_lake, "2026-03-01")
     assert asked == [["2026-03-01"], [], ["2026-03-01"], [], []]
+
+
+def test_days_whose_record_is_of_a_superseded_delivery_are_asked_for_again_some_in_an_hour(
+    raw: ObjectStore, local_lake: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arrivals, "LOOK_AT_MOST", 2)
+    wanted = ["2026-03-01", "2026-03-02", "2026-03-03"]
+    records = {}
+    for day in wanted:
+        put(raw, day)
+        judge(raw, local_lake, day)
+        records[day] = local_lake.read(record_key(day))
+        put(raw, day, "Corrected")
+        judge(raw, local_lake, day)
+    cursor, asked = str(seen(raw, local_lake).cursor), []
+    for day in ("2026-03-01", "2026-03-03"):
+        local_lake.write(record_key(day), records[day])  # as a run leaves it that began before the correction
+    for hour in (1, 1, 2, 3):
+        found = seen(raw, local_lake, cursor, NOW + timedelta(hours=hour))
+        asked.append(days(found))
+        cursor = str(found.cursor)
+        for day in days(found):
+            judge(raw, local_lake, day)
+    assert asked == [["2026-03-01"], [], ["2026-03-03"], []]
 
 
 def test_what_is_strange_is_named(raw: ObjectStore, local_lake: ObjectStore) -> None:

@@ -2,14 +2,16 @@
 
 import io
 import json
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
+from movie_platform.errors import WorldUnavailable
 from movie_platform.lake import ObjectStore
-from movie_platform.pipelines.quality_movies import deliveries
+from movie_platform.pipelines.quality_movies import deliveries, evaluation
 from movie_platform.pipelines.quality_movies.days import (
     bad_key,
     outcomes_key,
@@ -18,6 +20,7 @@ from movie_platform.pipelines.quality_movies.days import (
     staged_key,
 )
 from movie_platform.pipelines.quality_movies.evaluation import JudgedDay, RulesInUse, judge_day
+from movie_platform.quality import Evaluation
 from movie_platform.samples.quality_movies import MovieCritic
 from movie_platform_tests.pipelines.quality_movies.conftest import RATING, delivery, movie, rules_of
 
@@ -342,3 +345,66 @@ def test_a_run_that_dies_before_its_record_is_done_again(raw: ObjectStore, local
     local_lake.delete([f"evaluations/quality_movies/{DAY}.json"])
     assert record_of(local_lake, DAY) is None
     assert judge(raw, local_lake).record.good == 1
+
+
+class TestOvertaken:
+    """A judging that began earlier and ends later leaves what the newer one wrote."""
+
+    def overtake(self, monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], object]) -> None:
+        """Let something happen while the next delivery is judged."""
+        evaluate = evaluation.evaluate
+
+        def slowly(*args: Any, **kwargs: Any) -> Evaluation:
+            monkeypatch.setattr(evaluation, "evaluate", evaluate)
+            meanwhile()
+            return evaluate(*args, **kwargs)
+
+        monkeypatch.setattr(evaluation, "evaluate", slowly)
+
+    def test_the_correction_stays_however_late_the_first_run_ends(
+        self, raw: ObjectStore, lake: ObjectStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def correct() -> None:
+            raw.write(KEY, delivery(movie("Corrected"), movie("Still bad", "8.0")))
+            judge(raw, lake)
+
+        raw.write(KEY, delivery(movie("Good"), movie("Bad", "8.0")))
+        self.overtake(monkeypatch, correct)
+        with pytest.raises(WorldUnavailable, match="judged by another run meanwhile"):
+            judge(raw, lake)
+        assert titles(lake, staged_key(DAY)) == ["Corrected"]
+        assert titles(lake, bad_key(DAY)) == ["Still bad"]
+
+    @pytest.mark.parametrize("name", ["movies.csv", "more.csv"])
+    def test_what_was_delivered_anew_meanwhile_is_judged_by_the_retry(
+        self, raw: ObjectStore, local_lake: ObjectStore, monkeypatch: pytest.MonkeyPatch, name: str
+    ) -> None:
+        raw.write(KEY, delivery(movie("Good")))
+        newer = delivery(movie("Newer"))
+        self.overtake(monkeypatch, lambda: raw.write(f"input_data/{DAY}/{name}", newer))
+        with pytest.raises(WorldUnavailable, match="delivered anew"):
+            judge(raw, local_lake)
+        assert record_of(local_lake, DAY) is None
+        judge(raw, local_lake)
+        assert "Newer" in titles(local_lake, staged_key(DAY))
+
+    def test_a_replay_does_not_bring_back_what_was_superseded(
+        self, raw: ObjectStore, local_lake: ObjectStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def correct() -> None:
+            raw.write(KEY, delivery(movie("Corrected")))
+            judge(raw, local_lake)
+
+        raw.write(KEY, delivery(movie("Good"), movie("Bad", "8.0")))
+        judge(raw, local_lake)
+        self.overtake(monkeypatch, correct)
+        with pytest.raises(WorldUnavailable):
+            judge(raw, local_lake, rules_of("RowCount > 0"), replay=True)
+        assert titles(local_lake, staged_key(DAY)) == ["Corrected"]
+
+    def test_a_file_that_went_away_meanwhile_holds_nothing_up(
+        self, raw: ObjectStore, local_lake: ObjectStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        raw.write(KEY, delivery(movie("Good")))
+        self.overtake(monkeypatch, lambda: raw.delete([KEY]))
+        assert judge(raw, local_lake).record.good == 1
