@@ -79,7 +79,8 @@ def _columns(reader: "_csv.Reader", width: int) -> Iterator[list[pa.Array]]:
             rows = [row for row in rows if row]
             if any(len(row) != width for row in rows):
                 raise _OtherWidth
-        yield [pa.array([cell or None for cell in column], pa.string()) for column in zip(*rows, strict=True)]
+        if rows:
+            yield [pa.array([cell or None for cell in column], pa.string()) for column in zip(*rows, strict=True)]
 
 
 def _first_fault(data: bytes, width: int) -> str:

@@ -5,6 +5,7 @@ import tracemalloc
 
 import pytest
 
+from movie_platform.pipelines.imdb_feed import csv_files
 from movie_platform.pipelines.imdb_feed.tables import TYPE_A, TYPE_C
 from movie_platform.pipelines.imdb_feed.transforms import clean
 from movie_platform.pipelines.imdb_feed.verification import RULES, Verification, verify
@@ -40,6 +41,7 @@ REFUSED = {
     "empty file": ({C: b""}, "has_rows", f"{C} is empty"),
     "file of blank lines": ({C: b"\n \r\n"}, "has_rows", f"{C} is empty"),
     "header only": ({A: ",".join(TYPE_A.columns).encode() + b"\n"}, "has_rows", f"{A} has a header and no data row"),
+    "header and blank lines": ({B: b"movie_id,person_id\n\n\r\n"}, "has_rows", f"{B} has a header and no data row"),
     "a mark of byte order and nothing else": ({C: b"\xef\xbb\xbf"}, "has_rows", f"{C} has a header and no data row"),
     "missing file": ({B: None}, "three_files", f"{B} is missing"),
     "extra file": ({f"{W}_type_D.csv": b"x\n1\n"}, "three_files", "type_D.csv' does not belong there"),
@@ -128,6 +130,13 @@ def test_what_programs_write_differently_is_accepted(case: str) -> None:
     assert verification.reason == ""
     assert verification.triplet is not None
     assert clean(verification.triplet).rows.num_rows >= 1
+
+
+@pytest.mark.parametrize("blank", ["\n", "\r\n\r\n", "\n" * 9])
+def test_blank_lines_are_no_records_wherever_a_batch_ends(blank: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csv_files, "_BATCH_RECORDS", 2)
+    found = csv_files.parse(f"id,name\n1,a\n2,b\n{blank}3,c\n4,d\n{blank}".encode())
+    assert [column.to_pylist() for column in found.records.columns] == [["1", "2", "3", "4"], ["a", "b", "c", "d"]]
 
 
 def test_a_byte_order_mark_is_noted() -> None:
