@@ -1,8 +1,8 @@
 """What is new on the raw side, and what is to be tried again: the sensor's thinking, without the sensor.
 
-A look lists only what lies behind the settled window less the look-back. What was seen is remembered by fingerprint as
-far as the look-back reaches, so late and corrected deliveries are noticed and nothing is asked for twice. Should the
-memory be lost, what the lake says of a window takes its place.
+A look lists only what lies behind the settled window less the look-back, and nothing before the feed's start. What was
+seen is remembered by fingerprint as far as the look-back reaches, so late and corrected deliveries are noticed and
+nothing is asked for twice. Should the memory be lost, what the lake says of a window takes its place.
 """
 
 import json
@@ -277,15 +277,16 @@ class _Recorded:
 
 
 def _floor(cursor: Cursor, schedule: Schedule) -> str:
-    return shift(cursor.settled, -schedule.lookback) if cursor.settled else ""
+    """Where a look starts: never before the feed does, however much else lies there."""
+    return max(shift(cursor.settled, -schedule.lookback), schedule.start) if cursor.settled else schedule.start
 
 
 def _folders(raw: ObjectStore, floor: str, now: datetime) -> Iterator[tuple[str, list[ObjectInfo]]]:
     """The raw side's folders from the floor on, with their files.
 
     On this machine's disk a folder's names come all or none: behind a floor it is cheaper to look into each folder that
-    can be there, an hour ahead of the clock included. Folders of another name show in a look without a floor and in the
-    daily reconciliation.
+    can be there, an hour ahead of the clock included. Folders of another name then show in the daily reconciliation
+    alone, as do those before the feed's start.
     """
     if floor and raw.local_path(RAW_PREFIX) and now - start_of(floor) <= LENGTH * LOOKED_INTO_AT_MOST:
         for window in span(floor, key_of(now + timedelta(hours=1))):

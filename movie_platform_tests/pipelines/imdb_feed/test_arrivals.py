@@ -156,13 +156,23 @@ def test_a_folder_before_the_feeds_start_or_of_another_name_is_refused_with_a_re
     for name in names:
         sensor.raw.write(f"imdb_raw_data/{name}/x.csv", b"")
     sensor.raw.write("imdb_raw_data/readme.txt", b"")
-    found = sensor.look()
-    assert windows(found) == [W]
+    assert windows(sensor.look()) == [W]
+    found = reconcile(sensor.raw, sensor.lake, SCHEDULE, NOW)
+    assert found.missing == ()
     assert found.strange.keys() == {*names, "readme.txt"}
     assert "lies before the feed's first window 202601010000" in found.strange["202512312350"]
     assert "is no ten-minute window" in found.strange["202601010005"]
     assert windows(sensor.look()) == []
-    assert reconcile(sensor.raw, sensor.lake, SCHEDULE, NOW).strange.keys() == found.strange.keys()
+
+
+@pytest.mark.parametrize("days", [0, 30], ids=["folders looked into", "folders listed"])
+def test_a_history_before_the_feeds_start_never_keeps_a_look_from_the_feed(
+    sensor: Sensor, monkeypatch: pytest.MonkeyPatch, days: int
+) -> None:
+    monkeypatch.setattr(arrivals, "LIST_AT_MOST", 5)
+    for window in span(shift(W, -LENGTH * 12), W):
+        deliver(sensor.raw, window)
+    assert windows(sensor.look(NOW + timedelta(days=days))) == [W]
 
 
 def test_a_late_window_within_the_look_back_is_seen(sensor: Sensor) -> None:
