@@ -303,7 +303,8 @@ def _due_again(
 ) -> tuple[dict[str, str], Cursor]:
     """Once a cycle, the refused windows whose files changed; once an hour also those that may now go through.
 
-    Files of windows within the look-back are watched by the listing.
+    Files of windows within the look-back are watched by the listing. A request whose run got lost is made again an hour
+    later: its key counts the hours, since Dagster ignores a request whose key it has seen.
     """
     cycle, floor = key_of(now), _floor(cursor, schedule)
     if cursor.cycle == cycle:
@@ -315,12 +316,14 @@ def _due_again(
         if refusal is None or strangeness(window, schedule.start):
             continue
         may_pass = refusal.passing or refusal.code_version != processing.CODE_VERSION
-        if may_pass and now - datetime.fromisoformat(refusal.last_attempt) >= RETRY_AFTER:
-            due[window] = f"{refusal.fingerprint} attempt {refusal.attempts + 1}"
+        hours = (now - datetime.fromisoformat(refusal.last_attempt)) // RETRY_AFTER
+        if may_pass and hours >= 1:
+            due[window] = f"{refusal.fingerprint} attempt {refusal.attempts + 1}, {hours} hours on"
         elif window < floor and (refusal.files or not refusal.passing):
             delivery = deliveries.find(raw, window)
             if delivery and delivery.fingerprint != refusal.fingerprint and not _is_awaited(delivery, schedule, now):
-                due[window] = f"{delivery.fingerprint} attempt {refusal.attempts + 1}"
+                hours = (now - delivery.newest_file_at) // RETRY_AFTER
+                due[window] = f"{delivery.fingerprint} attempt {refusal.attempts + 1}, {hours} hours on"
     if len(waiting) > LOOK_AT_MOST:
         return due, replace(cursor, retried=waiting[LOOK_AT_MOST])
     return due, replace(cursor, cycle=cycle, retried="")
