@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from itertools import groupby
+from itertools import groupby, takewhile
 
 from movie_platform.errors import ObjectMissing
 from movie_platform.lake import ObjectInfo, ObjectStore
@@ -31,7 +31,7 @@ LOOKED_INTO_AT_MOST = 2_000
 """Folders on disk that a look tries one by one before a listing of all names is cheaper: two weeks of windows."""
 RETRY_AFTER = timedelta(hours=1)
 CLOCKS_APART = timedelta(hours=1)
-"""A clean file this much younger than its delivery was made from it, however the clocks of two stores differ."""
+"""An archive this much younger than a delivery was made from it, however the clocks of two stores differ."""
 
 
 @dataclass(frozen=True)
@@ -198,9 +198,10 @@ def reconcile(
     """Compare everything on the raw side with everything processed and, where the ledger can be asked, loaded; leave a
     list of what is missing for the sensor.
 
-    Lists both sides whole; a clean file is opened only where it does not settle the question by its age.
+    Lists both sides whole; a clean file is opened only where ages do not settle the question.
     """
     clean = processing.clean_files(lake)
+    archived = dict(processing.archived(lake))
     refused = {refusal.window: refusal for refusal in refusals.every(lake)}
     strange: dict[str, str] = {}
     missing = []
@@ -215,9 +216,9 @@ def reconcile(
             # Those that may pass are tried again every hour anyway.
             is_done = refused[folder].passing or refused[folder].fingerprint == delivery.fingerprint
         elif folder in clean:
-            is_done = _is_made_from(lake, clean[folder], delivery) and (
-                loaded is None or _is_loaded(lake, clean[folder], folder, loaded.get(folder), now)
-            )
+            is_done = (
+                _is_archived_since(delivery, archived.get(folder), clean[folder]) or _is_made_from(lake, delivery)
+            ) and (loaded is None or _is_loaded(lake, clean[folder], folder, loaded.get(folder), now))
         else:
             is_done = False
         if not is_done:
@@ -227,9 +228,16 @@ def reconcile(
     return Reconciliation(tuple(missing), strange)
 
 
-def _is_made_from(lake: ObjectStore, clean: ObjectInfo, delivery: Delivery) -> bool:
-    if delivery.newest_file_at + CLOCKS_APART <= clean.modified:
-        return True
+def _is_archived_since(delivery: Delivery, archived: datetime | None, clean: ObjectInfo) -> bool:
+    """Whether ages prove that the clean file was made from the delivery.
+
+    Its own age does not: it may have been made again from the archive of an earlier delivery.
+    """
+    return archived is not None and delivery.newest_file_at + CLOCKS_APART <= archived <= clean.modified
+
+
+def _is_made_from(lake: ObjectStore, delivery: Delivery) -> bool:
+    """Whether the clean file says so itself."""
     provenance = processing.provenance_of(lake, delivery.window)
     return provenance is not None and provenance.fingerprint == delivery.fingerprint
 
@@ -254,6 +262,7 @@ class _Recorded:
         self.opened = 0
         self.refused: set[str] | None = None
         self.clean: dict[str, ObjectInfo] = {}
+        self.archived: dict[str, datetime] = {}
 
     def holds(self, delivery: Delivery) -> bool:
         """Whether this very content was processed or refused."""
@@ -262,6 +271,8 @@ class _Recorded:
         if self.refused is None and self.asked > PROBED_AT_MOST:
             self.refused = set(refusals.windows(self.lake, since=window))
             self.clean = processing.clean_files(self.lake, since=window)
+            until = shift(window, LENGTH * LIST_AT_MOST)
+            self.archived = dict(takewhile(lambda of: of[0] <= until, processing.archived(self.lake, since=window)))
         if self.refused is None or window in self.refused:
             self.opened += 1
             if refusal := refusals.get(self.lake, window):
@@ -269,11 +280,10 @@ class _Recorded:
         if self.refused is not None:
             if window not in self.clean:
                 return False
-            if delivery.newest_file_at + CLOCKS_APART <= self.clean[window].modified:
+            if _is_archived_since(delivery, self.archived.get(window), self.clean[window]):
                 return True
         self.opened += 1
-        provenance = processing.provenance_of(self.lake, window)
-        return provenance is not None and provenance.fingerprint == delivery.fingerprint
+        return _is_made_from(self.lake, delivery)
 
 
 def _floor(cursor: Cursor, schedule: Schedule) -> str:

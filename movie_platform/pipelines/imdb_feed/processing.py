@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import groupby
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -31,6 +32,7 @@ CODE_VERSION = "1"
 UNDER_WAY = 8
 """Windows of one run that are worked on at a time where a store is far away: enough to hide its latency."""
 
+ARCHIVE_PREFIX = "archive/"
 CLEAN_PREFIX = "clean_files/"
 _METADATA_KEY = b"movie_platform"
 
@@ -101,7 +103,7 @@ class Outcome:
 
 
 def archive_prefix(window: str) -> str:
-    return f"archive/{window}/"
+    return f"{ARCHIVE_PREFIX}{window}/"
 
 
 def clean_key(window: str) -> str:
@@ -144,11 +146,14 @@ def _process(raw: ObjectStore, lake: ObjectStore, window: str, *, until_archive:
     )
     for name, data in contents.items():
         lake.write(archive_prefix(window) + name, data)
-    return outcome if until_archive else _cleaned(lake, triplet, outcome)
+    return outcome if until_archive else _cleaned(lake, triplet, outcome, is_newest=True)
 
 
 def clean_again(lake: ObjectStore, window: str) -> Outcome:
-    """Make the window's clean files anew from its archive, without the raw side."""
+    """Make the window's clean files anew from its archive, without the raw side.
+
+    The refusal of another delivery stays: that one still lies on the raw side.
+    """
     return _contained(lake, window, lambda: _clean_again(lake, window))
 
 
@@ -171,7 +176,7 @@ def _clean_again(lake: ObjectStore, window: str) -> Outcome:
     if before and before.digest == provenance.digest:
         provenance = replace(provenance, version=before.version, files=before.files)
     outcome = Outcome(window, verification.outcomes, provenance, with_bom=triplet.with_bom)
-    return _cleaned(lake, triplet, outcome)
+    return _cleaned(lake, triplet, outcome, is_newest=False)
 
 
 def _nothing_delivered(lake: ObjectStore, window: str) -> Outcome:
@@ -240,6 +245,14 @@ def clean_files(lake: ObjectStore, *, since: str = "") -> dict[str, ObjectInfo]:
     return {window: info for window, info in named if is_window(window)}
 
 
+def archived(lake: ObjectStore, *, since: str = "") -> Iterator[tuple[str, datetime]]:
+    """Each archived window from `since` on, in order, and when the oldest file of its archive was written."""
+    found = lake.objects(ARCHIVE_PREFIX, after=ARCHIVE_PREFIX + since if since else "")
+    for window, files in groupby(found, key=lambda info: info.key.removeprefix(ARCHIVE_PREFIX).partition("/")[0]):
+        if is_window(window):
+            yield window, min(info.modified for info in files)
+
+
 def parquet(table: pa.Table, provenance: Provenance) -> bytes:
     """The same rows and provenance always give the same bytes."""
     described = json.dumps(
@@ -259,7 +272,7 @@ def parquet(table: pa.Table, provenance: Provenance) -> bytes:
     return buffer.getvalue()
 
 
-def _cleaned(lake: ObjectStore, triplet: Triplet, outcome: Outcome) -> Outcome:
+def _cleaned(lake: ObjectStore, triplet: Triplet, outcome: Outcome, *, is_newest: bool) -> Outcome:
     assert outcome.provenance is not None
     window, result = triplet.window, clean(triplet)
     provenance = replace(outcome.provenance, clean_rows=result.rows.num_rows)
@@ -273,7 +286,8 @@ def _cleaned(lake: ObjectStore, triplet: Triplet, outcome: Outcome) -> Outcome:
     data = parquet(result.rows, provenance)
     lake.write(partitioned_key(window), data)
     lake.write(clean_key(window), data)
-    cleared = refusals.get(lake, window) if lake.info(refusals.key_of(window)) else None
+    refusal = refusals.get(lake, window) if lake.info(refusals.key_of(window)) else None
+    cleared = refusal if refusal and (is_newest or refusal.fingerprint == provenance.fingerprint) else None
     if cleared:
         refusals.clear(lake, window)
     return replace(outcome, provenance=provenance, clean=_facts(result, len(data)), cleared=cleared)

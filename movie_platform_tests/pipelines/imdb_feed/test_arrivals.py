@@ -238,6 +238,33 @@ def test_a_lost_cursor_over_old_history_opens_no_file_of_it(sensor: Sensor, monk
     assert len(asked) <= arrivals.PROBED_AT_MOST
 
 
+@pytest.mark.parametrize("others", [0, 20], ids=["looked up", "listed"])
+def test_a_clean_file_made_again_never_hides_a_later_delivery(sensor: Sensor, others: int) -> None:
+    """The later delivery's run got lost, and the clean file is younger than it by days."""
+    every = list(span(W, shift(W, LENGTH * others)))
+    for window in every:
+        deliver(sensor.raw, window, at=start_of(W))
+    sensor.look(at(60 * 30))
+    for window in every:
+        for info in [*sensor.lake.objects(f"archive/{window}/")]:
+            _date(sensor.lake, info.key, start_of(W) + timedelta(hours=2))
+    late = every[-1]
+    deliver(
+        sensor.raw, late, triplet(late, pairs=[{"movie_id": 2, "person_id": 20}]), at=start_of(W) + timedelta(days=1)
+    )
+    processing.clean_again(sensor.lake, late)
+    later = datetime.now(UTC) + timedelta(days=1)
+    assert reconcile(sensor.raw, sensor.lake, SCHEDULE, later).missing == (late,)
+    sensor.cursor = Cursor()
+    assert windows(sensor.look(later)) == [late]
+
+
+def _date(store: ObjectStore, key: str, moment: datetime) -> None:
+    path = store.local_path(key)
+    assert path is not None
+    os.utime(path, (moment.timestamp(), moment.timestamp()))
+
+
 def test_the_cursor_remembers_no_more_than_the_look_back(sensor: Sensor) -> None:
     every = list(span(W, shift(W, timedelta(days=3))))
     for window in every:
@@ -259,7 +286,9 @@ def test_a_refusal_that_may_pass_or_is_of_older_code_is_tried_again_once_an_hour
     assert windows(sensor.look(started)) == [W, NEXT]
     processing.refuse(sensor.lake, W, "the store did not answer", passing=True)
     # Each cycle after the hour asks again; Dagster makes one run of the requests that have one key.
-    asked = {minute: sensor.look(started + timedelta(minutes=minute), run=False).requests for minute in range(0, 190, 5)}
+    asked = {
+        minute: sensor.look(started + timedelta(minutes=minute), run=False).requests for minute in range(0, 190, 5)
+    }
     assert {window for requests in asked.values() for request in requests for window in request.windows} == {W}
     launched = {request.key: minute // 60 for minute in sorted(asked, reverse=True) for request in asked[minute]}
     assert sorted(launched.values()) == [1, 2, 3], "a run that got lost is made again an hour later, and no sooner"

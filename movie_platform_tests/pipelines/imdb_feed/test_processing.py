@@ -307,6 +307,28 @@ def test_clean_files_are_made_again_from_the_archive_alone(raw: ObjectStore, lak
     assert everything(lake) == before
 
 
+def test_clean_files_made_again_leave_the_refusal_of_a_later_delivery(raw: ObjectStore, lake: ObjectStore) -> None:
+    deliver(raw, W)
+    process(raw, lake, W)
+    deliver(raw, W, {C: b""})
+    refusal = process(raw, lake, W).refusal
+    outcome = processing.clean_again(lake, W)
+    assert outcome.clean is not None
+    assert outcome.cleared is None
+    assert refusals.get(lake, W) == refusal
+    assert listed(lake)[0]["reason"].startswith(f"has_rows: {C} is empty")  # type: ignore[attr-defined]
+
+
+def test_clean_files_made_again_clear_the_refusal_of_their_own_delivery(raw: ObjectStore, lake: ObjectStore) -> None:
+    deliver(raw, W)
+    made = process(raw, lake, W).provenance
+    assert made is not None
+    etags = {name: facts.etag for name, facts in made.files.items()}
+    owed = processing.refuse(lake, W, "it is not in the catalog", passing=True, files=etags)
+    assert processing.clean_again(lake, W).cleared == owed
+    assert listed(lake) == []
+
+
 def test_an_archive_alone_leaves_the_clean_file_as_it_was(raw: ObjectStore, lake: ObjectStore) -> None:
     deliver(raw, W)
     process(raw, lake, W, until_archive=True)
