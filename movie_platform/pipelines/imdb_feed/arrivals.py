@@ -213,14 +213,16 @@ def reconcile(
         if folder > key_of(now) or delivery is None or _is_awaited(delivery, schedule, now):
             continue
         if folder in refused:
-            # Those that may pass are tried again every hour anyway.
-            is_done = refused[folder].passing or refused[folder].fingerprint == delivery.fingerprint
-        elif folder in clean:
-            is_done = (
-                _is_archived_since(delivery, archived.get(folder), clean[folder]) or _is_made_from(lake, delivery)
-            ) and (loaded is None or _is_loaded(lake, clean[folder], folder, loaded.get(folder), now))
+            if refused[folder].passing:
+                continue  # it is tried again every hour anyway
+            is_done = refused[folder].fingerprint == delivery.fingerprint
         else:
-            is_done = False
+            is_done = folder in clean and (
+                _is_archived_since(delivery, archived.get(folder), clean[folder]) or _is_made_from(lake, delivery)
+            )
+        # A window that is refused may still owe the load of the version that it serves.
+        if is_done and folder in clean and loaded is not None:
+            is_done = _is_loaded(lake, clean[folder], folder, loaded.get(folder), now)
         if not is_done:
             missing.append(folder)
     report = {"time": now.astimezone(UTC).isoformat(timespec="microseconds"), "windows": missing}

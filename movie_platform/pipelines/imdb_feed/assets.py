@@ -1,6 +1,7 @@
 """The feed's assets: what was delivered, what was archived, what is clean, and what the warehouse serves."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -120,7 +121,7 @@ def feed_assets(windows: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         not_listed = _registered(catalog, lake, outcomes)
         refused = [*(outcome.refusal for outcome in outcomes if outcome.refusal), *not_loaded, *not_listed]
         refusals.rebuild_log(lake)
-        _fail_where_refused(context, refused, len(keys))
+        _fail_where_refused(context, list({refusal.window: refusal for refusal in refused}.values()), len(keys))
         for check in sorted(context.selected_asset_check_keys):
             yield dg.Output(None, f"{check.asset_key.to_python_identifier()}_{check.name}")
 
@@ -158,25 +159,35 @@ def _recorded(context: dg.AssetExecutionContext, lake: ObjectStore, outcomes: li
 def _loaded(
     context: dg.AssetExecutionContext, lake: ObjectStore, warehouse: Warehouse, outcomes: list[Outcome]
 ) -> list[Refusal]:
-    """Load what is processed; a window that is not loaded is listed as refused, and so tried again within the hour."""
+    """Load what is processed; a window that is not loaded is listed as refused, and so tried again within the hour.
+
+    What a refused window serves is loaded too: its own run may not have got that far before the refused delivery came.
+    """
     made = {outcome.window: outcome.provenance for outcome in outcomes if outcome.provenance}
+    refused = {outcome.window: outcome.refusal for outcome in outcomes if outcome.refusal}
     cleared = {outcome.window: outcome.cleared for outcome in outcomes}
+    for window, refusal in refused.items():
+        if refusal.serves and (served := processing.provenance_of(lake, window)):
+            made[window] = served
     loads = load(warehouse, lake, list(made.values()), run_id=context.run.run_id, force=FORCE in context.run.tags)
     for result in loads.results:
+        if result.partition in refused and result.outcome != "loaded":
+            continue
         provenance = made[result.partition]
         context.log_event(load_event(result, provenance.digest, provenance.clean_rows))
         if CLEAN not in context.selected_asset_keys:
             refusals.clear_where(lake, result.partition, rule=IN_WAREHOUSE)
-    return [
-        _passing(
-            lake,
-            failed,
-            f"its rows are in the lake and not in the warehouse: {reason}",
-            IN_WAREHOUSE,
-            cleared[failed.window],
-        )
-        for failed, reason in loads.failed
-    ]
+    not_loaded = []
+    for failed, reason in loads.failed:
+        reason = f"rows are in the lake and not in the warehouse: {reason}"
+        if told := refused.get(failed.window):
+            rules = (*told.rules, IN_WAREHOUSE)
+            refusal = replace(told, reason=f"{told.reason}; the served version's {reason}", rules=rules, passing=True)
+            refusals.put(lake, refusal)
+        else:
+            refusal = _passing(lake, failed, f"its {reason}", IN_WAREHOUSE, cleared[failed.window])
+        not_loaded.append(refusal)
+    return not_loaded
 
 
 def _registered(catalog: Catalog | None, lake: ObjectStore, outcomes: list[Outcome]) -> list[Refusal]:

@@ -382,6 +382,18 @@ def test_reconciliation_asks_for_windows_that_are_in_the_lake_and_not_in_the_war
     assert reconcile(sensor.raw, sensor.lake, SCHEDULE, later).missing == (), "the ledger cannot be asked"
 
 
+def test_reconciliation_asks_for_a_refused_window_whose_served_version_is_not_in_the_warehouse(sensor: Sensor) -> None:
+    deliver(sensor.raw, W)
+    made = processing.process(sensor.raw, sensor.lake, W).provenance
+    assert made is not None
+    deliver(sensor.raw, W, BROKEN)
+    processing.process(sensor.raw, sensor.lake, W)
+    later = datetime.now(UTC) + timedelta(hours=2)
+    assert reconcile(sensor.raw, sensor.lake, SCHEDULE, later, {}).missing == (W,)
+    loaded = {W: Loaded(made.digest, made.version, later)}
+    assert reconcile(sensor.raw, sensor.lake, SCHEDULE, later, loaded).missing == ()
+
+
 def test_a_report_that_cannot_be_read_is_no_reason_to_stop_looking(sensor: Sensor) -> None:
     sensor.lake.write(RECONCILIATION, b"{")
     deliver(sensor.raw, W)

@@ -197,6 +197,27 @@ def test_a_warehouse_that_is_busy_fails_the_run_as_ours_and_the_next_run_loads(p
     assert platform.lake.read("unprocessed.log") == b""
 
 
+def test_a_version_that_could_not_be_loaded_is_loaded_by_the_run_that_refuses_the_next_one(platform: Platform) -> None:
+    deliver(platform.raw, W)
+    with held_by_another(platform):
+        platform.run(W)
+    deliver(platform.raw, W, broken(W))
+    with held_by_another(platform):
+        outcome = platform.run(W)
+    assert outcome.ours
+    assert outcome.message.startswith("1 of 1 windows are refused")
+    refusal = refusals.get(platform.lake, W)
+    assert refusal is not None
+    assert refusal.passing, "so it is tried again within the hour"
+    assert refusal.rules == ("has_rows", "in_warehouse")
+    assert f"{C} is empty; the served version's rows are in the lake and not in the warehouse" in refusal.reason
+    assert not platform.run(W).ours
+    assert len(platform.titles()) == 2
+    refusal = refusals.get(platform.lake, W)
+    assert refusal is not None
+    assert (refusal.passing, refusal.rules) == (False, ("has_rows",))
+
+
 def test_a_load_made_by_hand_takes_the_window_off_the_log(platform: Platform) -> None:
     deliver(platform.raw, W)
     with held_by_another(platform):
