@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from movie_platform.errors import PlatformError, WorldUnavailable
 from movie_platform.lake import ObjectStore
 from movie_platform.pipelines.imdb_feed.arrivals import Loaded
-from movie_platform.pipelines.imdb_feed.processing import CODE_VERSION, Provenance, clean_key
+from movie_platform.pipelines.imdb_feed.processing import CODE_VERSION, Provenance, clean_key, provenances
 from movie_platform.pipelines.imdb_feed.tables import IMDB_MOVIE_WINDOWS, IMDB_MOVIES
 from movie_platform.warehouse import LatestPartition, LoadResult, PartitionLoad, Source, Warehouse, read_views
 from movie_platform.warehouse import Provenance as LoadProvenance
+
+REPLACED = "its clean file is no longer the one that this run made or found; the next run loads what lies there then"
 
 
 @dataclass(frozen=True)
@@ -27,12 +29,17 @@ def load(
     """Replace the windows' rows, and recompute each movie that they touch.
 
     All windows go in one transaction. Where that fails for what a window holds, each is loaded by itself, so that one
-    window does not keep the others out.
+    window does not keep the others out. A window whose clean file another run replaced since is not loaded: the ledger
+    would say of one delivery's rows, for ever, that they are another's.
     """
     if not windows:
         return Loads()
     try:
-        return Loads(tuple(_load(warehouse, lake, windows, run_id=run_id, force=force)))
+        found = provenances(lake, [made.window for made in windows])
+        kept = [made for made, lying in zip(windows, found, strict=True) if lying and lying.digest == made.digest]
+        results = _load(warehouse, lake, kept, run_id=run_id, force=force) if kept else []
+        replaced = {made.window for made in windows} - {made.window for made in kept}
+        return Loads(tuple(results), tuple((made, REPLACED) for made in windows if made.window in replaced))
     except WorldUnavailable as error:
         return Loads(failed=tuple((made, str(error)) for made in windows))
     except Exception as error:

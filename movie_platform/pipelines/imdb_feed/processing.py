@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import groupby
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -35,6 +36,7 @@ UNDER_WAY = 8
 ARCHIVE_PREFIX = "archive/"
 CLEAN_PREFIX = "clean_files/"
 _METADATA_KEY = b"movie_platform"
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -211,7 +213,7 @@ def clean_all_again(lake: ObjectStore, windows: Sequence[str]) -> Iterator[Outco
     return _each(lambda window: clean_again(lake, window), windows, lake)
 
 
-def _each(work: Callable[[str], Outcome], windows: Sequence[str], *stores: ObjectStore) -> Iterator[Outcome]:
+def _each(work: Callable[[str], _T], windows: Sequence[str], *stores: ObjectStore) -> Iterator[_T]:
     # On this machine's disk there is no latency to hide, and threads would only take turns.
     if len(windows) == 1 or all(store.local_path("") for store in stores):
         yield from map(work, windows)
@@ -231,6 +233,11 @@ def provenance_of(lake: ObjectStore, window: str) -> Provenance | None:
     except (ObjectMissing, pa.ArrowInvalid, TypeError, KeyError, ValueError):
         return None
     return made if made.window == window else None
+
+
+def provenances(lake: ObjectStore, windows: Sequence[str]) -> Iterator[Provenance | None]:
+    """What each window's clean file was made from, in order."""
+    return _each(lambda window: provenance_of(lake, window), windows, lake)
 
 
 def processed_windows(lake: ObjectStore, *, since: str = "") -> list[str]:
