@@ -14,14 +14,17 @@ from movie_platform.engine.in_process import DuckDBEngine
 from movie_platform.engine.spark import SparkEngine
 from movie_platform.lake import open_store
 from movie_platform.pipelines.movies_dataset.build import build_dataset
+from movie_platform.pipelines.movies_dataset.report import BuildReport
 from movie_platform.pipelines.user_behavior import metric, reviews
 from movie_platform.pipelines.user_behavior.classification import classify_day, stage_key
 from movie_platform.pipelines.user_behavior.tables import MOVIE_REVIEW, USER_BEHAVIOR_METRIC
 from movie_platform.progress import LogProgress
 from movie_platform.samples import user_behavior as samples
 from movie_platform.samples.movies_dataset import write_dataset
+from movie_platform_tests.pipelines.movies_dataset.zips import movie, zip_of
 
 DAY = date(2026, 1, 5)
+GENRES = "[{'id': 35, 'name': 'Comedy'}]"
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +45,31 @@ def rows_of(path: Path) -> pa.Table:
 def test_the_movies_dataset(engines: list[Engine], tmp_path: Path, spreadsheet: bool) -> None:
     zipped = tmp_path / "the-movies-dataset.zip"
     write_dataset(zipped, scale=0.002, spreadsheet=spreadsheet)
+    reports = both_build(engines, zipped, tmp_path)
+    assert len(reports[0].files) == 5
+
+
+def test_numbers_and_dates_at_the_border_of_what_is_taken(engines: list[Engine], tmp_path: Path) -> None:
+    cells = {
+        "revenue": ["9223372036854775807", "9223372036854775808", "1000000000000", "1000000000001.0", "+7", "1e3"],
+        "budget": ["-9223372036854775808", "-1000000000000", "-1000000000001", "007", "5.", "١"],
+        "popularity": ["1e999", "-1e999", "1e308", "1e12", "1e-999", "Infinity", "NaN", ".5e1"],
+        "release_date": ["12/31/0000", "0000-01-01", "0001-01-01", "1/1/0001", "9999-12-31", "12/31/9999", "2/29/1900"],
+    }
+    odd = [{column: text} for column, texts in cells.items() for text in texts]
+    movies = [movie(number, genres=GENRES, **cell) for number, cell in enumerate([*odd, *odd], start=1)]
+    zipped = zip_of(tmp_path / "the-movies-dataset.zip", {"movies_metadata.csv": movies})
+    (account,) = both_build(engines, zipped, tmp_path)[0].files
+    assert account.bad_cells == {
+        "revenue": 8,
+        "budget": 6,
+        "popularity": 10,
+        "release_date": 6,
+    }
+
+
+def both_build(engines: list[Engine], zipped: Path, tmp_path: Path) -> list[BuildReport]:
+    """The reports of both engines over the same zip, which are the same, as are all the tables."""
     reports = [build_dataset(zipped, tmp_path / engine.name, engine, progress=LogProgress()) for engine in engines]
     for report in reports:
         report.seconds, report.engine = 0, ""
@@ -49,13 +77,14 @@ def test_the_movies_dataset(engines: list[Engine], tmp_path: Path, spreadsheet: 
     written = {path.name for path in (tmp_path / "duckdb").iterdir()}
     assert written == {path.name for path in (tmp_path / "spark").iterdir()}
     tables = [*(tmp_path / "duckdb").glob("*.parquet"), *(tmp_path / "duckdb" / "rejects").iterdir()]
-    assert len(tables) == 13
+    assert len(tables) == len(reports[0].rows) + len(reports[0].files)
     for path in tables:
         same = tmp_path / "spark" / path.relative_to(tmp_path / "duckdb")
         assert rows_of(path).schema.equals(rows_of(same).schema), path.name
         assert rows_of(path).equals(rows_of(same)), path.name
     errors = [(tmp_path / name / "errors.jsonl").read_text() for name in ("duckdb", "spark")]
     assert errors[0] == errors[1]
+    return reports
 
 
 @pytest.mark.parametrize("classifier", ["token", "lexicon"])

@@ -24,6 +24,9 @@ from movie_platform.pipelines.movies_dataset.tables import (
 ReadLiteral = Callable[[ir.StringValue, pa.DataType], ir.Value]
 
 NOT_A_LITERAL = "not a literal of its column's type"
+LARGEST = 10**12
+"""No amount, count or length of a movie comes near it. Below it, profits and sums over four million movies stay in 64
+bits, and what is added up or averaged stays finite."""
 _PLACES = 9
 _INTEGER = r"^[+-]?[0-9]+(\.0*)?$"
 _NUMBER = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
@@ -87,15 +90,17 @@ def summed_up(rejects: ir.Table) -> ir.Table:
     return counted.order_by(ibis.desc("scope"), "first", "reason", "column")
 
 
+_NOT_AN_INTEGER = "not an integer, or beyond a trillion"
+_NOT_A_NUMBER = "not a number, or beyond a trillion"
 _CELL_REASONS = {
     "adult": "neither true nor false",
     "video": "neither true nor false",
-    "budget": "not an integer",
-    "revenue": "not an integer",
-    "vote_count": "not an integer",
-    "popularity": "not a number",
-    "runtime": "not a number",
-    "vote_average": "not a number",
+    "budget": _NOT_AN_INTEGER,
+    "revenue": _NOT_AN_INTEGER,
+    "vote_count": _NOT_AN_INTEGER,
+    "popularity": _NOT_A_NUMBER,
+    "runtime": _NOT_A_NUMBER,
+    "vote_average": _NOT_A_NUMBER,
     "release_date": "not a date",
 }
 
@@ -130,20 +135,26 @@ def _truth(text: ir.StringValue) -> ir.BooleanValue:
 
 
 def _integer(text: ir.StringValue) -> ir.Value:
-    return ibis.ifelse(text.re_search(_INTEGER), text.re_replace(r"\.0*$", ""), ibis.null("string")).try_cast("int64")
+    whole = ibis.ifelse(text.re_search(_INTEGER), text.re_replace(r"\.0*$", ""), ibis.null("string"))
+    return _sane(whole.try_cast("int64"))
 
 
 def _number(text: ir.StringValue) -> ir.Value:
-    return ibis.ifelse(text.re_search(_NUMBER), text, ibis.null("string")).try_cast("float64")
+    return _sane(ibis.ifelse(text.re_search(_NUMBER), text, ibis.null("string")).try_cast("float64"))
+
+
+def _sane(number: ir.NumericValue) -> ir.Value:
+    return ibis.ifelse(number.between(-LARGEST, LARGEST), number, ibis.null(number.type()))
 
 
 def _day(text: ir.StringValue) -> ir.Value:
-    """Dates as 1995-10-30, or as 10/30/1995 where a spreadsheet wrote them."""
+    """Dates as 1995-10-30, or as 10/30/1995 where a spreadsheet wrote them; a year 0 is in no calendar of Python's."""
     month, day, year = (text.re_extract(_SPREADSHEET_DAY, group) for group in (1, 2, 3))
     american = year + ibis.literal("-") + month.lpad(2, "0") + ibis.literal("-") + day.lpad(2, "0")
-    return ibis.cases(
+    iso = ibis.cases(
         (text.re_search(_ISO_DAY), text), (text.re_search(_SPREADSHEET_DAY), american), else_=ibis.null("string")
-    ).try_cast("date")
+    )
+    return ibis.ifelse(iso.startswith("0000"), ibis.null("string"), iso).try_cast("date")
 
 
 _PLAIN: dict[pa.DataType, Callable[[ir.StringValue], ir.Value]] = {

@@ -156,9 +156,9 @@ def test_a_cell_that_does_not_read_is_null_and_reported_while_its_movie_stays(bu
     assert (found["genres"], found["release_date"], found["budget"], found["adult"]) == (None, None, 0, None)
     assert [(scope, reason, column, raw) for _, scope, reason, column, raw in built.rejects("movies_metadata")] == [
         ("cell", "neither true nor false", "adult", "maybe"),
-        ("cell", "not an integer", "budget", "/a.jpg"),
+        ("cell", "not an integer, or beyond a trillion", "budget", "/a.jpg"),
         ("cell", "not a literal of its column's type", "genres", "[{'id': 35, 'na"),
-        ("cell", "not a number", "popularity", "high"),
+        ("cell", "not a number, or beyond a trillion", "popularity", "high"),
         ("cell", "not a date", "release_date", "soon"),
     ]
     (account,) = built.report.files
@@ -175,11 +175,41 @@ def test_a_cell_that_does_not_read_is_null_and_reported_while_its_movie_stays(bu
         ("2/30/1995", None),
         ("1995", None),
         ("30.10.1995", None),
+        ("0001-01-01", date(1, 1, 1)),
+        ("12/31/9999", date(9999, 12, 31)),
+        ("0000-12-31", None),
+        ("12/31/0000", None),
     ],
 )
 def test_dates(build: Any, written: str, read: date | None) -> None:
     (found,) = build({"movies_metadata.csv": [movie(1, release_date=written)]}).rows("movies_master")
     assert found["release_date"] == read
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "instead"),
+    [
+        ("revenue", "9223372036854775807", 0),
+        ("budget", "-9223372036854775808", 0),
+        ("vote_count", "1000000000001", 0),
+        ("popularity", "1e999", 0),
+        ("runtime", "-1e999", None),
+        ("vote_average", "1e308", None),
+    ],
+)
+def test_a_number_that_no_movie_has_is_null_and_reported(build: Any, column: str, cell: str, instead: Any) -> None:
+    built = build({"movies_metadata.csv": [movie(1, **{column: cell}), movie(2), movie(1, **{column: cell})]})
+    assert [row[column] for row in built.rows("movies_master")] == [instead, instead]
+    rejects = [(number, scope, name, raw) for number, scope, _, name, raw in built.rejects("movies_metadata")]
+    assert rejects == [(1, "cell", column, cell), (3, "cell", column, cell)]
+
+
+def test_the_largest_numbers_that_are_taken_can_be_subtracted_and_averaged(build: Any) -> None:
+    extremes = {"revenue": "1000000000000", "budget": "-1000000000000", "popularity": "1e12"}
+    built = build({"movies_metadata.csv": [movie(1, **extremes), movie(1, **{**extremes, "revenue": "999999999998"})]})
+    (found,) = built.rows("movies_aggregated")
+    assert (found["revenue"], found["profit"], found["popularity"]) == (10**12 - 1, 2 * 10**12 - 1, 1e12)
+    assert built.rejects("movies_metadata") == []
 
 
 def test_aggregated_has_a_row_per_movie_genre_and_company_and_keeps_movies_without(build: Any) -> None:
