@@ -47,13 +47,17 @@ class RulesetChecks:
                 asset_key=self.asset, check_name=outcome.rule.name, partition=partition, **_verdict(outcome)
             )
 
-    def unjudged(self, reason: str) -> Iterator[dg.AssetCheckResult]:
-        """Every check as failed where no data could be judged: the ruleset is broken, or the data cannot be read."""
+    def unjudged(
+        self, reason: str, severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
+    ) -> Iterator[dg.AssetCheckResult]:
+        """Every check as failed where no data could be judged: the ruleset is broken, or the data cannot be read. It is
+        a warning where data that may be missing is."""
         for spec in self.specs:
             yield dg.AssetCheckResult(
                 asset_key=self.asset,
                 check_name=spec.name,
                 passed=False,
+                severity=severity,
                 description=_legible(reason),
                 metadata={"outcome": "Error"},
             )

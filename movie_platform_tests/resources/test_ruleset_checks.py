@@ -123,6 +123,19 @@ def test_a_file_that_is_not_there_becomes_one_failing_check(tmp_path: Path) -> N
     assert "cannot be read" in str(shown.description)
 
 
+@pytest.mark.parametrize("severity", list(dg.AssetCheckSeverity))
+def test_without_data_every_check_fails_as_severely_as_its_caller_says(
+    rules: Path, severity: dg.AssetCheckSeverity
+) -> None:
+    checks = RulesetChecks(dg.AssetKey("movies"), read_ruleset_file(rules), DAYS)
+    results = list(checks.unjudged("no data", severity))
+    assert {(result.passed, result.severity, result.description) for result in results} == {
+        (False, severity, "no data")
+    }
+    assert [result.check_name for result in results] == [spec.name for spec in checks.specs]
+    assert {result.severity for result in checks.unjudged("broken")} == {dg.AssetCheckSeverity.ERROR}
+
+
 def test_in_a_range_run_each_evaluation_names_its_partition(rules: Path) -> None:
     file = read_ruleset_file(rules)
     checks = RulesetChecks(dg.AssetKey("movies"), file, DAYS)

@@ -179,7 +179,7 @@ def _judged(
 ) -> Iterator[dg.AssetCheckResult]:
     parts = published.tables.get(name)
     if parts is None:
-        yield from checks.unjudged("the table was skipped: its file is not in the zip")
+        yield from checks.unjudged("the table was skipped: its file is not in the zip", dg.AssetCheckSeverity.WARN)
         return
     try:
         evaluation = judge(lake, parts, checks.file)

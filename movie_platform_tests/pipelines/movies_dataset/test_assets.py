@@ -144,6 +144,17 @@ def test_a_missing_file_skips_its_tables_with_a_warning_and_leaves_nothing_stale
     assert platform.lake.info("movie_data_output/2026-03-01/links_master.parquet")
 
 
+def test_nothing_said_of_skipped_tables_is_more_than_a_warning(platform: Platform) -> None:
+    platform.deliver("2026-03-01", {"movies_metadata.csv": FILES["movies_metadata.csv"]})
+    assert platform.run("2026-03-01").succeeded
+    (run,) = platform.instance.get_runs()
+    entries = platform.instance.all_logs(run.run_id, of_type={dg.DagsterEventType.ASSET_CHECK_EVALUATION})
+    failed = [e for entry in entries if not (e := entry.get_dagster_event().asset_check_evaluation_data).passed]
+    assert {e.severity for e in failed} == {dg.AssetCheckSeverity.WARN}
+    skipped = {e.check_name: e.description for e in failed if e.asset_key == dg.AssetKey("keywords_master")}
+    assert skipped["keyword_id_is_complete"] == "the table was skipped: its file is not in the zip"
+
+
 def test_a_refused_zip_fails_the_run_with_its_reason_and_leaves_the_last_build(platform: Platform) -> None:
     path = platform.deliver("2026-03-01")
     assert platform.run("2026-03-01").succeeded
