@@ -20,9 +20,17 @@ MAX_DEPTH = 64
 
 _ONE_AT_A_TIME = threading.Lock()
 
-_STRING = re.compile(
-    r"'''(?:\\.|[^\\])*?'''|\"\"\"(?:\\.|[^\\])*?\"\"\"|'(?:\\.|[^'\\\n])*'|\"(?:\\.|[^\"\\\n])*\"", re.DOTALL
+# A string without an end is taken to where it would have to end: were it passed over, the search for its end would
+# start again behind every quote in it, and a small cell of quotes would take hours.
+_LONG = r"{three}(?:\\.|[^\\{one}]|{one}(?!{two}))*(?:{three})?"
+_SHORT = r"{one}(?:\\.|[^\\\n{one}])*{one}?"
+_COMMENT = r"#[^\n]*"
+_NOT_BARE = re.compile(
+    "|".join(shape.format(one=one, two=one * 2, three=one * 3) for one in "'\"" for shape in (_LONG, _SHORT))
+    + f"|{_COMMENT}",
+    re.DOTALL,
 )
+_LINE_BREAK = re.compile(r"\r\n?")
 _SEPARATOR = re.compile(r"[,:\[\](){}]")
 _NO_BRACKET = re.compile(r"[^\[\](){}]+")
 _SIGN = re.compile(r"[+~-]")
@@ -139,7 +147,7 @@ def _undisturbed() -> Iterator[None]:
 
 def _refuse_towers(text: str) -> None:
     """Python's parser is safe against code in a literal, not against towers of brackets or signs."""
-    bare = _STRING.sub("''", text)
+    bare = _NOT_BARE.sub("''", _LINE_BREAK.sub("\n", text))
     depth = deepest = 0
     for bracket in _NO_BRACKET.sub("", bare):
         depth += 1 if bracket in "[({" else -1

@@ -109,6 +109,10 @@ UNREADABLE: list[tuple[str, pa.DataType]] = [
         "[" * 5000 + "]" * 5000,
         "[{'id': " + "-" * 100_000 + "1, 'name': 'x'}]",
         "[{'id': " + "1+" * 100_000 + "1, 'name': 'x'}]",
+        "\\'''\n" * 200_000,
+        '\\"""\n' * 200_000,
+        "['" + "\\'" * 500_000,
+        '["' + '\\"' * 500_000,
     ]
 ]
 UNREADABLE += [(text, ONE) for text in ["[{'id': 1}]", "{'id': 86224, 'name': 'The Sa", "The Saint Collection"]]
