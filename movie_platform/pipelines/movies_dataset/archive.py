@@ -12,6 +12,9 @@ from movie_platform.engine import CsvFile
 from movie_platform.errors import InputRefused
 
 _ENCRYPTED = 0x1
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_DAMAGE = (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError, zlib.error, EOFError)
+"""What reading a member ends in when the zip is at fault; an OSError is the fault of where it is kept."""
 
 
 @dataclass(frozen=True)
@@ -41,20 +44,30 @@ class Archive:
         return CsvFile(name, lambda: self._open(name))
 
     def _open(self, name: str) -> BinaryIO:
-        return cast(BinaryIO, _Member(self.name, name, self._zipped.open(self._members[name])))
+        with _intact(self.name, name):
+            stream = self._zipped.open(self._members[name])
+        return cast(BinaryIO, _Member(self.name, name, stream))
+
+
+@contextmanager
+def _intact(archive: str, name: str) -> Iterator[None]:
+    """What the zip's own headers and checksums refuse is the sender's fault, not ours."""
+    try:
+        yield
+    except _DAMAGE as error:
+        why = str(error) or "it ends before its time"
+        raise InputRefused(f"{name} in {archive} is damaged: {why}", rule="damaged zip") from None
 
 
 class _Member:
-    """Reads a member; what the zip's own checksum refuses is the sender's fault, not ours."""
+    """Reads a member, and refuses it where it is damaged."""
 
     def __init__(self, archive: str, name: str, stream: IO[bytes]) -> None:
         self._archive, self._name, self._stream = archive, name, stream
 
     def read(self, size: int = -1) -> bytes:
-        try:
+        with _intact(self._archive, self._name):
             return self._stream.read(size)
-        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-            raise InputRefused(f"{self._name} in {self._archive} is damaged: {error}", rule="damaged zip") from None
 
     def close(self) -> None:
         self._stream.close()
@@ -70,8 +83,9 @@ class _Member:
 def open_archive(source: Path | BinaryIO, name: str, limits: Limits, *, required: tuple[str, ...]) -> Iterator[Archive]:
     """The zip at a path or in a seekable stream, examined before anything is read of it.
 
-    Refused, as `InputRefused`: what is truncated or no zip, encrypted, has an absolute name or one with `..`, the same
-    name twice, a member beyond the limits, or lacks a required file.
+    Refused, as `InputRefused`: what is truncated or no zip, encrypted, packed by a method that not everybody unpacks,
+    has an absolute name or one with `..`, the same name twice, a member beyond the limits or outside of the zip, or
+    lacks a required file. A member that turns out to be damaged is refused when it is opened or read.
     """
     try:
         zipped = zipfile.ZipFile(source)
@@ -81,6 +95,10 @@ def open_archive(source: Path | BinaryIO, name: str, limits: Limits, *, required
         members = zipped.infolist()
         for member in members:
             _examine(member, name, limits)
+            if not 0 <= member.header_offset <= zipped.start_dir - member.compress_size:
+                raise InputRefused(
+                    f"{member.filename} in {name} is damaged: it lies outside of the zip", rule="damaged zip"
+                )
         names = [member.filename for member in members]
         if len(set(names)) != len(names):
             twice = next(member for member in names if names.count(member) > 1)
@@ -102,6 +120,11 @@ def _examine(member: zipfile.ZipInfo, archive: str, limits: Limits) -> None:
         raise InputRefused(f"{archive} holds {path!r}, a name that leads out of its folder", rule="names within")
     if member.flag_bits & _ENCRYPTED:
         raise InputRefused(f"{path} in {archive} is encrypted: deliver it without a password", rule="not encrypted")
+    if member.compress_type not in _METHODS:
+        raise InputRefused(
+            f"{path} in {archive} is packed by method {member.compress_type}: deliver it deflated or stored",
+            rule="packing",
+        )
     if member.file_size > limits.max_bytes:
         raise InputRefused(
             f"{path} in {archive} expands to {member.file_size:,} bytes, and at most {limits.max_bytes:,} are allowed "

@@ -1,6 +1,7 @@
 """A zip that must not be opened is refused before anything is read of it, and says why."""
 
 import io
+import random
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 from movie_platform.engine import records
 from movie_platform.engine.in_process import DuckDBEngine
-from movie_platform.errors import InputRefused
+from movie_platform.errors import InputRefused, WorldUnavailable
 from movie_platform.pipelines.movies_dataset.archive import Limits, open_archive
 from movie_platform.pipelines.movies_dataset.build import build_dataset
 from movie_platform.progress import LogProgress
@@ -18,9 +19,9 @@ from movie_platform.samples.movies_dataset import write_dataset
 NAME = "project-data/the-movies-dataset.zip"
 
 
-def zipped(files: dict[str, bytes]) -> bytes:
+def zipped(files: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
     out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(out, "w", method) as archive:
         for name, content in files.items():
             archive.writestr(name, content)
     return out.getvalue()
@@ -57,11 +58,103 @@ def test_refused(content: bytes, rule: str, words: str) -> None:
     assert NAME in str(error)
 
 
+def patched(content: bytes, *changes: tuple[int, bytes]) -> bytes:
+    patched = bytearray(content)
+    for offset, data in changes:
+        patched[offset : offset + len(data)] = data
+    return bytes(patched)
+
+
+SMALL = zipped({"movies_metadata.csv": b"id,title\n1,a\n2,b\n"})
+DIRECTORY = SMALL.index(b"PK\x01\x02")
+
+
 def test_an_encrypted_member_is_refused() -> None:
-    content = bytearray(zipped({"movies_metadata.csv": b"id,title\n1,a\n"}))
-    for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
-        content[content.index(signature) + offset] |= 1
-    assert refusal(bytes(content)).rule == "not encrypted"
+    assert refusal(patched(SMALL, (6, b"\1"), (DIRECTORY + 8, b"\1"))).rule == "not encrypted"
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_member_that_is_neither_deflated_nor_stored_is_refused(method: int) -> None:
+    error = refusal(zipped({"movies_metadata.csv": b"id,title\n1,a\n"}, method))
+    assert error.rule == "packing"
+    assert f"movies_metadata.csv in {NAME} is packed by method {method}: deliver it deflated or stored" in str(error)
+
+
+def test_a_member_of_a_method_that_nobody_knows_is_refused() -> None:
+    assert refusal(patched(SMALL, (8, b"\x63\0"), (DIRECTORY + 10, b"\x63\0"))).rule == "packing"
+
+
+@pytest.mark.parametrize("offset", [len(SMALL), DIRECTORY, 2**32 - 2])
+def test_a_member_outside_of_the_zip_is_refused(offset: int) -> None:
+    error = refusal(patched(SMALL, (DIRECTORY + 42, offset.to_bytes(4, "little"))))
+    assert error.rule == "damaged zip"
+    assert f"movies_metadata.csv in {NAME} is damaged: it lies outside of the zip" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ([(0, b"\0")], "Bad magic number"),
+        ([(30, b"X")], "differ"),
+        ([(7, b"\x08"), (30, b"\xff")], "can't decode byte 0xff"),
+        ([(DIRECTORY + 8, b"\x20")], "compressed patched data"),
+        ([(49, bytes(8))], "CRC|invalid|Bad"),
+        ([(DIRECTORY + 20, b"\5")], "CRC|it ends before its time"),
+    ],
+)
+def test_a_damaged_member_is_refused_by_name(changes: list[tuple[int, bytes]], words: str) -> None:
+    with pytest.raises(InputRefused, match=words) as refused:
+        read(patched(SMALL, *changes))
+    assert refused.value.rule == "damaged zip"
+    assert str(refused.value).startswith(f"movies_metadata.csv in {NAME} is damaged: ")
+
+
+def read(content: bytes) -> bytes:
+    with (
+        open_archive(io.BytesIO(content), NAME, Limits(), required=("movies_metadata.csv",)) as archive,
+        archive.file("movies_metadata.csv").open() as member,
+    ):
+        return member.read()
+
+
+@pytest.mark.parametrize("start", [0, DIRECTORY], ids=["anywhere", "in the directory"])
+def test_a_zip_damaged_at_random_is_read_or_refused(start: int) -> None:
+    whole, random_ = read(SMALL), random.Random(start)
+    read_right = 0
+    for _ in range(3000):
+        places = random_.choices(range(start, len(SMALL)), k=random_.randint(1, 3))
+        damaged = patched(
+            SMALL, *((place, bytes([random_.choice((0, 255, random_.randrange(256)))])) for place in places)
+        )
+        try:
+            seen = read(damaged)
+        except InputRefused as refused:
+            assert NAME in str(refused)  # noqa: PT017
+        else:
+            assert seen == whole
+            read_right += 1
+    assert 0 < read_right < 3000
+
+
+class Unreachable(io.BytesIO):
+    """A store that goes away once the directory of the zip has been read."""
+
+    error: Exception | None = None
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self.error:
+            raise self.error
+        return super().read(size)
+
+
+@pytest.mark.parametrize("error", [WorldUnavailable("the store is away"), OSError(5, "Input/output error")])
+def test_a_store_that_fails_is_not_taken_for_a_damaged_zip(error: Exception) -> None:
+    store = Unreachable(SMALL)
+    with open_archive(store, NAME, Limits(), required=()) as archive:
+        store.error = error
+        with pytest.raises(type(error)) as raised:
+            archive.file("movies_metadata.csv").open()
+        assert raised.value is error
 
 
 def test_a_member_beyond_the_size_limit_is_refused() -> None:
