@@ -40,6 +40,7 @@ BATCH_CHARACTERS = 16 * 2**20
 LOOK_AHEAD = 3
 
 _INTEGER = re.compile(r"[+-]?[0-9]+(?:\.0*)?")
+_HEXADECIMAL = re.compile(rb"0[xX]")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _ARROW_TYPES = {"text": pa.string(), "integer": pa.int64(), "number": pa.float64()}
 
@@ -241,6 +242,8 @@ def _parse_fast(chunk: bytes, header: _Header) -> list[pa.RecordBatch] | None:
         return None
     if len(set(header.names)) != len(header.names):
         return None
+    if (b"x" in chunk or b"X" in chunk) and _HEXADECIMAL.search(chunk):  # Arrow takes it for an integer
+        return None
     names = [column.name for column in header.columns]
     try:
         table = pyarrow.csv.read_csv(
@@ -429,9 +432,11 @@ def _integer(cell: str, *, required: bool) -> int | None:
     if not _INTEGER.fullmatch(text):
         raise ValueError("not an integer")
     whole = text.partition(".")[0]
-    if len(whole) > 20 or not -(2**63) <= int(whole) < 2**63:
+    digits = whole.lstrip("+-").lstrip("0") or "0"
+    value = int(digits[:20]) * (-1 if whole.startswith("-") else 1)
+    if not -(2**63) <= value < 2**63:
         raise ValueError("an integer of more than 64 bits")
-    return int(whole)
+    return value
 
 
 def _number(cell: str, *, required: bool) -> float | None:

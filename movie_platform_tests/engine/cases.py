@@ -190,6 +190,21 @@ RECORDS = [
         ],
     ),
     RecordCase(
+        "zeros lead an integer as often as they like, and only decimal digits make one",
+        b"userId,movieId,rating,timestamp\n0x1F,0114709,3,862\n1,2,3,0X1f\n1,2,0x3,4\n"
+        + b"007,%b,3,-%b\n" % (b"0" * 5000 + b"8", b"0" * 12 + b"9223372036854775808")
+        + b"1,2,3,-09223372036854775809\n1,2,3,%b\n" % (b"0" * 20 + b"9223372036854775808"),
+        RATING,
+        [
+            "not an integer (userId)",
+            "not an integer (timestamp)",
+            "not a number (rating)",
+            (7, 8, 3.0, -(2**63)),
+            "an integer of more than 64 bits (timestamp)",
+            "an integer of more than 64 bits (timestamp)",
+        ],
+    ),
+    RecordCase(
         "too few and too many fields break a record, blank ones behind the last do not",
         b"userId,movieId,rating,timestamp\n1,2,3\n1,2,3,4,5\n1,2,3,4,,\n",
         RATING,

@@ -48,6 +48,57 @@ def test_the_fast_way_gives_what_the_slow_way_gives(monkeypatch: pytest.MonkeyPa
     assert rows(content) == fast
 
 
+ZEROS = "0" * 5000
+CELLS = [
+    *[
+        "0x1F",
+        "0X1f",
+        "-0x1",
+        "0x",
+        "x",
+        "1_0",
+        "007",
+        "-007",
+        "+7",
+        "-0",
+        f"{ZEROS}7",
+        f"-{ZEROS}7",
+        ZEROS,
+        "--1",
+        "-",
+        "+",
+    ],
+    *[
+        "7.",
+        "7.0",
+        "7.5",
+        ".5",
+        "1e5",
+        "1E5",
+        "1e400",
+        "-1e-400",
+        "nan",
+        "inf",
+        "-Infinity",
+        "1,5",
+        "1 0",
+        "\u0667",
+        "7\xa0",
+    ],
+    *[" 7 ", "\t7", "7\r", "\v7", "", " ", "true", "null", "NA", "None", "9223372036854775807", "9223372036854775808"],
+    *["-9223372036854775808", "-9223372036854775809", "-01234567890123456789", "01234567890123456789", "9" * 5000],
+]
+
+
+@pytest.mark.parametrize("column", range(4))
+@pytest.mark.parametrize("cell", CELLS, ids=lambda cell: ascii(cell[:30]))
+def test_a_cell_is_read_the_same_with_a_quote_in_another_record(cell: str, column: int) -> None:
+    cells = ["1", "2", "3", "4"]
+    cells[column] = cell
+    plain = f"userId,movieId,rating,timestamp\n{','.join(cells)}\n"
+    assert rows(plain.encode()) == rows(f'{plain}"5",6,4.5,7\n'.encode())[:-1]
+
+
 def test_an_unclosed_quote_costs_one_record(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(records, "MAX_CELL", 1000)
     content = b'userId,movieId,rating,timestamp\n1,"2,3,4\n' + b"1,2,3,4\n" * 500
