@@ -43,7 +43,7 @@ def _store_uri(value: str) -> str:
 
 def _holds_password(parts: SplitResult) -> bool:
     options = {name.lower() for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
-    return parts.password is not None or bool(options & {"password", "passwd", "pwd"})
+    return bool(parts.password or options & {"password", "passwd", "pwd"})
 
 
 def _warehouse_uri(value: str) -> str:
@@ -285,7 +285,7 @@ def default_settings() -> Settings:
 
 
 def _shown(name: str, value: Any) -> str:
-    if "password" in name or "secret" in name:
+    if "password" in name or "secret" in name or name == "spark_conf":
         return "(hidden)"
     if isinstance(value, str) and "://" in value and "@" in value:
         parts = urlsplit(value)

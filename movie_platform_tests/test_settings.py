@@ -96,6 +96,13 @@ def test_a_password_in_an_address_is_refused_and_not_shown(
     assert "a password does not belong in the address" in str(caught.value)
 
 
+def test_sparks_settings_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOVIE_PLATFORM_SPARK_CONF", "spark.hadoop.fs.s3a.secret.key=hunter2;hadoop.x=1")
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert "hunter2" not in str(caught.value)
+
+
 def test_a_secret_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MOVIE_PLATFORM_WAREHOUSE", "redshift://me@cluster/db")
     monkeypatch.setenv("MOVIE_PLATFORM_WAREHOUSE_PASSWORD", "hunter2")

@@ -58,11 +58,28 @@ def _known(arrivals: Sequence[dg.AssetMaterialization], instance: dg.DagsterInst
     return {partition: tags[_VERSION] for partition, tags in found.items()}
 
 
+def _taken_up(
+    arrivals: Sequence[dg.AssetMaterialization], made: dg.AssetKey, instance: dg.DagsterInstance
+) -> dict[str, str]:
+    """By partition, the version of the arrival that `made` was materialized after."""
+
+    def latest(key: dg.AssetKey) -> Mapping[str, int]:
+        return instance.get_latest_storage_id_by_partition(
+            key, dg.DagsterEventType.ASSET_MATERIALIZATION, {str(arrival.partition) for arrival in arrivals}
+        )
+
+    if not arrivals:
+        return {}
+    told, done = latest(arrivals[0].asset_key), latest(made)
+    known = _known(arrivals, instance)
+    return {day: version for day, version in known.items() if done.get(day, 0) > told[day]}
+
+
 def daily_sensor(
     name: str,
     *,
     description: str,
-    target: dg.AssetSelection,
+    target: Sequence[dg.AssetKey],
     raw: str,
     find: Callable[[ObjectStore], Mapping[date, D]],
     start: date,
@@ -71,12 +88,13 @@ def daily_sensor(
 ) -> dg.SensorDefinition:
     """A sensor that asks for each day whose delivery is new, or another one than was seen; `raw` names its store.
 
-    Without a memory of its own, as when it starts for the first time, it takes what the UI was told of for seen.
+    Without a memory of its own, as when it starts for the first time, it takes for seen what the first target was made
+    from.
     """
 
     @dg.sensor(
         name=name,
-        target=target,
+        target=dg.AssetSelection.assets(*target),
         minimum_interval_seconds=max(1, int(settings.sensor_interval.total_seconds())),
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=description,
@@ -92,7 +110,7 @@ def daily_sensor(
         if context.cursor:
             seen = json.loads(context.cursor)
         else:
-            seen = _known([arrival(delivery, store) for delivery in found.values()], context.instance)
+            seen = _taken_up([arrival(delivery, store) for delivery in found.values()], target[0], context.instance)
         today = datetime.now(UTC).date()
         news = [d for day, d in found.items() if start <= day <= today and seen.get(str(day)) != d.fingerprint]
         due = news[:AT_ONCE]

@@ -24,6 +24,7 @@ from movie_platform.progress import LogProgress
 from movie_platform.settings import PACKAGE_PARENT, Settings, variable
 
 POLL_SECONDS = 5.0
+_ENDED = {"COMPLETED", "FAILED", "CANCELLED", "INTERRUPTED"}
 
 
 class Bulk(Protocol):
@@ -134,9 +135,9 @@ class ServerlessSpark:
         extras = _extras(self._settings, job, parameters, master=None, work=True, run_id=context.run.run_id)
 
         def cancel(started: Mapping[str, Any]) -> None:
-            # The client has cancelled it unless it was interrupted before it knew the job's number.
+            # The client has cancelled it, unless it was interrupted before it knew the job's number or failed itself.
             job_run = {"applicationId": self._application, "jobRunId": started["jobRunId"]}
-            if emr.get_job_run(**job_run)["jobRun"]["state"] not in {"CANCELLING", "CANCELLED"}:
+            if emr.get_job_run(**job_run)["jobRun"]["state"] not in {"SUCCESS", "FAILED", "CANCELLING", "CANCELLED"}:
                 emr.cancel_job_run(**job_run)
 
         with _told(context, reader, job), _cancelled_with_the_run(emr.start_job_run, cancel) as emr.start_job_run:
@@ -166,8 +167,10 @@ class StepSpark:
         extras = _extras(self._settings, job, parameters, master=None, work=True, run_id=context.run.run_id)
 
         def cancel(started: Mapping[str, Any]) -> None:
-            asked = {"ClusterId": self._cluster, "StepIds": started["StepIds"]}
-            emr.cancel_steps(**asked, StepCancellationOption="TERMINATE_PROCESS")
+            (step_id,) = started["StepIds"]
+            if self._status(emr, step_id)["State"] not in _ENDED:
+                asked = {"ClusterId": self._cluster, "StepIds": [step_id]}
+                emr.cancel_steps(**asked, StepCancellationOption="TERMINATE_PROCESS")
 
         with (
             _told(context, reader, job),
@@ -185,14 +188,17 @@ class StepSpark:
 
     def _wait(self, emr: Any, step_id: str) -> None:
         while True:
-            status = emr.describe_step(ClusterId=self._cluster, StepId=step_id)["Step"]["Status"]
+            status = self._status(emr, step_id)
             if status["State"] == "COMPLETED":
                 return
-            if status["State"] in {"FAILED", "CANCELLED", "INTERRUPTED"}:
+            if status["State"] in _ENDED:
                 details = status.get("FailureDetails") or status.get("StateChangeReason") or {}
                 said = details.get("Reason") or details.get("Message") or "no reason given"
                 raise JobFailed(f"step {step_id} of cluster {self._cluster} is {status['State']}: {said}")
             time.sleep(self._poll)
+
+    def _status(self, emr: Any, step_id: str) -> dict[str, Any]:
+        return dict(emr.describe_step(ClusterId=self._cluster, StepId=step_id)["Step"]["Status"])
 
 
 def serverless_parameters(shipped: Shipped, archive: str | None) -> str:
@@ -292,7 +298,7 @@ def _bucket_messages(lake: S3Store, run_id: str) -> Any:
 def _cancelled_with_the_run(
     start: Callable[..., dict[str, Any]], cancel: Callable[[Mapping[str, Any]], None]
 ) -> Iterator[Callable[..., dict[str, Any]]]:
-    """The request that starts work elsewhere; what it started is cancelled when the run is.
+    """The request that starts work elsewhere; what it started is cancelled where nobody waits for it any more.
 
     It is sent by a thread of its own: a run that is cancelled meanwhile still learns what it started.
     """
@@ -305,10 +311,12 @@ def _cancelled_with_the_run(
 
         try:
             yield send
-        except dg.DagsterExecutionInterruptedError:
+        except BaseException as ending:
             for answer in answers:
-                if answer.exception() is None:
+                try:
                     cancel(answer.result())
+                except Exception as error:  # noqa: BLE001 - what ended the run is what the run tells
+                    ending.add_note(f"What was started may still be running: it could not be cancelled: {error}")
             raise
 
 

@@ -41,7 +41,7 @@ class Place:
         sensor = daily_sensor(
             "arrivals",
             description="What came.",
-            target=dg.AssetSelection.assets(target.key),
+            target=[target.key],
             raw="raw",
             find=self.find,
             start=FIRST,
@@ -114,14 +114,17 @@ def test_a_tick_while_the_store_is_away_forgets_nothing(place: Place) -> None:
     assert place.asked() == []
 
 
-def test_a_sensor_without_a_memory_takes_what_was_reported_for_seen(place: Place) -> None:
-    for day in (FIRST, FIRST + timedelta(days=1)):
+def test_a_sensor_without_a_memory_asks_for_what_nothing_was_made_from(place: Place) -> None:
+    replaced, made, reported, new = (FIRST + timedelta(days=number) for number in range(4))
+    for day in (replaced, made, reported):
         place.deliver(day, "A", "1")
     report([arrival(delivery, place.store) for delivery in place.deliveries.values()], place.instance)
-    place.deliver(FIRST, "B", "2")
-    place.deliver(FIRST + timedelta(days=2), "A", "2")
+    for day in (replaced, made):
+        place.instance.report_runless_asset_event(dg.AssetMaterialization("target", partition=str(day)))
+    place.deliver(replaced, "B", "2")
+    place.deliver(new, "A", "2")
     asked = [request.partition_key for request in place.tick().run_requests]
-    assert asked == [str(FIRST), str(FIRST + timedelta(days=2))]
+    assert asked == [str(replaced), str(reported), str(new)]
     assert place.asked() == []
 
 

@@ -140,17 +140,21 @@ def test_a_cluster_says_the_same_and_survives_the_loss_of_a_worker(cluster: Clus
     deliver(lake, 20_000, defects=0.02)
     here, _ = run(settings_of(lake, "duckdb"))
     stage = lake.read(stage_key(DAY))
-    lost = cluster.workers[1]
+    lost: list[subprocess.Popen[bytes]] = []
+
+    def is_found() -> bool:
+        lost.extend(filter(cluster.is_at_work, cluster.workers))
+        return bool(lost)
 
     def lose() -> None:
-        wait_until(lambda: cluster.is_at_work(lost), "the worker is at work")
-        cluster.kill(lost)
+        wait_until(is_found, "a worker is at work")
+        cluster.kill(lost[0])
 
     killer = threading.Thread(target=lose)
     killer.start()
     there, logged = run(settings_of(lake, f"spark:{cluster.master}"))
     killer.join()
-    assert lost.poll() is not None
+    assert lost[0].poll() is not None
     assert there == here
     assert lake.read(stage_key(DAY)) == stage
     assert any(cluster.master in line for line in logged)
@@ -187,16 +191,20 @@ def sleep_long(_: int) -> None:
 
 
 def test_a_cancelled_run_stops_its_job_on_the_cluster(cluster: Cluster, lake: ObjectStore) -> None:
+    def is_idle() -> bool:
+        return not any(map(cluster.is_at_work, cluster.workers))
+
     command = [sys.executable, "-c", ENDLESS, f"spark:{cluster.master}", lake.uri]
+    wait_until(is_idle, "nothing of an earlier test is at work")
     running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        wait_until(lambda: cluster.is_at_work(cluster.workers[0]), "the job is at work")
+        wait_until(lambda: not is_idle(), "the job is at work")
         running.send_signal(signal.SIGINT)
         assert running.wait(60) != 0
     finally:
         running.kill()
     wait_until(lambda: cluster.state()["activeapps"] == [], "the cluster is idle again")
-    wait_until(lambda: not cluster.is_at_work(cluster.workers[0]), "the worker is idle again")
+    wait_until(is_idle, "the workers are idle again")
 
 
 def test_emr_needs_a_lake_on_s3(lake: ObjectStore) -> None:

@@ -158,6 +158,17 @@ def test_a_cancelled_run_cancels_its_serverless_job(
     assert [submitted.state for submitted in job_runs(application)] == ["CANCELLED"]
 
 
+def test_a_run_that_can_no_longer_watch_its_job_cancels_it(
+    application: str, lake: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deliver(lake, 10)
+    monkeypatch.setattr(serverless_models, "JOB_STATUS", "RUNNING")  # and moto knows no dashboard to ask for
+    bulk = ServerlessSpark(application, settings_of(lake, f"spark:emr-serverless:{application}"), poll_seconds=0.2)
+    with pytest.raises(JobFailed):
+        run(bulk, lake)
+    assert [submitted.state for submitted in job_runs(application)] == ["CANCELLED"]
+
+
 def test_serverless_needs_a_role(application: str, lake: ObjectStore) -> None:
     bulk = ServerlessSpark(application, load_settings(lake_uri=lake.uri))
     with pytest.raises(SettingsError, match="MOVIE_PLATFORM_SPARK_ROLE is unset"):

@@ -12,7 +12,7 @@ def dataset_sensor(settings: Settings) -> dg.SensorDefinition:
     return daily_sensor(
         "movies_dataset_arrivals",
         description=f"Sees the-movies-dataset.zip below {PREFIX}, also when it is replaced, and asks for its run.",
-        target=dg.AssetSelection.assets(*TABLE_KEYS, *ANSWER_KEYS),
+        target=[*TABLE_KEYS, *ANSWER_KEYS],
         raw="raw_dataset",
         find=find_deliveries,
         start=settings.dataset_start,

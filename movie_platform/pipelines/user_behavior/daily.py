@@ -16,7 +16,7 @@ from movie_platform.engine.in_process import DuckDBEngine
 from movie_platform.errors import PlatformError
 from movie_platform.lake import ObjectStore
 from movie_platform.pipelines.user_behavior import classification, metric, purchases
-from movie_platform.pipelines.user_behavior.metric import MetricAccount
+from movie_platform.pipelines.user_behavior.metric import IN_METRIC, Fate, MetricAccount
 from movie_platform.pipelines.user_behavior.objects import put_parquet
 from movie_platform.pipelines.user_behavior.tables import MOVIE_REVIEW, USER_BEHAVIOR_METRIC
 from movie_platform.quality import Evaluation, RulesetFile, evaluate, open_files
@@ -45,6 +45,7 @@ class DayMetric:
 
 def build(lake: ObjectStore, day: date) -> DayMetric:
     """Write the day's metric to the lake. Without staged reviews, or without purchases, it has no rows."""
+    version = _version(lake, day)  # before the stages are read: one replaced meanwhile makes a newer metric
     with tempfile.TemporaryDirectory(prefix="movie-platform-metric-") as name, DuckDBEngine() as engine:
         folder = Path(name)
         bought = _fetched(lake, purchases.stage_key(day), folder / "purchases.parquet")
@@ -59,10 +60,11 @@ def build(lake: ObjectStore, day: date) -> DayMetric:
         account = metric.account(engine, customers)
         engine.write(metric.metric(customers, day), folder / "metric", "parquet", USER_BEHAVIOR_METRIC.arrow_schema)
         written = put_parquet(lake, metric.stage_key(day), USER_BEHAVIOR_METRIC, folder / "metric")
-        unaccounted = metric.unconserved(
-            account, purchases=_rows(bought), reviews=_rows(judged), amount=_amount(bought)
-        )
-    return DayMetric(day, _version(lake, day), account, tuple(unaccounted), written.rows, written.bytes, written.sha256)
+        unaccounted = [
+            *metric.unconserved(account, purchases=_rows(bought), reviews=_rows(judged), amount=_amount(bought)),
+            *_unlike(folder / "metric", account[IN_METRIC]),
+        ]
+    return DayMetric(day, version, account, tuple(unaccounted), written.rows, written.bytes, written.sha256)
 
 
 def load(warehouse: Warehouse, lake: ObjectStore, made: DayMetric, *, run_id: str, force: bool = False) -> LoadResult:
@@ -85,11 +87,36 @@ def judge(lake: ObjectStore, made: DayMetric, rules: RulesetFile) -> Evaluation:
 
 def _version(lake: ObjectStore, day: date) -> str:
     stages = [lake.info(key) for key in (purchases.stage_key(day), classification.stage_key(day))]
-    return max(info.modified for info in stages if info).astimezone(UTC).isoformat(timespec="microseconds")
+    written = [info.modified for info in stages if info]
+    if not written:
+        raise PlatformError(f"the purchases of {day} are not staged: materialize user_purchases for that day first")
+    return max(written).astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def _rows(path: Path) -> int:
     return int(pq.read_metadata(path).num_rows)
+
+
+def _unlike(path: Path, expected: Fate) -> list[str]:
+    """What of the written metric is not what the account says of it."""
+    rows = pq.read_table(path, columns=["amount_spent", "review_score", "review_count"])
+    found = {
+        "customers": rows.num_rows,
+        "amount": pc.sum(rows["amount_spent"]).as_py() or Decimal(0),
+        "positive reviews": pc.sum(rows["review_score"]).as_py() or 0,
+        "reviews": pc.sum(rows["review_count"]).as_py() or 0,
+    }
+    wanted = {
+        "customers": expected.customers,
+        "amount": expected.amount,
+        "positive reviews": expected.positive,
+        "reviews": expected.reviews,
+    }
+    return [
+        f"{name} of the metric: {found[name]} written, {wanted[name]} joined"
+        for name in found
+        if found[name] != wanted[name]
+    ]
 
 
 def _amount(path: Path) -> Decimal:

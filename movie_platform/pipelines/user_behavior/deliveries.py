@@ -72,11 +72,32 @@ class Copied:
 
 
 def copy_to_lake(raw: ObjectStore, lake: ObjectStore, delivery: Delivery) -> Copied:
-    """Copy a day's files byte for byte to `raw/movie_review/<day>/`, and remove what is no longer part of the day."""
+    """Copy a day's files byte for byte to `raw/movie_review/<day>/`, and remove what is no longer part of the day.
+
+    A file outside of a day's folder that was replaced on a later day is that day's from then on; the earlier day keeps
+    the copy that it has.
+    """
     prefix = raw_prefix(delivery.day)
     digests = {name: _copy(raw, lake, info, prefix + name) for name, info in sorted(delivery.files.items())}
-    lake.delete([i.key for i in lake.objects(prefix) if i.key.removeprefix(prefix) not in digests])
-    return Copied(digests, delivery.bytes)
+    replaced = {info.key.removeprefix(PREFIX) for info in raw.objects(PREFIX)}
+    size = delivery.bytes
+    for info in lake.objects(prefix):
+        name = info.key.removeprefix(prefix)
+        if name in digests:
+            continue
+        if name in replaced:
+            digests[name] = _digest(lake, info.key)
+            size += info.size
+        else:
+            lake.delete([info.key])
+    return Copied(digests, size)
+
+
+def _digest(store: ObjectStore, key: str) -> str:
+    digest = _Digesting(lambda data: None)
+    with store.open(key) as file:
+        shutil.copyfileobj(file, digest, COPY_BYTES)
+    return digest.hexdigest()
 
 
 def _copy(raw: ObjectStore, lake: ObjectStore, info: ObjectInfo, key: str) -> str:

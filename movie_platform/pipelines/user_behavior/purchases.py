@@ -251,11 +251,13 @@ class PostgresPurchases:
             keepalives_interval=5,
             keepalives_count=3,
             application_name="movie-platform",
+            client_encoding="utf8",
             password=self._password,
         ) as connection:
             # A repeatable read sees one state of the table from the first row to the last.
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             connection.read_only = True
+            connection.execute("SET datestyle = 'ISO'")
             yield connection
 
     def _columns(self, connection: "psycopg.Connection[Any]") -> list[SourceColumn]:

@@ -1,7 +1,8 @@
 """User behavior as Dagster runs it: a day's metric serves, and every purchase and review has its place."""
 
+import os
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -143,6 +144,27 @@ def test_reviews_that_are_taken_back_take_their_customers_with_them(platform: Pl
     assert platform.run().succeeded
     assert platform.rows() == []
     assert list(platform.lake.objects(f"raw/movie_review/{DAY}/")) == []
+
+
+def test_an_undated_file_that_is_overwritten_the_next_day_leaves_the_day_what_it_had(
+    platform: Platform, shop: str
+) -> None:
+    def deliver(content: bytes, day: date) -> None:
+        platform.raw.write("movie_review/movie_review.csv", content)
+        path = platform.raw.local_path("movie_review/movie_review.csv")
+        assert path is not None
+        noon = datetime.combine(day, time(12), UTC).timestamp()
+        os.utime(path, (noon, noon))
+
+    buy(shop, ("1", 1, "1", 7))
+    deliver(b"cid,review_str\n7,good\n", DAY)
+    platform.run()
+    rows = platform.rows()
+    assert len(rows) == 1
+    deliver(b"cid,review_str\n8,bad\n", DAY + timedelta(days=1))
+    assert platform.run().succeeded
+    assert platform.rows() == rows
+    assert platform.lake.read(f"raw/movie_review/{DAY}/movie_review.csv") == b"cid,review_str\n7,good\n"
 
 
 def test_a_source_that_changed_its_columns_fails_the_day_and_says_so(platform: Platform, shop: str) -> None:

@@ -102,6 +102,20 @@ def test_text_keeps_its_quotes_line_breaks_and_the_difference_between_nothing_an
     assert found["unit_price"][0].as_py() == Decimal("1.500")
 
 
+def test_the_databases_own_habits_of_writing_dates_and_text_do_not_matter(shop: str, lake: ObjectStore) -> None:
+    with psycopg.connect(shop, autocommit=True) as connection:
+        name = connection.info.dbname
+        connection.execute(
+            "INSERT INTO retail.user_purchase VALUES ('1', 's', 'café', 1, '2026-01-05 10:00:00.1', 1, 7, 'EIRE')"
+        )
+        connection.execute(f"ALTER DATABASE \"{name}\" SET datestyle = 'SQL, DMY'")
+        connection.execute(f"ALTER DATABASE \"{name}\" SET client_encoding = 'LATIN1'")
+    extract(PostgresPurchases(shop), lake, DAY)
+    (row,) = staged(lake).to_pylist()
+    assert row["detail"] == "café"
+    assert row["invoice_date"].isoformat() == "2026-01-05T10:00:00.100000"
+
+
 def test_a_day_without_purchases_is_an_empty_stage(shop: str, lake: ObjectStore) -> None:
     assert extract(PostgresPurchases(shop), lake, DAY) == Extract(stage_key(DAY), bytes=lake.info(stage_key(DAY)).size)  # type: ignore[union-attr]
     assert staged(lake).num_rows == 0
