@@ -17,6 +17,7 @@ from movie_platform.pipelines.movies_dataset.sensors import dataset_sensor
 from movie_platform.pipelines.quality_movies.assets import good_movies, judged_movies, measured_movies, raw_movies
 from movie_platform.pipelines.quality_movies.partitions import days as quality_days
 from movie_platform.pipelines.quality_movies.rulesets import ruleset_in_use
+from movie_platform.pipelines.quality_movies.schedules import load_reconciliation
 from movie_platform.pipelines.quality_movies.sensors import quality_sensor
 from movie_platform.pipelines.user_behavior.assets import behavior_assets
 from movie_platform.pipelines.user_behavior.partitions import behavior_days
@@ -72,6 +73,7 @@ def _quality_movies(settings: Settings) -> dg.Definitions:
             measured_movies(days),
         ],
         sensors=[quality_sensor(settings, days, rules)],
+        schedules=[load_reconciliation()],
     )
 
 

@@ -7,15 +7,17 @@ or not reach back to a day, what the lake says of that day takes its place.
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 
+from movie_platform.errors import ObjectMissing
 from movie_platform.lake import ObjectInfo, ObjectStore
 from movie_platform.pipelines.quality_movies import deliveries
 from movie_platform.pipelines.quality_movies.days import judged_days, record_of
 from movie_platform.pipelines.quality_movies.deliveries import Delivery
 
+RECONCILIATION = "reconciliation/quality_movies.json"
 DAYS_REMEMBERED = 400
 LOOK_AT_MOST = 100
 """Days that one look takes up; the next look goes on where it stopped."""
@@ -99,7 +101,7 @@ def look(raw: ObjectStore, lake: ObjectStore, cursor: Cursor, start: date, now: 
         older=older if complete else cursor.older,
     )
     if complete and not arrived:
-        left_behind, taken = _left_behind(lake, days, taken, now)
+        left_behind, taken = _left_behind(lake, days, taken, start, now)
         requests += left_behind
     return Look(tuple(arrived), tuple(requests), listing.strange, taken)
 
@@ -114,11 +116,32 @@ def _is_judged(lake: ObjectStore, delivery: Delivery) -> bool:
     return record is not None and record.is_made_from(delivery)
 
 
-def _left_behind(
-    lake: ObjectStore, days: Mapping[str, Delivery], cursor: Cursor, now: datetime
-) -> tuple[list[Request], Cursor]:
-    """Once an hour, days that have no record, or one of another delivery: a run did not get so far, or ended too late.
+def note_not_loaded(lake: ObjectStore, days: Sequence[str], now: datetime) -> None:
+    """Leave word for the sensor of judged days that the warehouse lacks."""
+    lake.write(RECONCILIATION, json.dumps({"time": now.astimezone(UTC).isoformat(), "days": list(days)}).encode())
 
+
+def _not_loaded(lake: ObjectStore, start: date, now: datetime) -> list[Request]:
+    """The next of the days that the warehouse lacks. What is lost with this look, the next comparison finds again."""
+    try:
+        noted = json.loads(lake.read(RECONCILIATION))
+    except ObjectMissing:
+        return []
+    taken, rest = noted["days"][:LOOK_AT_MOST], noted["days"][LOOK_AT_MOST:]
+    if rest:
+        lake.write(RECONCILIATION, json.dumps({**noted, "days": rest}).encode())
+    else:
+        lake.delete([RECONCILIATION])
+    first, last = start.isoformat(), now.astimezone(UTC).date().isoformat()
+    return [Request(day, f"quality_movies/{day}/not loaded {noted['time']}") for day in taken if first <= day <= last]
+
+
+def _left_behind(
+    lake: ObjectStore, days: Mapping[str, Delivery], cursor: Cursor, start: date, now: datetime
+) -> tuple[list[Request], Cursor]:
+    """Once an hour, days that have no record, or one of another delivery, and those that the warehouse lacks.
+
+    Their runs did not get so far, or ended after the run of a newer delivery.
     Only so many records are opened in an hour; the next hour goes on with the days behind them.
     """
     hour = now.astimezone(UTC).strftime("%Y-%m-%dT%H")
@@ -131,7 +154,8 @@ def _left_behind(
     compared = sorted(day for day in judged & set(days) if day > cursor.compared)[:LOOK_AT_MOST]
     missing += [day for day in compared if not _is_judged(lake, days[day])]
     taken = replace(cursor, checked=hour, compared=compared[-1] if len(compared) == LOOK_AT_MOST else "")
-    return [_request(days[day], f" again {hour}") for day in missing], taken
+    again = [_request(days[day], f" again {hour}") for day in missing]
+    return again + [request for request in _not_loaded(lake, start, now) if request.day not in missing], taken
 
 
 def _prints(delivery: Delivery) -> tuple[str, ...]:

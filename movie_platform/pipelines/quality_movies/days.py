@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import Literal
 
 from movie_platform.errors import ObjectMissing
@@ -123,9 +124,11 @@ def put_record(lake: ObjectStore, record: DayRecord) -> None:
     lake.write(record_key(record.day), json.dumps(asdict(record), indent=2, sort_keys=True).encode())
 
 
-def judged_days(lake: ObjectStore) -> list[str]:
+def judged_days(lake: ObjectStore, before: datetime | None = None) -> list[str]:
+    """The days that have a record, written before that moment if one is given."""
     prefix = record_key("").removesuffix(".json")
-    return [info.key.removeprefix(prefix).removesuffix(".json") for info in lake.objects(prefix)]
+    found = (info for info in lake.objects(prefix) if before is None or info.modified < before)
+    return [info.key.removeprefix(prefix).removesuffix(".json") for info in found]
 
 
 def quarantined_days(lake: ObjectStore) -> list[str]:

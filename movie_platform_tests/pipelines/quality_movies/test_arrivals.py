@@ -8,7 +8,7 @@ import pytest
 
 from movie_platform.lake import ObjectStore, open_store
 from movie_platform.pipelines.quality_movies import arrivals, deliveries
-from movie_platform.pipelines.quality_movies.arrivals import Cursor, Look, look
+from movie_platform.pipelines.quality_movies.arrivals import Cursor, Look, look, note_not_loaded
 from movie_platform.pipelines.quality_movies.days import record_key
 from movie_platform.pipelines.quality_movies.evaluation import judge_day
 from movie_platform_tests.pipelines.quality_movies.conftest import delivery, movie, rules_of
@@ -152,6 +152,20 @@ def test_days_whose_record_is_of_a_superseded_delivery_are_asked_for_again_some_
         for day in days(found):
             judge(raw, local_lake, day)
     assert asked == [["2026-03-01"], [], ["2026-03-03"], []]
+
+
+def test_days_that_the_warehouse_lacks_are_asked_for_some_in_an_hour_and_once(
+    raw: ObjectStore, local_lake: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arrivals, "LOOK_AT_MOST", 2)
+    cursor, asked = str(seen(raw, local_lake).cursor), []
+    before_the_start = "2025-12-31"
+    note_not_loaded(local_lake, [before_the_start, "2026-03-01", "2026-03-02"], NOW)
+    for hour in (0, 1, 1, 2, 3):
+        found = seen(raw, local_lake, cursor, NOW + timedelta(hours=hour))
+        asked.append(days(found))
+        cursor = str(found.cursor)
+    assert asked == [[], ["2026-03-01"], [], ["2026-03-02"], []]
 
 
 def test_what_is_strange_is_named(raw: ObjectStore, local_lake: ObjectStore) -> None:

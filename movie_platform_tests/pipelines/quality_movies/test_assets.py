@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from movie_platform.definitions import build_defs
 from movie_platform.lake import ObjectStore, open_store
 from movie_platform.notify import Notice, Notifier
+from movie_platform.pipelines.quality_movies import loading
 from movie_platform.pipelines.quality_movies.assets import REPLAY
 from movie_platform.resources.ruleset_checks import RULESET_PARSES
 from movie_platform.settings import Settings, load_settings
@@ -241,6 +243,22 @@ class TestSensor:
         result = platform.tick('{"seen": {}, "older": "", "checked": "", "told": ""}')
         assert not result.run_requests
         assert json.loads(str(result.cursor)) == {"seen": {}, "older": "", "checked": "", "told": ""}
+
+
+def test_a_day_that_was_judged_while_the_warehouse_was_away_is_loaded_in_the_end(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "UNDER_WAY", timedelta(0))
+    platform.raw.write(KEY, delivery(movie("Good")))
+    platform.run(assets=ASSETS[:3])
+    an_hour_ago = json.dumps({**json.loads(str(platform.tick().cursor)), "checked": "2026-03-01T00"})
+    assert not platform.tick(an_hour_ago).run_requests
+    job = platform.definitions().resolve_job_def("quality_movies_reconciliation")
+    assert job.execute_in_process(instance=platform.instance).success
+    (request,) = platform.tick(an_hour_ago).run_requests or []
+    assert request.partition_key == DAY
+    assert platform.run(str(request.partition_key)).success
+    assert platform.ask("SELECT series_title FROM movies.imdb_movies_rating") == [{"series_title": "Good"}]
 
 
 def test_on_s3_with_a_catalog_the_whole_day_is_loaded_and_registered(platform: Platform, bucket: str) -> None:

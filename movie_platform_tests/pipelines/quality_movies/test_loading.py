@@ -1,7 +1,7 @@
 """The warehouse holds every good day once, and serves the newest."""
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from movie_platform.lake import ObjectStore
 from movie_platform.pipelines.quality_movies import deliveries
 from movie_platform.pipelines.quality_movies.days import record_of
 from movie_platform.pipelines.quality_movies.evaluation import RulesInUse, judge_day
-from movie_platform.pipelines.quality_movies.loading import judged, load_good, load_history
+from movie_platform.pipelines.quality_movies.loading import days_not_loaded, judged, load_good, load_history
 from movie_platform.warehouse import LoadResult, Warehouse
 from movie_platform.warehouse.duckdb import DuckDBWarehouse
 from movie_platform.warehouse.views import View
@@ -146,6 +146,61 @@ def test_views_that_a_broken_connection_left_out_are_made_when_the_load_is_repea
         run(raw, local_lake, warehouse, "2026-03-01")
     assert run(raw, local_lake, warehouse, "2026-03-01").outcome == "skipped"
     assert ask(warehouse, "SELECT count FROM movies.year_aggregated") == [(1,)]
+
+
+class TestReconciliation:
+    """Judged days that the warehouse lacks are found, and no others."""
+
+    LATER = datetime.now(UTC) + timedelta(hours=2)
+
+    def judge(self, raw: ObjectStore, lake: ObjectStore, day: str, rules: RulesInUse | None = None) -> None:
+        judge_day(raw, lake, day, deliveries.look(raw, date(2026, 1, 1), self.LATER).days[day], rules or rules_of())
+
+    def test_a_day_that_was_judged_and_never_loaded_is_found(
+        self, raw: ObjectStore, local_lake: ObjectStore, warehouse: DuckDBWarehouse
+    ) -> None:
+        deliver(raw, "2026-03-01", movie("Loaded"))
+        deliver(raw, "2026-03-02", movie("Not loaded"))
+        run(raw, local_lake, warehouse, "2026-03-01")
+        self.judge(raw, local_lake, "2026-03-02")
+        assert days_not_loaded(warehouse, local_lake, self.LATER) == ["2026-03-02"]
+        run(raw, local_lake, warehouse, "2026-03-02")
+        assert days_not_loaded(warehouse, local_lake, self.LATER) == []
+
+    def test_a_correction_that_was_never_loaded_is_found(
+        self, raw: ObjectStore, local_lake: ObjectStore, warehouse: DuckDBWarehouse
+    ) -> None:
+        deliver(raw, "2026-03-01", movie("Old"))
+        run(raw, local_lake, warehouse, "2026-03-01")
+        deliver(raw, "2026-03-01", movie("New"))
+        self.judge(raw, local_lake, "2026-03-01")
+        assert days_not_loaded(warehouse, local_lake, self.LATER) == ["2026-03-01"]
+
+    def test_a_day_whose_metrics_alone_are_missing_is_found(
+        self, raw: ObjectStore, local_lake: ObjectStore, warehouse: DuckDBWarehouse
+    ) -> None:
+        deliver(raw, "2026-03-01", movie("A"))
+        self.judge(raw, local_lake, "2026-03-01")
+        load_good(warehouse, local_lake, judged(local_lake, "2026-03-01"), run_id="test")
+        assert days_not_loaded(warehouse, local_lake, self.LATER) == ["2026-03-01"]
+
+    def test_a_blocked_day_owes_its_metrics_only_and_an_unreadable_one_nothing(
+        self, raw: ObjectStore, local_lake: ObjectStore, warehouse: DuckDBWarehouse
+    ) -> None:
+        deliver(raw, "2026-03-01", movie("A"))
+        raw.write("input_data/2026-03-02/movies.csv", b"")
+        self.judge(raw, local_lake, "2026-03-01", rules_of('RowCount > 1 labels = ["action" = "block"]'))
+        self.judge(raw, local_lake, "2026-03-02")
+        assert days_not_loaded(warehouse, local_lake, self.LATER) == ["2026-03-01"]
+        load_history(warehouse, local_lake, judged(local_lake, "2026-03-01"), run_id="test")
+        assert days_not_loaded(warehouse, local_lake, self.LATER) == []
+
+    def test_a_day_that_was_judged_just_now_is_left_to_its_run(
+        self, raw: ObjectStore, local_lake: ObjectStore, warehouse: DuckDBWarehouse
+    ) -> None:
+        deliver(raw, "2026-03-01", movie("A"))
+        self.judge(raw, local_lake, "2026-03-01")
+        assert days_not_loaded(warehouse, local_lake, datetime.now(UTC)) == []
 
 
 def test_the_table_has_the_types_of_the_model(
