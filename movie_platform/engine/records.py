@@ -288,13 +288,19 @@ class _Lines:
         self._started = False
         self.of_record: list[str] = []
         self.is_utf8 = True
+        self.ended_in_record = False
+        """Whether the file ended where a record wanted more lines: a quote was never closed."""
 
     def __iter__(self) -> "_Lines":
         return self
 
     def __next__(self) -> str:
         while self._position == len(self._lines):
-            self._lines, self._position = next(self._chunks).splitlines(keepends=True), 0
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                self.ended_in_record = bool(self.of_record)
+                raise StopIteration
+            self._lines, self._position = chunk.splitlines(keepends=True), 0
             self._started = True
         line = self._lines[self._position]
         self._position += 1
@@ -375,6 +381,9 @@ def _parse_slowly(lines: _Lines, header: _Header) -> Iterator[pa.RecordBatch]:
             rows.add_broken(f"unreadable: {error}", None, _raw(lines))
             continue
         if record is None:
+            break
+        if lines.ended_in_record:
+            rows.add_broken("a quote is opened and never closed", None, _raw(lines))
             break
         _take(rows, record, lines, header, readers, width)
         if rows.is_full:

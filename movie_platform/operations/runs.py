@@ -8,6 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from movie_platform.errors import LoadRefused
 from movie_platform.settings import PROJECT_ROOT
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -74,7 +75,8 @@ def _failed(result: dg.ExecuteInProcessResult) -> RunOutcome:
             told = intended.metadata.get("ours")
             ours = ours or told is None or bool(told.value)
         elif failure.error:
-            ours = True
             cause = failure.error.cause or failure.error
+            # A load that would take most rows out of a table is refused for what the data is.
+            ours = ours or cause.cls_name != LoadRefused.__name__
             messages.append(cause.message.strip())
     return RunOutcome(result.run_id, succeeded=False, ours=ours or not messages, message="; ".join(messages))

@@ -79,9 +79,13 @@ def test_a_review_without_text_counts_and_is_not_positive(engine: Engine) -> Non
     assert [(row["cid"], row["positive_review"], row["second_opinion"]) for row in rows] == [(1, False, False)]
 
 
-def test_an_open_quote_takes_the_rest_of_the_file_and_says_so_or_keeps_its_record(engine: Engine) -> None:
-    _, _, account = read(engine, file('cid,review_str\n1,good\n2,"never closed\n3,good\n'))
-    assert account.records == account.classified + sum(account.rejected.values())
+def test_an_open_quote_takes_the_rest_of_the_file_and_says_so(engine: Engine) -> None:
+    rows, rejects, account = read(engine, file('cid,review_str\n1,good\n2,"never closed\n3,good\n'))
+    assert [row["cid"] for row in rows] == [1]
+    (reject,) = rejects
+    assert reject["reason"] == "a quote is opened and never closed"
+    assert reject["raw"] == '2,"never closed\n3,good'
+    assert account.records == 2
 
 
 def test_several_files_of_a_day_keep_their_names(engine: Engine) -> None:
