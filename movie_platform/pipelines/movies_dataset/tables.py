@@ -190,7 +190,7 @@ REJECTS = Table(
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A file of the zip: what is read of it and which tables it makes."""
+    """A file of the zip: what is read of it, in the order of its publisher, and which tables it makes."""
 
     name: str
     columns: tuple[RecordColumn, ...]
@@ -213,7 +213,7 @@ KEYWORDS_FILE = SourceFile(
 )
 CREDITS_FILE = SourceFile(
     "credits.csv",
-    (RecordColumn("id", "integer", required=True), RecordColumn("cast"), RecordColumn("crew")),
+    (RecordColumn("cast"), RecordColumn("crew"), RecordColumn("id", "integer", required=True)),
     (CREDITS_MASTER, CAST_MASTER, CREW_MASTER),
 )
 RATINGS_FILE = SourceFile(

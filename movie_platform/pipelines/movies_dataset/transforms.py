@@ -230,15 +230,28 @@ def _with_literals(records: ir.Table, literal: ReadLiteral, kinds: dict[str, pa.
         reason = ibis.ifelse(at_fault, NOT_A_LITERAL, reason)
         column = ibis.ifelse(at_fault, name, column)
     any_at_fault = _any(unreadable.values())
-    raw = read["id"].cast("string")
-    for name in kinds:
-        raw = raw + ibis.literal(',"') + read[name].replace('"', '""') + ibis.literal('"')
     return read.select(
         RECORD_NUMBER,
         "id",
-        **{REASON: reason, REASON_COLUMN: column, RAW: ibis.ifelse(any_at_fault, raw, read[RAW])},
+        **{REASON: reason, REASON_COLUMN: column, RAW: ibis.ifelse(any_at_fault, _written_again(records), read[RAW])},
         **{name: read[f"{name}_read"] for name in kinds},
     )
+
+
+def _written_again(records: ir.Table) -> ir.StringValue:
+    """The record as a line of CSV, since the reader keeps the line itself only of records that it refuses.
+
+    The cells are those that are read, in the publisher's order, their text to the letter. Columns that nobody reads are
+    not in it, an order of the file's own is not kept, and an id is a plain integer however it was written (`862.0`).
+    """
+    cells = [records[name] for name in records.columns if name not in (RECORD_NUMBER, REASON, REASON_COLUMN, RAW)]
+    return ibis.literal(",").join(_csv_cell(cell) for cell in cells)
+
+
+def _csv_cell(cell: ir.Value) -> ir.StringValue:
+    if cell.type().is_string():
+        return ibis.literal('"') + cell.replace('"', '""') + ibis.literal('"')
+    return cell.cast("string")
 
 
 def _is_bad(value: ir.Value, cell: ir.StringValue) -> ir.BooleanValue:

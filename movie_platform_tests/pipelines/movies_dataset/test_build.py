@@ -1,5 +1,6 @@
 """Given this zip, these tables: every row of a file is out, merged or rejected, and says so."""
 
+import csv
 import json
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -278,12 +279,15 @@ def test_identical_records_merge_and_differing_ones_are_kept_and_reported(build:
     assert (account.records, account.out, account.merged, account.conflicting) == (5, 3, 2, 1)
 
 
+CUT_OFF = f"{CREW[:-5]}, \"both\" 'quotes', "
+
+
 def test_a_list_that_does_not_read_rejects_its_record(build: Any) -> None:
     built = build(
         {
             "movies_metadata.csv": [movie(1)],
             "keywords.csv": [(1, "[{'id': 1, 'na"), (2, "__import__('os').system('exit 3')"), ("x", "[]")],
-            "credits.csv": [(CAST, CREW[:-5], 1), (CAST, CREW, 2)],
+            "credits.csv": [(CAST, CUT_OFF, 1), (CAST, CREW, 2)],
         }
     )
     assert built.rejects("keywords") == [
@@ -291,6 +295,9 @@ def test_a_list_that_does_not_read_rejects_its_record(build: Any) -> None:
         (2, "row", "not a literal of its column's type", "keywords", "2,\"__import__('os').system('exit 3')\""),
         (3, "row", "not an integer", "id", "x,[]"),
     ]
+    ((_, _, reason, column, raw),) = built.rejects("credits")
+    assert (reason, column) == ("not a literal of its column's type", "crew")
+    assert next(csv.reader([raw])) == [CAST, CUT_OFF, "1"]
     assert [row["movie_id"] for row in built.rows("cast_master")] == [2]
     assert built.report.is_conserved
 
