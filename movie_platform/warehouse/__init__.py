@@ -9,6 +9,7 @@ from movie_platform.warehouse.loads import (
     PartitionLoad,
     Provenance,
     Source,
+    keep_master,
 )
 from movie_platform.warehouse.protocol import Warehouse
 from movie_platform.warehouse.views import View, read_views
@@ -23,6 +24,7 @@ __all__ = [
     "Source",
     "View",
     "Warehouse",
+    "keep_master",
     "open_warehouse",
     "read_views",
 ]

@@ -19,7 +19,6 @@ from movie_platform.table import Column, Table
 from movie_platform.warehouse.connection import Connection, TransactionConflict
 from movie_platform.warehouse.dialect import Dialect, Sql, statement
 from movie_platform.warehouse.loads import (
-    FORCE,
     LEDGER,
     WHOLE_TABLE,
     Decision,
@@ -31,6 +30,7 @@ from movie_platform.warehouse.loads import (
     Request,
     Source,
     decide,
+    keep_master,
     misfits,
 )
 from movie_platform.warehouse.views import View, in_order, statements, translate
@@ -41,8 +41,6 @@ if TYPE_CHECKING:
 STAGED, LOADING, WINNING = "staged_rows", "loading_partitions", "winning_rows"
 VERSION = "loaded_version"
 PAUSE, LONGEST_PAUSE = 0.1, 2.0
-MASTER_SHARE = 0.5
-"""A table that is replaced as a whole keeps at least this share of its rows, unless forced."""
 
 
 @dataclass(frozen=True)
@@ -301,7 +299,7 @@ class LoadingWarehouse(ABC):
             return
         connection.execute(statement("insert_highest_partition", **parts), [self._highest(connection, request)])
         if not request.force:
-            _keep_master(derived.table, rows_before, self._count(connection, name))
+            keep_master(derived.table, rows_before, self._count(connection, name))
 
     def _highest(self, connection: Connection, request: Request) -> object:
         """The highest partition that was ever loaded, this load included; one that was loaded empty counts as well."""
@@ -325,7 +323,7 @@ class LoadingWarehouse(ABC):
         (load,) = chosen
         rows_before = self._count(connection, name)
         if not request.force:
-            _keep_master(table, rows_before, load.rows)
+            keep_master(table, rows_before, load.rows)
         connection.execute(statement("delete_all", table=name))
         columns = d.quoted(table.column_names)
         connection.execute(statement("insert_staged", target=name, columns=columns, staged=staged))
@@ -601,14 +599,6 @@ def _loaded(table: Table, load: PartitionLoad, rows: int, rows_before: int) -> L
             f"announced with {load.rows}. An object was replaced meanwhile: materialize again."
         )
     return LoadResult(table.qualified_name, load.partition, load.version, "loaded", rows, rows_before)
-
-
-def _keep_master(table: Table, rows_before: int, rows: int) -> None:
-    if rows < rows_before * MASTER_SHARE:
-        raise LoadRefused(
-            f"{table.qualified_name} holds {rows_before} rows and this load would leave {rows}, less than half. "
-            f"If the source really shrank, run it with --force, or in the UI with the run tag {FORCE}."
-        )
 
 
 def _check_parquet(request: Request, chosen: Sequence[PartitionLoad], lake: ObjectStore) -> bool:

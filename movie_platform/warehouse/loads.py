@@ -8,6 +8,7 @@ from typing import Literal
 
 import pyarrow as pa
 
+from movie_platform.errors import LoadRefused
 from movie_platform.table import Column, Table
 
 WHOLE_TABLE = ""
@@ -17,6 +18,8 @@ DIGESTS_BYTES = 4000
 """Source digests longer than this are kept as one digest of them all, so that the ledger fits every engine."""
 
 
+MASTER_SHARE = 0.5
+"""A table that is replaced as a whole keeps at least this share of its rows, unless forced."""
 FORCE = "movie_platform/force"
 """A run with this tag loads also what is loaded already, and what takes most rows out of a table."""
 
@@ -231,6 +234,15 @@ class Request:
         nullable = [column for column in derived.key if self.table[column].nullable]
         if nullable:
             raise ValueError(f"the key of {name} holds {nullable}, which may be null: a null belongs to no key")
+
+
+def keep_master(table: Table, rows_before: int, rows: int) -> None:
+    """Refuse a load that leaves a table that is replaced as a whole less than its share of rows."""
+    if rows < rows_before * MASTER_SHARE:
+        raise LoadRefused(
+            f"{table.qualified_name} holds {rows_before} rows and this load would leave {rows}, less than half. "
+            f"If the source really shrank, run it with --force, or in the UI with the run tag {FORCE}."
+        )
 
 
 def misfits(table: Table, found: pa.Schema, *, without: Sequence[str] = ()) -> list[str]:

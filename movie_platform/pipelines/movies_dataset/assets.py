@@ -10,7 +10,7 @@ import dagster as dg
 import pyarrow as pa
 from dagster import ResourceParam
 
-from movie_platform.errors import InputRefused, PlatformError
+from movie_platform.errors import InputRefused, LoadRefused, PlatformError
 from movie_platform.lake import ObjectStore
 from movie_platform.pipelines.movies_dataset.answers import QUESTIONS, Question, answer, movies_without_year
 from movie_platform.pipelines.movies_dataset.charts import chart_png
@@ -77,7 +77,10 @@ def dataset_tables(days: dg.PartitionsDefinition, settings: Settings) -> dg.Asse
             force = FORCE in context.run.tags
             loading = beside.submit(load, warehouse, lake, published, run_id=context.run.run_id, force=force)
             judged = [result for name, checks in rules.items() for result in _judged(checks, published, lake, name)]
-            loads = loading.result()
+            try:
+                loads, refused = loading.result(), None
+            except LoadRefused as error:
+                loads, refused = {}, error
         for table in TABLES:
             if parts := published.tables.get(table.name):
                 metadata = {
@@ -88,11 +91,13 @@ def dataset_tables(days: dg.PartitionsDefinition, settings: Settings) -> dg.Asse
                         part=True,
                     ),
                     "dagster/column_lineage": _lineage(table),
-                    **_load_metadata(loads[table.name]),
+                    **(_load_metadata(loads[table.name]) if loads else {}),
                 }
                 yield dg.MaterializeResult(table.name, metadata=metadata)
         yield from table_results(published)
         yield from judged
+        if refused:
+            raise dg.Failure(str(refused), metadata={"ours": False}, allow_retries=False)
 
     return movies_dataset_tables
 

@@ -134,7 +134,10 @@ def run_dataset(first: datetime, last: datetime, force: bool) -> None:
     """
     if first > last:
         raise click.UsageError(f"--from {first:%Y-%m-%d} lies behind --to {last:%Y-%m-%d}")
-    if not run_deliveries(load_settings(), first.date(), last.date(), force=force):
+    settings = load_settings()
+    if last.date() < settings.dataset_start:
+        raise click.UsageError(f"--to {last:%Y-%m-%d} lies before the first day {settings.dataset_start}")
+    if not run_deliveries(settings, first.date(), last.date(), force=force):
         raise SystemExit(1)
 
 

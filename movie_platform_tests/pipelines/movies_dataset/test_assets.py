@@ -15,7 +15,7 @@ from movie_platform.operations.runs import RunOutcome, run_partitions
 from movie_platform.pipelines.movies_dataset.answers import QUESTIONS
 from movie_platform.pipelines.movies_dataset.tables import TABLES
 from movie_platform.settings import load_settings
-from movie_platform.warehouse import open_warehouse
+from movie_platform.warehouse import FORCE, open_warehouse
 from movie_platform_tests.pipelines.movies_dataset.zips import Row, movie, zip_of
 
 TABLE_NAMES = [table.name for table in TABLES]
@@ -49,9 +49,9 @@ class Platform:
         folder.mkdir(parents=True, exist_ok=True)
         return zip_of(folder / "the-movies-dataset.zip", files if files is not None else FILES)
 
-    def run(self, day: str, *, answers: bool = False) -> RunOutcome:
+    def run(self, day: str, *, answers: bool = False, **tags: str) -> RunOutcome:
         selection = [*TABLE_NAMES, *(ANSWERS if answers else [])]
-        return run_partitions(self.definitions, selection, [day], self.instance)
+        return run_partitions(self.definitions, selection, [day], self.instance, tags)
 
     def tick(self, cursor: str | None = None) -> Any:
         repository = self.definitions.get_repository_def()
@@ -128,6 +128,26 @@ def test_the_warehouse_ends_with_the_newest_delivery_whatever_the_order(
     assert platform.titles() == ["New"]
     for day in days:
         assert platform.lake.info(f"movie_data_output/{day}/movies_master.parquet")
+
+
+def test_a_delivery_that_takes_most_rows_out_of_one_table_is_refused_whole_unless_forced(platform: Platform) -> None:
+    rated = {**FILES, "ratings.csv": [(1, number, 4.5, 1425941529) for number in range(10)]}
+    platform.deliver("2026-03-01", rated)
+    assert platform.run("2026-03-01").succeeded
+    before = platform.titles()
+    few = {
+        **rated,
+        "movies_metadata.csv": [movie(1, "New"), movie(2, "New too")],
+        "ratings.csv": rated["ratings.csv"][:2],
+    }
+    platform.deliver("2026-03-02", few)
+    outcome = platform.run("2026-03-02")
+    assert (outcome.succeeded, outcome.ours) == (False, False)
+    assert "ratings_master holds 10 rows and this load would leave 2" in outcome.message
+    assert platform.titles() == before
+    assert platform.checks("ratings_master")["rows_conserved"][0]
+    assert platform.run("2026-03-02", **{FORCE: "true"}).succeeded
+    assert platform.titles() == ["New", "New too"]
 
 
 def test_a_missing_file_skips_its_tables_with_a_warning_and_leaves_nothing_stale(platform: Platform) -> None:
