@@ -65,7 +65,10 @@ _numbers = itertools.count(1)
 
 
 class SparkEngine:
-    """Bulk transforms on a Spark session. What executors must import comes to them by the session's own means."""
+    """Bulk transforms on a Spark session. What executors must import comes to them by the session's own means.
+
+    `work` is a place that driver and executors reach; without one they share this machine's disk.
+    """
 
     name = "spark"
 
@@ -78,7 +81,7 @@ class SparkEngine:
         self._staged: dict[str, DataFrame] = {}
         self._counts: dict[str, int] = {}
         self._written: dict[Path, list[str]] = {}
-        """Keys of what was written, where the workers cannot read this machine's disk."""
+        """Keys of what was written, where executors cannot read this machine's disk."""
 
     def records(self, file: CsvFile, columns: Sequence[RecordColumn]) -> ir.Table:
         prefix = f"records-{next(_numbers)}/"
@@ -111,7 +114,7 @@ class SparkEngine:
         )
 
     def parquet(self, paths: Sequence[Path]) -> ir.Table:
-        if self._work.local_path("") is not None:
+        if self._folder is not None:
             return self._handed_out(self._session.read.parquet(*[path.as_uri() for path in paths]))
         keys = [key for path in paths for key in self._written.get(path) or self._uploaded(path)]
         with self._work.open(keys[0]) as first:
@@ -159,8 +162,8 @@ class SparkEngine:
         keys = [entry.key(prefix, kind) for entry in written]
         for number, key in enumerate(keys):
             target = path / f"part-{number:05}.{kind}"
-            if (local := self._work.local_path(key)) is not None:
-                shutil.move(local, target)
+            if self._folder is not None:
+                shutil.move(str(self._work.local_path(key)), target)
             else:
                 with self._work.open(key) as source, target.open("wb") as out:
                     shutil.copyfileobj(source, out, 8 * 2**20)

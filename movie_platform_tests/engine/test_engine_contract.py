@@ -2,6 +2,7 @@
 
 import csv
 import io
+import shutil
 from collections.abc import Iterator
 from datetime import date
 from functools import partial
@@ -165,6 +166,18 @@ def test_a_python_function_is_asked_about_every_text(engine: Engine, tmp_path: P
         function = partial(longer_than, length=length)
         asked = engine.to_arrow(table.select("n", said=engine.predicate(function, table.text)).order_by("n"))
         assert asked["said"].to_pylist() == [function(text) for text in texts]
+
+
+def test_executors_elsewhere_read_what_was_written_from_the_work_store(request: Any, tmp_path: Path) -> None:
+    with SparkEngine(request.getfixturevalue("spark"), work=(tmp_path / "shared").as_uri()) as engine:
+        rows = given(engine, pa.table({"n": [1, 2, 3]}), tmp_path)
+        (tmp_path / "given.parquet").unlink()
+        written = tmp_path / "written.parquet"
+        assert engine.write(rows, written, "parquet", pa.schema([("n", pa.int64())])) == 3
+        assert pq.read_table(written)["n"].to_pylist() == [1, 2, 3]
+        shutil.rmtree(written)  # the disk of the driver's machine is no executor's
+        assert sorted(engine.to_arrow(engine.parquet([written]))["n"].to_pylist()) == [1, 2, 3]
+    assert not [path for path in (tmp_path / "shared").rglob("*") if path.is_file()]
 
 
 def test_parquet_files_are_read_as_one_table(engine: Engine, tmp_path: Path) -> None:
