@@ -3,8 +3,11 @@
 It is started as a process here, or by spark-submit on EMR; then its master and its environment are spark-submit's.
 """
 
+import os
 import signal
+import socket
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
@@ -14,6 +17,8 @@ from movie_platform.engine.spark import SparkEngine, start_session
 
 T = TypeVar("T")
 _TELL_EVERY_SECONDS = 5.0
+PATIENCE_SECONDS = 20.0
+"""Less than Dagster's client waits for a driver that it has told to stop."""
 
 
 class PipesProgress:
@@ -42,6 +47,7 @@ def main(arguments: list[str]) -> None:
 
         writer = PipesS3MessageWriter(boto3.client("s3"), interval=2)
     signal.signal(signal.SIGTERM, _stop)
+    _leave_when_told()
     with open_dagster_pipes(message_writer=writer) as pipes:
         asked = pipes.extras
         try:
@@ -57,6 +63,25 @@ def main(arguments: list[str]) -> None:
             pipes.report_custom_message({FAILURE: failure(error)})
             raise
         pipes.report_custom_message({RESULT: result})
+
+
+def _leave_when_told() -> None:
+    """A driver that is told to stop while it sits in a call that does not return is gone after `PATIENCE_SECONDS`.
+
+    Python's own handlers wait for such a call to return; the descriptor is written to at once.
+    """
+    ours, signalled = socket.socketpair()
+    signalled.setblocking(False)
+    signal.set_wakeup_fd(signalled.fileno(), warn_on_full_buffer=False)
+
+    def leave() -> None:
+        while (number := ours.recv(1)[0]) not in {signal.SIGINT, signal.SIGTERM}:
+            continue
+        time.sleep(PATIENCE_SECONDS)
+        signalled.close()
+        os._exit(128 + number)
+
+    threading.Thread(target=leave, name="leave-when-told", daemon=True).start()
 
 
 def _stop(number: int, frame: object) -> None:

@@ -1,5 +1,6 @@
 """Bulk work goes where the setting says, and comes back into the run with its logs, its result or its reason."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import psutil
 import pytest
 
 from movie_platform.engine.jobs import JobFailed
@@ -188,6 +190,29 @@ def sleep_long(_: int) -> None:
     import time
 
     time.sleep(3_600)
+
+
+def deaf(engine: Any, progress: Any) -> dict[str, Any]:
+    """A job that does not hear that it shall stop."""
+    sys.modules["__main__"].PATIENCE_SECONDS = 1  # type: ignore[attr-defined]
+    signal.signal(signal.SIGINT, lambda number, frame: None)
+    Path(os.environ["DEAF"]).write_text(str(os.getpid()))
+    while True:
+        sleep_long(0)
+
+
+def test_a_driver_that_does_not_hear_is_gone_all_the_same(java: None, lake: ObjectStore, tmp_path: Path) -> None:
+    deaf = tmp_path / "deaf"
+    command = [sys.executable, "-c", ENDLESS.replace(":endless", ":deaf"), "spark:local[1]", lake.uri]
+    environment = {**os.environ, "DEAF": str(deaf)}
+    running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+    try:
+        wait_until(lambda: deaf.exists() and bool(deaf.read_text()), "the driver is deaf")
+        running.send_signal(signal.SIGINT)
+        assert running.wait(60) != 0
+    finally:
+        running.kill()
+    wait_until(lambda: not psutil.pid_exists(int(deaf.read_text())), "the driver is gone")
 
 
 def test_a_cancelled_run_stops_its_job_on_the_cluster(cluster: Cluster, lake: ObjectStore) -> None:
