@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -22,6 +22,15 @@ class ObjectInfo:
     size: int
     etag: str
     modified: datetime
+
+    def day(self, named: str | None) -> date | None:
+        """The day that the key names; where it names none, the day the object came, in UTC. None for what is no day."""
+        if named is None:
+            return self.modified.astimezone(UTC).date()
+        try:
+            return date.fromisoformat(named)
+        except ValueError:
+            return None
 
 
 class Writer(Protocol):

@@ -20,7 +20,7 @@ from movie_platform.lake import ObjectStore, open_store
 from movie_platform.pipelines.movies_dataset.publication import JOB as PUBLISH
 from movie_platform.pipelines.user_behavior import reviews
 from movie_platform.pipelines.user_behavior.classification import JOB, stage_key
-from movie_platform.resources.bulk import InProcess, ServerlessSpark, StepSpark, SubprocessSpark, bulk_of
+from movie_platform.resources.bulk import Bulk, InProcess, ServerlessSpark, StepSpark, SubprocessSpark, bulk_of
 from movie_platform.samples import user_behavior as samples
 from movie_platform.samples.movies_dataset import write_dataset
 from movie_platform.settings import Settings, load_settings
@@ -49,14 +49,19 @@ def run(
     """The job's result and what the run's log says, from a run of its own."""
     lake = settings.lake_uri
     asked = parameters or {"lake": lake, "day": DAY.isoformat(), "classifier": "lexicon"}
+    return run_on(bulk_of(settings), job, asked)
+
+
+def run_on(bulk: Bulk, job: str, asked: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """A job's result, or what it raised, and the run's log."""
     results: list[dict[str, Any]] = []
     failures: list[BaseException] = []
 
     @dg.asset
     def bulk_work(context: dg.AssetExecutionContext) -> None:
         try:
-            results.append(bulk_of(settings).run(context, job, asked))
-        except Exception as error:
+            results.append(bulk.run(context, job, asked))
+        except BaseException as error:
             failures.append(error)
             raise
 

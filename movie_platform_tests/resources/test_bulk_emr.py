@@ -25,10 +25,10 @@ from movie_platform.engine.jobs import JobFailed
 from movie_platform.errors import SettingsError
 from movie_platform.lake import ObjectStore, open_store
 from movie_platform.pipelines.user_behavior.classification import JOB, stage_key
-from movie_platform.resources.bulk import ServerlessSpark, StepSpark
+from movie_platform.resources.bulk import Bulk, ServerlessSpark, StepSpark
 from movie_platform.settings import Settings, load_settings
 from movie_platform_tests.engine.cluster import SPARK_HOME, wait_until
-from movie_platform_tests.resources.test_bulk import DAY, SMALL, deliver
+from movie_platform_tests.resources.test_bulk import DAY, SMALL, deliver, run_on
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/spark"
@@ -57,25 +57,8 @@ def settings_of(lake: ObjectStore, engine: str, **more: Any) -> Settings:
     return load_settings(lake_uri=lake.uri, engine=engine, spark_role=ROLE, spark_conf=SMALL, **more)
 
 
-def run(bulk: Any, lake: ObjectStore) -> tuple[dict[str, Any], list[str]]:
-    results: list[dict[str, Any]] = []
-    failures: list[BaseException] = []
-
-    @dg.asset
-    def bulk_work(context: dg.AssetExecutionContext) -> None:
-        try:
-            asked = {"lake": lake.uri, "day": DAY.isoformat(), "classifier": "token"}
-            results.append(bulk.run(context, JOB, asked))
-        except BaseException as error:
-            failures.append(error)
-            raise
-
-    with dg.DagsterInstance.ephemeral() as instance:
-        outcome = dg.materialize([bulk_work], instance=instance, raise_on_error=False)
-        logged = [entry.user_message for entry in instance.all_logs(outcome.run_id)]
-    if failures:
-        raise failures[0]
-    return results[0], logged
+def run(bulk: Bulk, lake: ObjectStore) -> tuple[dict[str, Any], list[str]]:
+    return run_on(bulk, JOB, {"lake": lake.uri, "day": DAY.isoformat(), "classifier": "token"})
 
 
 def job_runs(application: str) -> list[Any]:

@@ -34,7 +34,7 @@ def find_deliveries(raw: ObjectStore) -> dict[date, Delivery]:
     found: dict[date, Delivery] = {}
     for info in raw.objects(PREFIX):
         match = _KEY.fullmatch(info.key)
-        day = _day(match[1], info) if match else None
+        day = info.day(match[1]) if match else None
         if day and (day not in found or found[day].info.modified < info.modified):
             found[day] = Delivery(day, info)
     return dict(sorted(found.items()))
@@ -49,12 +49,3 @@ def find_delivery(raw: ObjectStore, day: date) -> Delivery:
             rule="delivered",
         )
     return delivery
-
-
-def _day(text: str | None, info: ObjectInfo) -> date | None:
-    if text is None:
-        return info.modified.astimezone(UTC).date()
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return None

@@ -125,15 +125,18 @@ def _not_loaded(lake: ObjectStore, start: date, now: datetime) -> list[Request]:
     """The next of the days that the warehouse lacks. What is lost with this look, the next comparison finds again."""
     try:
         noted = json.loads(lake.read(RECONCILIATION))
+        time, days = str(noted["time"]), list(noted["days"])
     except ObjectMissing:
         return []
-    taken, rest = noted["days"][:LOOK_AT_MOST], noted["days"][LOOK_AT_MOST:]
+    except (ValueError, TypeError, KeyError):  # not written by this platform: the next comparison will be
+        return []
+    taken, rest = days[:LOOK_AT_MOST], days[LOOK_AT_MOST:]
     if rest:
-        lake.write(RECONCILIATION, json.dumps({**noted, "days": rest}).encode())
+        lake.write(RECONCILIATION, json.dumps({"time": time, "days": rest}).encode())
     else:
         lake.delete([RECONCILIATION])
     first, last = start.isoformat(), now.astimezone(UTC).date().isoformat()
-    return [Request(day, f"quality_movies/{day}/not loaded {noted['time']}") for day in taken if first <= day <= last]
+    return [Request(day, f"quality_movies/{day}/not loaded {time}") for day in taken if first <= day <= last]
 
 
 def _left_behind(

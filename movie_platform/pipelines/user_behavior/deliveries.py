@@ -44,7 +44,7 @@ def find_deliveries(raw: ObjectStore) -> dict[date, Delivery]:
     found: dict[date, dict[str, ObjectInfo]] = {}
     for info in raw.objects(PREFIX):
         match = _KEY.fullmatch(info.key)
-        day = _day(match[1], info) if match else None
+        day = info.day(match[1]) if match else None
         if match and day:
             files = found.setdefault(day, {})
             known = files.get(match[2])
@@ -121,12 +121,3 @@ class _Digesting:
 
     def hexdigest(self) -> str:
         return self._digest.hexdigest()
-
-
-def _day(text: str | None, info: ObjectInfo) -> date | None:
-    if text is None:
-        return info.modified.astimezone(UTC).date()
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return None

@@ -168,6 +168,18 @@ def test_days_that_the_warehouse_lacks_are_asked_for_some_in_an_hour_and_once(
     assert asked == [[], ["2026-03-01"], [], ["2026-03-02"], []]
 
 
+@pytest.mark.parametrize("report", [b"", b"[]", b'{"time": "now"}'])
+def test_a_report_that_cannot_be_read_is_no_reason_to_stop_looking(
+    raw: ObjectStore, local_lake: ObjectStore, report: bytes
+) -> None:
+    local_lake.write(arrivals.RECONCILIATION, report)
+    first = seen(raw, local_lake)
+    later = seen(raw, local_lake, str(first.cursor), NOW + timedelta(hours=1))
+    assert days(later) == []
+    put(raw, "2026-03-01")
+    assert days(seen(raw, local_lake, str(later.cursor), NOW + timedelta(hours=2))) == ["2026-03-01"]
+
+
 def test_what_is_strange_is_named(raw: ObjectStore, local_lake: ObjectStore) -> None:
     raw.write("input_data/notes.txt", b"x")
     assert list(seen(raw, local_lake).strange) == ["input_data/notes.txt"]
