@@ -70,7 +70,7 @@ def through_dagster(archive: Path, folder: Path, day: str) -> tuple[float, float
 def materialize(day: str) -> None:
     """The day's tables, in this process, on the platform that the environment describes."""
     from movie_platform.definitions import build_defs
-    from movie_platform.operations.runs import instance, run_partitions
+    from movie_platform.orchestration.runs import instance, run_partitions
     from movie_platform.pipelines.movies_dataset.tables import TABLES
     from movie_platform.settings import load_settings
 

@@ -1,3 +1,3 @@
-from movie_platform.cli import main
+from movie_platform.commands.main import main
 
 main()

@@ -6,7 +6,8 @@ from typing import Any
 
 import dagster as dg
 
-from movie_platform.operations.notifications import run_sensors
+from movie_platform.orchestration import platform_resources
+from movie_platform.orchestration.run_notices import run_sensors
 from movie_platform.pipelines.imdb_feed.assets import feed_assets, raw_triplet
 from movie_platform.pipelines.imdb_feed.partitions import ten_minute_windows
 from movie_platform.pipelines.imdb_feed.schedules import reconciliation
@@ -23,7 +24,6 @@ from movie_platform.pipelines.user_behavior.assets import behavior_assets
 from movie_platform.pipelines.user_behavior.partitions import behavior_days
 from movie_platform.pipelines.user_behavior.schedules import nightly_metric
 from movie_platform.pipelines.user_behavior.sensors import behavior_sensor
-from movie_platform.resources import platform_resources
 from movie_platform.settings import Settings, load_settings
 
 

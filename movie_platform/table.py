@@ -1,7 +1,7 @@
 """One description per table; every form of it that the platform needs comes from here.
 
 A pipeline describes its tables in its `tables.py`. Arrow and Pandera schemas are made here, DDL in `warehouse/`
-(an engine's types are its own data) and the UI's column schema in `resources/`.
+(an engine's types are its own data) and the UI's column schema in `orchestration/`.
 """
 
 from collections.abc import Sequence

@@ -16,9 +16,9 @@ import pyarrow as pa
 from ibis.backends.sql.datatypes import DuckDBType
 from ibis.formats.pyarrow import PyArrowType
 
+from movie_platform.csv_files.records import CsvFile, RecordColumn, RereadableRecords
 from movie_platform.engine.literal import NATIVE_NONE, NATIVE_NULL, native_pattern, read_literals
 from movie_platform.engine.protocol import Format
-from movie_platform.engine.records import CsvFile, RecordColumn, RereadableRecords
 
 ROW_GROUP = 122_880
 

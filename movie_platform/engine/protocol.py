@@ -13,7 +13,7 @@ from typing import Literal, Protocol, Self
 import ibis.expr.types as ir
 import pyarrow as pa
 
-from movie_platform.engine.records import CsvFile, RecordColumn
+from movie_platform.csv_files.records import CsvFile, RecordColumn
 
 Format = Literal["parquet", "csv", "json"]
 

@@ -9,6 +9,8 @@ from dagster import ResourceParam
 
 from movie_platform.errors import WorldUnavailable
 from movie_platform.lake import ObjectStore
+from movie_platform.orchestration.latest_materializations import judging_latest
+from movie_platform.orchestration.table_metadata import described, table_metadata
 from movie_platform.pipelines.imdb_feed import processing, refusals
 from movie_platform.pipelines.imdb_feed.arrivals import RANGE_AT_MOST
 from movie_platform.pipelines.imdb_feed.checks import (
@@ -23,8 +25,6 @@ from movie_platform.pipelines.imdb_feed.processing import CODE_VERSION, Outcome,
 from movie_platform.pipelines.imdb_feed.refusals import Refusal
 from movie_platform.pipelines.imdb_feed.tables import IMDB_CLEAN, IMDB_MOVIE_WINDOWS, IMDB_MOVIES
 from movie_platform.progress import Progress
-from movie_platform.resources.latest_materializations import judging_latest
-from movie_platform.resources.table_metadata import described, table_metadata
 from movie_platform.warehouse import FORCE, LoadResult, Warehouse
 from movie_platform.warehouse.catalog import Catalog
 

@@ -12,11 +12,13 @@ from dagster import ResourceParam
 
 from movie_platform.errors import InputRefused, LoadRefused, PlatformError
 from movie_platform.lake import ObjectStore
+from movie_platform.orchestration.bulk import Bulk
+from movie_platform.orchestration.ruleset_checks import RulesetChecks
+from movie_platform.orchestration.table_metadata import described, table_metadata
 from movie_platform.pipelines.movies_dataset.answers import QUESTIONS, Question, answer, movies_without_year
 from movie_platform.pipelines.movies_dataset.charts import chart_png
 from movie_platform.pipelines.movies_dataset.checks import ruleset_checks, table_checks, table_results
 from movie_platform.pipelines.movies_dataset.deliveries import Delivery
-from movie_platform.pipelines.movies_dataset.judgement import judge, ruleset_files
 from movie_platform.pipelines.movies_dataset.loading import load
 from movie_platform.pipelines.movies_dataset.publication import (
     CODE_VERSION,
@@ -24,10 +26,8 @@ from movie_platform.pipelines.movies_dataset.publication import (
     OUTPUT,
     Publication,
 )
+from movie_platform.pipelines.movies_dataset.ruleset_evaluation import judge, ruleset_files
 from movie_platform.pipelines.movies_dataset.tables import FILES, LINEAGE, MOVIES_AGGREGATED, TABLES
-from movie_platform.resources.bulk import Bulk
-from movie_platform.resources.ruleset_checks import RulesetChecks
-from movie_platform.resources.table_metadata import described, table_metadata
 from movie_platform.settings import Settings
 from movie_platform.table import Table
 from movie_platform.warehouse import FORCE, LoadResult, Warehouse

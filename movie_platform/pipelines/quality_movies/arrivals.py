@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime
 from movie_platform.errors import ObjectMissing
 from movie_platform.lake import ObjectInfo, ObjectStore
 from movie_platform.pipelines.quality_movies import deliveries
-from movie_platform.pipelines.quality_movies.days import judged_days, record_of
+from movie_platform.pipelines.quality_movies.day_records import judged_days, record_of
 from movie_platform.pipelines.quality_movies.deliveries import Delivery
 
 RECONCILIATION = "reconciliation/quality_movies.json"

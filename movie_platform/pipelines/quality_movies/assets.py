@@ -10,9 +10,10 @@ from dagster import ResourceParam
 from movie_platform.errors import PlatformError, WorldUnavailable
 from movie_platform.lake import ObjectStore
 from movie_platform.notify import Notifier
+from movie_platform.orchestration.table_metadata import described, table_metadata
 from movie_platform.pipelines.quality_movies import cataloguing, checks, deliveries, loading
 from movie_platform.pipelines.quality_movies.checks import EVALUATED
-from movie_platform.pipelines.quality_movies.days import (
+from movie_platform.pipelines.quality_movies.day_records import (
     CODE_VERSION,
     DayRecord,
     bad_key,
@@ -25,7 +26,6 @@ from movie_platform.pipelines.quality_movies.evaluation import JudgedDay, Nulls,
 from movie_platform.pipelines.quality_movies.notices import tell
 from movie_platform.pipelines.quality_movies.tables import DELIVERIES, IMDB_MOVIES_RATING, QUALITY_HISTORY
 from movie_platform.quality import RulesetFile
-from movie_platform.resources.table_metadata import described, table_metadata
 from movie_platform.warehouse import FORCE, LoadResult, Warehouse
 from movie_platform.warehouse.catalog import Catalog
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 
 import dagster as dg
 
+from movie_platform.orchestration.ruleset_checks import RulesetChecks
 from movie_platform.pipelines.quality_movies.evaluation import JudgedDay
 from movie_platform.quality import RulesetFile, harmless
-from movie_platform.resources.ruleset_checks import RulesetChecks
 
 EVALUATED = dg.AssetKey("quality_movies_evaluated")
 ACCOUNT = {

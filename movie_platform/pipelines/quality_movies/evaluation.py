@@ -19,7 +19,7 @@ from typing import Literal
 from movie_platform.errors import InputRefused, WorldUnavailable
 from movie_platform.lake import ObjectStore
 from movie_platform.pipelines.quality_movies import deliveries
-from movie_platform.pipelines.quality_movies.days import (
+from movie_platform.pipelines.quality_movies.day_records import (
     CODE_VERSION,
     DayRecord,
     FileFacts,

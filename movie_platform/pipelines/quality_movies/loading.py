@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from movie_platform.errors import PlatformError
 from movie_platform.lake import ObjectStore
-from movie_platform.pipelines.quality_movies.days import DayRecord, judged_days, record_of, staged_key
+from movie_platform.pipelines.quality_movies.day_records import DayRecord, judged_days, record_of, staged_key
 from movie_platform.pipelines.quality_movies.history import history_key
 from movie_platform.pipelines.quality_movies.tables import DATASET, DELIVERIES, IMDB_MOVIES_RATING, QUALITY_HISTORY
 from movie_platform.table import Table

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from movie_platform.lake import ObjectStore
 from movie_platform.notify import EvaluationEnded, Notifier, RuleResult, Told, tell_once
-from movie_platform.pipelines.quality_movies.days import notices_key
+from movie_platform.pipelines.quality_movies.day_records import notices_key
 from movie_platform.pipelines.quality_movies.evaluation import JudgedDay, RulesInUse
 from movie_platform.pipelines.quality_movies.tables import DATASET
 

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from movie_platform.engine.records import CsvFile, RecordColumn, read_records
+from movie_platform.csv_files.records import CsvFile, RecordColumn, read_records
 from movie_platform.errors import InputRefused
 from movie_platform.quality import DataSet, open_data, shown
 from movie_platform.table import Column, Table

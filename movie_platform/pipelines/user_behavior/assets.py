@@ -11,7 +11,9 @@ from dagster import ResourceParam
 
 from movie_platform.errors import InputRefused, WorldUnavailable
 from movie_platform.lake import ObjectStore
-from movie_platform.pipelines.user_behavior import checks, classification, daily, metric, purchases, reviews
+from movie_platform.orchestration.bulk import Bulk
+from movie_platform.orchestration.table_metadata import described, table_metadata
+from movie_platform.pipelines.user_behavior import checks, classification, metric, metric_build, purchases, reviews
 from movie_platform.pipelines.user_behavior.checks import CLASSIFIED, METRIC, PURCHASES, RAW
 from movie_platform.pipelines.user_behavior.deliveries import PREFIX, Delivery, copy_to_lake, find_delivery
 from movie_platform.pipelines.user_behavior.metric import IN_METRIC
@@ -25,8 +27,6 @@ from movie_platform.pipelines.user_behavior.tables import (
     USER_PURCHASE,
 )
 from movie_platform.quality import RulesetFile, read_ruleset_file
-from movie_platform.resources.bulk import Bulk
-from movie_platform.resources.table_metadata import described, table_metadata
 from movie_platform.settings import Settings
 from movie_platform.table import Table
 from movie_platform.warehouse import FORCE, Warehouse
@@ -172,8 +172,10 @@ def user_behavior_metric(days: dg.PartitionsDefinition, rules: RulesetFile) -> d
         context: dg.AssetExecutionContext, lake: ResourceParam[ObjectStore], warehouse: ResourceParam[Warehouse]
     ) -> dg.MaterializeResult:
         with _told():
-            made = daily.build(lake, date.fromisoformat(context.partition_key))
-            loaded = daily.load(warehouse, lake, made, run_id=context.run.run_id, force=FORCE in context.run.tags)
+            made = metric_build.build(lake, date.fromisoformat(context.partition_key))
+            loaded = metric_build.load(
+                warehouse, lake, made, run_id=context.run.run_id, force=FORCE in context.run.tags
+            )
         account = made.account
         return dg.MaterializeResult(
             metadata={

@@ -6,12 +6,12 @@ from typing import Any
 import dagster as dg
 
 from movie_platform.lake import ObjectStore
-from movie_platform.pipelines.user_behavior.daily import DayMetric, judge
+from movie_platform.orchestration.ruleset_checks import RulesetChecks
 from movie_platform.pipelines.user_behavior.metric import TOO_LARGE
+from movie_platform.pipelines.user_behavior.metric_build import DayMetric, judge
 from movie_platform.pipelines.user_behavior.purchases import Extract
 from movie_platform.pipelines.user_behavior.reviews import ReviewAccount
 from movie_platform.quality import RulesetFile
-from movie_platform.resources.ruleset_checks import RulesetChecks
 
 PURCHASES = dg.AssetKey("user_purchases")
 RAW = dg.AssetKey("movie_reviews_raw")

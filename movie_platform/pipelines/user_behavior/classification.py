@@ -10,8 +10,8 @@ from typing import Any, BinaryIO
 
 from movie_platform.engine import CsvFile, Engine
 from movie_platform.lake import ObjectStore, open_store
+from movie_platform.lake.parquet import put_parquet
 from movie_platform.pipelines.user_behavior import reviews
-from movie_platform.pipelines.user_behavior.objects import put_parquet
 from movie_platform.pipelines.user_behavior.tables import MOVIE_REVIEW, REJECT
 from movie_platform.progress import Progress
 from movie_platform.table import Table

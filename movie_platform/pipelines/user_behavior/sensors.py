@@ -2,9 +2,9 @@
 
 import dagster as dg
 
+from movie_platform.orchestration.arrivals import daily_sensor
 from movie_platform.pipelines.user_behavior.assets import ASSETS, METRIC, arrival
 from movie_platform.pipelines.user_behavior.deliveries import PREFIX, find_deliveries
-from movie_platform.resources.arrivals import daily_sensor
 from movie_platform.settings import Settings
 
 

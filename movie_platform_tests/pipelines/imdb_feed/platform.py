@@ -9,7 +9,7 @@ from dagster import AssetKey, DagsterEventType, DagsterInstance
 
 from movie_platform.definitions import build_defs
 from movie_platform.lake import ObjectStore, open_store
-from movie_platform.operations.runs import RunOutcome, run_partitions
+from movie_platform.orchestration.runs import RunOutcome, run_partitions
 from movie_platform.pipelines.imdb_feed.tables import IMDB_MOVIE_WINDOWS
 from movie_platform.settings import load_settings
 from movie_platform.warehouse import LedgerRow, open_warehouse

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from movie_platform.engine import records
+from movie_platform.csv_files import records
 from movie_platform.engine.in_process import DuckDBEngine
 from movie_platform.errors import InputRefused, WorldUnavailable
 from movie_platform.pipelines.movies_dataset.archive import Limits, open_archive

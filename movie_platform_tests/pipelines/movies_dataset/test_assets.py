@@ -11,7 +11,7 @@ import pytest
 
 from movie_platform.definitions import build_defs
 from movie_platform.lake import open_store
-from movie_platform.operations.runs import RunOutcome, run_partitions
+from movie_platform.orchestration.runs import RunOutcome, run_partitions
 from movie_platform.pipelines.movies_dataset.answers import QUESTIONS
 from movie_platform.pipelines.movies_dataset.tables import TABLES
 from movie_platform.settings import load_settings

@@ -8,8 +8,8 @@ import pytest
 from movie_platform.engine.in_process import DuckDBEngine
 from movie_platform.errors import InputRefused
 from movie_platform.lake import ObjectStore
-from movie_platform.pipelines.movies_dataset.judgement import judge, ruleset_files
 from movie_platform.pipelines.movies_dataset.publication import Publication, publish_delivery, read_publication
+from movie_platform.pipelines.movies_dataset.ruleset_evaluation import judge, ruleset_files
 from movie_platform.progress import LogProgress
 from movie_platform_tests.pipelines.movies_dataset.zips import movie, zip_of
 

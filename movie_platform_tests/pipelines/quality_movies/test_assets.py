@@ -13,9 +13,9 @@ import pytest
 from movie_platform.definitions import build_defs
 from movie_platform.lake import ObjectStore, open_store
 from movie_platform.notify import Notice, Notifier
+from movie_platform.orchestration.ruleset_checks import RULESET_PARSES
 from movie_platform.pipelines.quality_movies import loading
 from movie_platform.pipelines.quality_movies.assets import REPLAY
-from movie_platform.resources.ruleset_checks import RULESET_PARSES
 from movie_platform.settings import Settings, load_settings
 from movie_platform.warehouse import open_warehouse
 from movie_platform_tests.pipelines.quality_movies.conftest import RATING, delivery, movie

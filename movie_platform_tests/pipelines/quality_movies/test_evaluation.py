@@ -12,7 +12,7 @@ import pytest
 from movie_platform.errors import WorldUnavailable
 from movie_platform.lake import ObjectStore
 from movie_platform.pipelines.quality_movies import deliveries, evaluation
-from movie_platform.pipelines.quality_movies.days import (
+from movie_platform.pipelines.quality_movies.day_records import (
     bad_key,
     outcomes_key,
     record_of,

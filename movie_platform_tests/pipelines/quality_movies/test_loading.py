@@ -11,7 +11,7 @@ import pytest
 from movie_platform.errors import PlatformError, WorldUnavailable
 from movie_platform.lake import ObjectStore
 from movie_platform.pipelines.quality_movies import deliveries
-from movie_platform.pipelines.quality_movies.days import record_of
+from movie_platform.pipelines.quality_movies.day_records import record_of
 from movie_platform.pipelines.quality_movies.evaluation import RulesInUse, judge_day
 from movie_platform.pipelines.quality_movies.loading import days_not_loaded, judged, load_good, load_history
 from movie_platform.warehouse import LoadResult, Warehouse

@@ -14,11 +14,11 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
-from movie_platform.cli import cli
+from movie_platform.commands.behavior import ASSETS, deliver_days, run_days
+from movie_platform.commands.main import cli
 from movie_platform.definitions import build_defs
 from movie_platform.lake import open_store
-from movie_platform.operations.runs import RunOutcome, run_partitions
-from movie_platform.pipelines.user_behavior.cli import ASSETS, deliver_days, run_days
+from movie_platform.orchestration.runs import RunOutcome, run_partitions
 from movie_platform.settings import Settings, load_settings
 from movie_platform.warehouse import open_warehouse
 from movie_platform_tests.pipelines.user_behavior.conftest import DAY, NEXT_DAY, fill

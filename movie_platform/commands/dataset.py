@@ -1,0 +1,197 @@
+"""The data set in the terminal: build it from a zip, play its publisher, run deliveries, ask the nine questions."""
+
+import json
+import tempfile
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import click
+
+from movie_platform.commands.terminal import TerminalProgress, err, force_option, out, safe, table
+from movie_platform.engine import Engine, Format
+from movie_platform.errors import PlatformError
+from movie_platform.lake import LocalStore, open_store
+from movie_platform.pipelines.movies_dataset.answers import QUESTIONS, answer, movies_without_year
+from movie_platform.pipelines.movies_dataset.archive import Limits
+from movie_platform.pipelines.movies_dataset.deliveries import NAME, PREFIX, find_deliveries
+from movie_platform.pipelines.movies_dataset.report import BuildReport
+from movie_platform.pipelines.movies_dataset.tables import MOVIES_AGGREGATED, TABLES
+from movie_platform.settings import Settings, load_settings
+
+
+@click.group("dataset")
+def dataset() -> None:
+    """The Movies Dataset without Dagster and without a warehouse."""
+
+
+@dataset.command("build")
+@click.argument("archive", metavar="ZIP", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--out", "folder", required=True, type=click.Path(file_okay=False, path_type=Path), help="Where the tables go."
+)
+@click.option("--format", "kind", type=click.Choice(["parquet", "csv", "json"]), default="parquet", show_default=True)
+@click.option("--engine", "engine_name", type=click.Choice(["duckdb", "spark"]), default="duckdb", show_default=True)
+def build(archive: Path, folder: Path, kind: Format, engine_name: str) -> None:
+    """Turn the-movies-dataset.zip into eight tables, what was rejected, and an error log.
+
+    Ends with 0 when every row is accounted for, rejected or not.
+    """
+    from movie_platform.pipelines.movies_dataset.build import build_dataset
+
+    with _engine(engine_name) as engine:
+        report = build_dataset(
+            archive,
+            folder,
+            engine,
+            name=archive.name,
+            kind=kind,
+            limits=limits_of(load_settings()),
+            progress=TerminalProgress(),
+        )
+    _show(report)
+    if not report.is_conserved:
+        err.print("Rows are missing from the account: this is a fault of the platform, not of the data.", style="red")
+        raise SystemExit(1)
+
+
+def limits_of(settings: Settings) -> Limits:
+    """How far a member of the zip may expand."""
+    return Limits(settings.dataset_max_bytes, settings.dataset_max_ratio)
+
+
+def _engine(name: str) -> Engine:
+    if name == "spark":
+        from movie_platform.engine.spark import SparkEngine, start_session
+
+        return SparkEngine(start_session("movie-platform dataset build", master="local[*]"))
+    from movie_platform.engine.in_process import DuckDBEngine
+
+    return DuckDBEngine()
+
+
+def _show(report: BuildReport) -> None:
+    out.print(table(f"Tables ({report.engine})", ("table", "rows"), report.rows.items()))
+    accounts = [(a.file, a.records, a.out, a.merged, a.rejected, sum(a.bad_cells.values())) for a in report.files]
+    columns = ("file", "records", "out", "merged", "rejected", "cells set to null")
+    out.print(table("Where every record went", columns, accounts))
+    reasons = [(a.file, reason, count) for a in report.files for reason, count in a.reasons.items()]
+    if reasons:
+        out.print(table("Rejected, and why", ("file", "reason", "records"), reasons))
+    for file, tables in report.missing.items():
+        out.print(safe(f"{file} is not in the zip: skipped {', '.join(tables)}"))
+    out.print(safe(f"{report.seconds:.1f} s"))
+
+
+@click.command("dataset")
+@click.option("--scale", type=click.FloatRange(0, min_open=True), default=0.01, show_default=True, help="1: real size.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Another seed, another data set.")
+@click.option("--date", "day", type=click.DateTime(["%Y-%m-%d"]), help="The day delivered; today by default.")
+@click.option("--spreadsheet", is_flag=True, help="A copy that a spreadsheet has damaged.")
+@click.option("--without", multiple=True, metavar="FILE", help="Leave a file out of the zip.")
+@click.option("--yes", is_flag=True, help="Deliver to a store that is not on this machine's disk.")
+def simulate_dataset(
+    scale: float, seed: int, day: datetime | None, spreadsheet: bool, without: tuple[str, ...], yes: bool
+) -> None:
+    """Play the publisher: deliver the-movies-dataset.zip to the data set's raw side."""
+    settings = load_settings()
+    raw = open_store(settings.source_uri("dataset"))
+    if not isinstance(raw, LocalStore) and not yes:
+        raise click.UsageError(f"{raw.uri} is not on this machine's disk; add --yes to deliver there all the same")
+    on = day.date() if day else datetime.now(UTC).date()
+    key = deliver_dataset(settings, on, scale=scale, seed=seed, spreadsheet=spreadsheet, without=without)
+    out.print(safe(f"Delivered {raw.uri_of(key)}"))
+
+
+def deliver_dataset(
+    settings: Settings,
+    day: date,
+    *,
+    scale: float,
+    seed: int = 0,
+    spreadsheet: bool = False,
+    without: tuple[str, ...] = (),
+) -> str:
+    """Put a sample zip where the publisher would; its key."""
+    from movie_platform.samples.movies_dataset import write_dataset
+
+    key = f"{PREFIX}{day.isoformat()}/{NAME}"
+    with tempfile.TemporaryDirectory(prefix="movie-platform-sample-") as folder:
+        path = Path(folder) / NAME
+        write_dataset(path, scale=scale, seed=seed, spreadsheet=spreadsheet, without=without)
+        open_store(settings.source_uri("dataset")).upload(key, path)
+    return key
+
+
+@click.command("dataset")
+@click.option("--from", "first", required=True, type=click.DateTime(["%Y-%m-%d"]), help="First day.")
+@click.option("--to", "last", required=True, type=click.DateTime(["%Y-%m-%d"]), help="Last day, included.")
+@force_option
+def run_dataset(first: datetime, last: datetime, force: bool) -> None:
+    """Build every delivery of the range into the lake; the warehouse ends with the newest one.
+
+    Ends with 0 when every delivery was built or refused for its own data's reasons, with 1 when something of ours
+    failed.
+    """
+    if first > last:
+        raise click.UsageError(f"--from {first:%Y-%m-%d} lies behind --to {last:%Y-%m-%d}")
+    settings = load_settings()
+    if last.date() < settings.dataset_start:
+        raise click.UsageError(f"--to {last:%Y-%m-%d} lies before the first day {settings.dataset_start}")
+    if not run_deliveries(settings, first.date(), last.date(), force=force):
+        raise SystemExit(1)
+
+
+def run_deliveries(settings: Settings, first: date, last: date, *, force: bool = False) -> bool:
+    """Run what was delivered from the first to the last day; whether nothing of ours failed."""
+    from movie_platform.definitions import build_defs
+    from movie_platform.orchestration.arrivals import report
+    from movie_platform.orchestration.runs import instance, run_partitions
+    from movie_platform.pipelines.movies_dataset.assets import arrival
+    from movie_platform.warehouse import FORCE
+
+    raw = open_store(settings.source_uri("dataset"))
+    begin, end = max(first, settings.dataset_start), min(last, datetime.now(UTC).date())
+    found = [delivery for day, delivery in find_deliveries(raw).items() if begin <= day <= end]
+    if not found:
+        out.print(safe(f"Nothing was delivered from {first} to {last} in {raw.uri}/{PREFIX}"))
+        return True
+    definitions = build_defs(settings, resources={"progress": TerminalProgress()})
+    tables = [table.name for table in TABLES]
+    tags = {FORCE: "true"} if force else {}
+    fine = True
+    with instance(settings.dagster_home) as on:
+        report((arrival(delivery, raw) for delivery in found), on)
+        for delivery in found:
+            selection = tables if delivery is not found[-1] else [*tables, *(question.view for question in QUESTIONS)]
+            outcome = run_partitions(definitions, selection, [str(delivery.day)], on, tags=tags)
+            if not outcome.succeeded:
+                (err if outcome.ours else out).print(safe(f"{delivery.day}: {outcome.message}"))
+            fine = fine and not outcome.ours
+    out.print(safe(f"Deliveries gone through: {len(found)}, {found[0].day} to {found[-1].day}"))
+    return fine
+
+
+@click.command("answers")
+@click.option("--json", "as_json", is_flag=True, help="All rows, for programs.")
+@click.option("--rows", type=click.IntRange(1), default=10, show_default=True, help="Rows of each answer to show.")
+def answers(as_json: bool, rows: int) -> None:
+    """Answer the nine questions about companies and genres from the warehouse."""
+    from movie_platform.warehouse import open_warehouse
+
+    warehouse = open_warehouse(load_settings())
+    if not warehouse.ledger(MOVIES_AGGREGATED):
+        raise PlatformError(
+            "The warehouse holds no movies yet: deliver a data set (`movie-platform simulate dataset` makes a sample) "
+            "and run it (`movie-platform run dataset --from DATE --to DATE`)"
+        )
+    found = [(question, answer(warehouse, question)) for question in QUESTIONS]
+    undated = movies_without_year(warehouse)
+    if as_json:
+        told = {question.view: rows_found.to_pylist() for question, rows_found in found}
+        click.echo(json.dumps({**told, "movies_without_year": undated}, ensure_ascii=False))
+        return
+    for question, rows_found in found:
+        largest = sorted(rows_found.to_pylist(), key=lambda row: row[question.measure], reverse=True)[:rows]
+        shown = [list(row.values()) for row in largest]
+        out.print(table(f"{question.asks} ({rows_found.num_rows} rows, largest first)", rows_found.column_names, shown))
+    out.print(safe(f"{undated} movies without a year are left out."))

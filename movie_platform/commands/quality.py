@@ -1,0 +1,214 @@
+"""Rules in the terminal: check a file, propose rules, explain them, compare two rulesets."""
+
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import click
+
+from movie_platform.commands.terminal import err, out, safe, table
+from movie_platform.quality.data import DataSet, open_data
+from movie_platform.quality.differences import diff
+from movie_platform.quality.errors import DataUnreadable, RulesetError
+from movie_platform.quality.evaluation import Evaluation, Outcome, evaluate
+from movie_platform.quality.history import ParquetHistory
+from movie_platform.quality.parsing import parse_ruleset
+from movie_platform.quality.recommendation import recommend
+from movie_platform.quality.ruleset import Ruleset
+
+PASSED, FAILED, UNREADABLE = 0, 1, 2
+"""What the commands exit with."""
+
+_RULE_AT_MOST = 160
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+def _readable(command: Callable[P, R]) -> Callable[P, R]:
+    """Ends with 2 and one message when a ruleset or a file cannot be read."""
+
+    @wraps(command)
+    def run(*arguments: P.args, **options: P.kwargs) -> R:
+        try:
+            return command(*arguments, **options)
+        except (RulesetError, DataUnreadable) as refused:
+            err.print(safe(refused), style="red")
+            raise click.exceptions.Exit(UNREADABLE) from refused
+
+    return run
+
+
+@click.group("quality")
+def quality() -> None:
+    """Judge files by DQDL rules: every rule is a check, every bad row says why."""
+
+
+@quality.command()
+@click.argument("file", type=_FILE)
+@click.option("--rules", "rules_file", type=_FILE, required=True, help="The ruleset, DQDL.")
+@click.option("--nulls", type=click.Choice(["documented", "legacy"]), default="documented", show_default=True)
+@click.option(
+    "--out", "directory", type=click.Path(path_type=Path, file_okay=False), help="Where to write the results."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the rule outcomes as JSON instead of a table.")
+@click.option("--glue-rows", is_flag=True, help="Split rows as Glue does, thresholds set aside.")
+@click.option("--skip-filtered", is_flag=True, help="Rows outside a where are skipped instead of passed.")
+@click.option("--reference", "references", multiple=True, metavar="NAME=FILE", help="Another data set that rules name.")
+@click.option("--history", "history_file", type=_FILE, help="Metrics of earlier checks (Parquet); this one is added.")
+@click.option(
+    "--dataset", default="primary", show_default=True, help="The name the history keeps the file's metrics by."
+)
+@_readable
+def check(
+    file: Path,
+    rules_file: Path,
+    nulls: Any,
+    directory: Path | None,
+    as_json: bool,
+    glue_rows: bool,
+    skip_filtered: bool,
+    references: tuple[str, ...],
+    history_file: Path | None,
+    dataset: str,
+) -> None:
+    """Judge FILE (CSV or Parquet) by a ruleset.
+
+    Exits with 0 when every rule passed, 1 when one failed or could not be computed, 2 when the ruleset or the file
+    cannot be read.
+    """
+    rules = _ruleset(rules_file)
+    history = ParquetHistory(history_file) if history_file is not None else None
+    evaluation = evaluate(
+        open_data(file),
+        rules,
+        nulls=nulls,
+        references=_references(references),
+        history=history,
+        dataset=dataset,
+        glue_rows=glue_rows,
+        filtered_rows="skip" if skip_filtered else "pass",
+    )
+    if history is not None:
+        history.record(dataset, evaluation.at, evaluation.metrics)
+    if directory is not None:
+        evaluation.write(directory)
+    if as_json:
+        click.echo(evaluation.outcomes_json(), nl=False)
+    else:
+        _show(evaluation)
+    raise click.exceptions.Exit(PASSED if evaluation.passed == len(evaluation.outcomes) else FAILED)
+
+
+@quality.command("recommend")
+@click.argument("file", type=_FILE)
+@click.option("--nulls", type=click.Choice(["documented", "legacy"]), default="documented", show_default=True)
+@click.option("--out", "rules_file", type=_FILE, help="Where to write the ruleset instead of printing it.")
+@_readable
+def recommend_rules(file: Path, nulls: Any, rules_file: Path | None) -> None:
+    """Propose rules for FILE; each was tried on it, and what looks like dirt is named."""
+    recommendation = recommend(open_data(file), nulls=nulls)
+    text = recommendation.render()
+    if rules_file is None:
+        click.echo(safe(text).plain, nl=False)
+    else:
+        rules_file.parent.mkdir(parents=True, exist_ok=True)
+        rules_file.write_text(text, encoding="utf-8")
+        out.print(safe(f"{len(recommendation.rules)} rules written to {rules_file}"))
+    for suspicious in recommendation.suspicious:
+        err.print(safe(f"Suspicious: {suspicious}"), style="yellow")
+
+
+@quality.command()
+@click.argument("rules_file", metavar="RULES", type=_FILE)
+@_readable
+def explain(rules_file: Path) -> None:
+    """Say each rule of RULES in plain words."""
+    rules = _ruleset(rules_file)
+    rows = [(place, rule.claim, meaning) for place, (rule, meaning) in enumerate(rules.explain(), start=1)]
+    out.print(table(rules_file.name, ("", "rule", "meaning"), rows))
+
+
+@quality.command("diff")
+@click.argument("old", type=_FILE)
+@click.argument("new", type=_FILE)
+@click.argument("file", type=_FILE)
+@click.option("--nulls", type=click.Choice(["documented", "legacy"]), default="documented", show_default=True)
+@click.option("--limit", type=click.IntRange(0), default=20, show_default=True, help="How many rows to list.")
+@_readable
+def diff_rules(old: Path, new: Path, file: Path, nulls: Any, limit: int) -> None:
+    """Show which rows of FILE change sides when the ruleset OLD becomes NEW.
+
+    Exits with 0 when none does, 1 when some do, 2 when something cannot be read.
+    """
+    found = diff(_ruleset(old), _ruleset(new), open_data(file), nulls=nulls)
+    for title, rules in (("rules only in the old one", found.removed), ("rules only in the new one", found.added)):
+        if rules:
+            out.print(table(title, ("rule",), [(rule,) for rule in rules]))
+    if limit and found.to_bad + found.to_good:
+        rows = [(row.row + 1, row.now, "\n".join(row.rules)) for row in found.rows(limit)]
+        out.print(table("rows that change sides", ("row", "is now", "set aside by"), rows))
+    out.print(
+        safe(
+            f"{found.to_bad:,} rows become bad, {found.to_good:,} become good; "
+            f"score {_percent(found.before.score)} -> {_percent(found.after.score)}"
+        )
+    )
+    raise click.exceptions.Exit(FAILED if found.to_bad + found.to_good else PASSED)
+
+
+def _show(evaluation: Evaluation) -> None:
+    rows = [(outcome.outcome, _cut(outcome.rule.text), _detail(outcome)) for outcome in evaluation.outcomes]
+    out.print(table(evaluation.dataset, ("outcome", "rule", "detail"), rows))
+    for observation in evaluation.observations:
+        out.print(safe(observation))
+    errors = f", {evaluation.errors} in error" if evaluation.errors else ""
+    out.print(
+        safe(
+            f"Score {_percent(evaluation.score)}: {evaluation.passed} of {len(evaluation.outcomes)} rules passed"
+            f"{errors}. {evaluation.row_count:,} rows: {evaluation.good_count:,} good, {evaluation.bad_count:,} bad."
+        )
+    )
+    if evaluation.blocked:
+        names = ", ".join(outcome.rule.claim for outcome in evaluation.blocking)
+        out.print(safe(f"Blocked: nothing of this delivery may be loaded, because of {names}"), style="red")
+
+
+def _detail(outcome: Outcome) -> str:
+    if outcome.failure_reason is not None:
+        return outcome.failure_reason
+    return "\n".join(f"{name} {value:g}" for name, value in outcome.evaluated_metrics.items())
+
+
+def _cut(text: str) -> str:
+    """A rule as far as a table has room for it; --json and explain have all of it."""
+    return text if len(text) <= _RULE_AT_MOST else text[: _RULE_AT_MOST - 1] + "…"
+
+
+def _percent(score: float) -> str:
+    """Whole per cents, rounded down: 100 % means all."""
+    return f"{int(score * 100 + 1e-9)} %"
+
+
+def _ruleset(path: Path) -> Ruleset:
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as failure:
+        raise DataUnreadable(f"the ruleset {path.name} cannot be read: {failure}") from failure
+    try:
+        return parse_ruleset(text)
+    except RulesetError as refused:
+        raise DataUnreadable(f"{path.name}: {refused}") from refused
+
+
+def _references(pairs: tuple[str, ...]) -> dict[str, DataSet]:
+    opened = {}
+    for pair in pairs:
+        name, separator, path = pair.partition("=")
+        if not separator or not name:
+            raise click.UsageError(f"--reference takes NAME=FILE, not {pair!r}")
+        opened[name] = open_data(Path(path))
+    return opened

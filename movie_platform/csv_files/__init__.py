@@ -1,0 +1,1 @@
+"""CSV as it is delivered: records with their numbers, and what a cell holds."""

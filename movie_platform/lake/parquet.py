@@ -1,0 +1,64 @@
+"""What an engine wrote, as one object of the lake: the same rows are the same bytes, whichever engine it was."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from movie_platform.lake.arrow import ArrowSink
+from movie_platform.lake.store import ObjectStore
+from movie_platform.table import Table
+
+ROWS_A_GROUP = 65_536
+
+
+@dataclass(frozen=True)
+class Written:
+    """A Parquet object that was put in the lake."""
+
+    rows: int
+    bytes: int
+    sha256: str
+
+
+def put_parquet(lake: ObjectStore, key: str, table: Table, path: Path | None) -> Written:
+    """Put a file, or a folder of parts, or nothing, as one object with the table's columns."""
+    digest = hashlib.sha256()
+    with lake.writer(key) as out:
+
+        def write(data: bytes) -> None:
+            digest.update(data)
+            out.write(data)
+
+        sink, rows = ArrowSink(write), 0
+        with pq.ParquetWriter(sink, table.arrow_schema, compression="zstd") as parquet:
+            for group in _groups(path, table):
+                parquet.write_table(group, row_group_size=ROWS_A_GROUP)
+                rows += group.num_rows
+    return Written(rows, sink.bytes, digest.hexdigest())
+
+
+def _groups(path: Path | None, table: Table) -> Iterator[pa.Table]:
+    if path is None:
+        return
+    waiting: list[pa.RecordBatch] = []
+    count = 0
+    for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+        for batch in pq.ParquetFile(file).iter_batches(ROWS_A_GROUP):
+            while batch.num_rows:
+                part = batch.slice(0, ROWS_A_GROUP - count)
+                waiting.append(part)
+                count += part.num_rows
+                batch = batch.slice(part.num_rows)
+                if count == ROWS_A_GROUP:
+                    yield _one(waiting, table)
+                    waiting, count = [], 0
+    if waiting:
+        yield _one(waiting, table)
+
+
+def _one(batches: list[pa.RecordBatch], table: Table) -> pa.Table:
+    return pa.Table.from_batches(batches).cast(table.arrow_schema).combine_chunks()

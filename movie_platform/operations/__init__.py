@@ -1,1 +1,0 @@
-"""Running the platform without its UI, and telling people how runs and checks ended."""

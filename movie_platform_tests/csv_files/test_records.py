@@ -1,0 +1,109 @@
+"""The fast way through Arrow and the slow way record by record are one reader."""
+
+import io
+import random
+
+import pytest
+
+from movie_platform.csv_files import records
+from movie_platform.csv_files.records import RecordColumn, read_records
+from movie_platform.engine import CsvFile
+from movie_platform_tests.engine.cases import RATING
+
+
+def rows(content: bytes, columns: tuple[RecordColumn, ...] = RATING) -> list[dict[str, object]]:
+    return read_records(CsvFile("ratings.csv", lambda: io.BytesIO(content)), columns).read_all().to_pylist()
+
+
+def ratings(count: int, seed: int) -> list[str]:
+    random_ = random.Random(seed)
+    odd = [
+        "",
+        ",,,",
+        "1,2",
+        '"7","8","0.5","9"',
+        '1,2,"3\n",4',
+        "x,1,1,1",
+        "1,2,3,4,5",
+        "1,2.0,3,",
+        '"1,2',
+        "caf\xe9,1,1,1",
+    ]
+    return [random_.choice(odd) if random_.random() < 0.02 else f"{n},{n % 7},4.5,{n}" for n in range(count)]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_small_chunks_give_the_records_of_one_large_chunk(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = "\n".join(["userId,movieId,rating,timestamp", *ratings(800, seed)]).encode()
+    whole = rows(content)
+    monkeypatch.setattr(records, "CHUNK_BYTES", 64)
+    assert rows(content) == whole
+
+
+def test_the_fast_way_gives_what_the_slow_way_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = "\n".join(
+        ["userId,movieId,rating,timestamp", *(f"{n},{n},{n % 10 / 2},{n}" for n in range(5000))]
+    ).encode()
+    fast = rows(content)
+    monkeypatch.setattr(records, "_parse_fast", lambda chunk, header: None)
+    assert rows(content) == fast
+
+
+ZEROS = "0" * 5000
+CELLS = [
+    *[
+        "0x1F",
+        "0X1f",
+        "-0x1",
+        "0x",
+        "x",
+        "1_0",
+        "007",
+        "-007",
+        "+7",
+        "-0",
+        f"{ZEROS}7",
+        f"-{ZEROS}7",
+        ZEROS,
+        "--1",
+        "-",
+        "+",
+    ],
+    *[
+        "7.",
+        "7.0",
+        "7.5",
+        ".5",
+        "1e5",
+        "1E5",
+        "1e400",
+        "-1e-400",
+        "nan",
+        "inf",
+        "-Infinity",
+        "1,5",
+        "1 0",
+        "\u0667",
+        "7\xa0",
+    ],
+    *[" 7 ", "\t7", "7\r", "\v7", "", " ", "true", "null", "NA", "None", "9223372036854775807", "9223372036854775808"],
+    *["-9223372036854775808", "-9223372036854775809", "-01234567890123456789", "01234567890123456789", "9" * 5000],
+]
+
+
+@pytest.mark.parametrize("column", range(4))
+@pytest.mark.parametrize("cell", CELLS, ids=lambda cell: ascii(cell[:30]))
+def test_a_cell_is_read_the_same_with_a_quote_in_another_record(cell: str, column: int) -> None:
+    cells = ["1", "2", "3", "4"]
+    cells[column] = cell
+    plain = f"userId,movieId,rating,timestamp\n{','.join(cells)}\n"
+    assert rows(plain.encode()) == rows(f'{plain}"5",6,4.5,7\n'.encode())[:-1]
+
+
+def test_an_unclosed_quote_costs_one_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records, "MAX_CELL", 1000)
+    content = b'userId,movieId,rating,timestamp\n1,"2,3,4\n' + b"1,2,3,4\n" * 500
+    seen = rows(content)
+    assert seen[0]["reason"] == "unreadable: field larger than field limit (1000)"
+    assert seen[-1]["reason"] is None
+    assert len(seen) > 300

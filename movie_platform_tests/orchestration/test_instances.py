@@ -1,0 +1,59 @@
+"""The shipped instance files load, locally and against real PostgreSQL and S3."""
+
+import shutil
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from movie_platform.orchestration.runs import instance
+from movie_platform.settings import PROJECT_ROOT
+
+ROOT = Path(__file__).parents[2]
+
+
+@dg.op
+def say() -> None:
+    print("said by a run")
+
+
+@dg.job
+def talk() -> None:
+    say()
+
+
+def test_the_local_instance_is_made_from_the_projects_file(tmp_path: Path) -> None:
+    with instance(tmp_path / "home") as made:
+        settings = made.get_settings("run_retries")
+        assert settings == {"enabled": True, "max_retries": 2, "retry_on_asset_or_op_failure": False}
+        assert made.run_monitoring_enabled
+        assert not made.telemetry_enabled
+        assert not made.nux_enabled
+        assert made.run_coordinator.dequeue_interval_seconds == 1
+        assert made.get_concurrency_config().run_queue_config is not None
+        assert made.get_concurrency_config().run_queue_config.max_concurrent_runs == 4
+
+
+def test_the_production_instance_keeps_runs_in_postgresql_and_logs_in_s3(
+    tmp_path: Path, postgres: str, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import boto3
+
+    shutil.copyfile(ROOT / "deploy" / "dagster.yaml", tmp_path / "dagster.yaml")
+    monkeypatch.setenv("DAGSTER_POSTGRES_URL", postgres.replace("postgresql://", "postgresql+psycopg2://", 1))
+    monkeypatch.setenv("DAGSTER_COMPUTE_LOGS_BUCKET", bucket.removeprefix("s3://"))
+    with dg.DagsterInstance.from_config(str(tmp_path)) as production:
+        result = talk.execute_in_process(instance=production)
+        run = production.get_run_by_id(result.run_id)
+        assert run is not None
+        assert run.is_success
+        assert type(production.run_storage).__name__ == "PostgresRunStorage"
+        log_key = production.compute_log_manager.build_log_key_for_run(result.run_id, "say")
+        with production.compute_log_manager.capture_logs(log_key):
+            print("captured")
+    listed = boto3.client("s3").list_objects_v2(Bucket=bucket.removeprefix("s3://"))
+    assert any(entry["Key"].startswith("compute-logs/") for entry in listed["Contents"])
+
+
+def test_the_project_root_is_the_checkout() -> None:
+    assert PROJECT_ROOT == ROOT
