@@ -85,7 +85,7 @@ class LocalStore(ObjectStore):
         with self._reaching(key):
             return (self.root / key).open("rb")
 
-    def write(self, key: str, data: bytes) -> None:
+    def write(self, key: str, data: bytes) -> str:
         """In few calls, since a window is half a dozen writes."""
         with self._reaching(key):
             path, descriptor = self._opened_temporary()
@@ -93,12 +93,14 @@ class LocalStore(ObjectStore):
                 left = memoryview(data)
                 while left:
                     left = left[os.write(descriptor, left) :]
+                etag = _etag(os.fstat(descriptor))
                 self._in_its_folder(os.replace, path, key)
             except BaseException:
                 os.unlink(path)  # noqa: PTH108
                 raise
             finally:
                 os.close(descriptor)
+        return etag
 
     def create(self, key: str, data: bytes) -> bool:
         with self._reaching(key), self._temporary() as (path, file):
@@ -113,9 +115,14 @@ class LocalStore(ObjectStore):
             os.unlink(path)  # noqa: PTH108
             return created
 
-    def upload(self, key: str, path: Path) -> None:
-        with self.writer(key) as target, path.open("rb") as source:
+    def upload(self, key: str, path: Path) -> str:
+        with self._temporary() as (temporary, target), path.open("rb") as source:
             shutil.copyfileobj(source, target, 1024 * 1024)
+            with self._reaching(key):
+                target.flush()
+                etag = _etag(os.fstat(target.fileno()))
+                self._in_its_folder(os.replace, temporary, key)
+        return etag
 
     @contextmanager
     def writer(self, key: str) -> Iterator[Writer]:
@@ -204,6 +211,9 @@ def _names(folder: Path) -> list[str]:
 
 
 def _object_info(key: str, stat: os.stat_result) -> ObjectInfo:
-    """The etag has obstore's form, so that a listing and a read of the same bytes agree."""
-    etag = f"{stat.st_ino:x}-{stat.st_mtime_ns // 1000:x}-{stat.st_size:x}"
-    return ObjectInfo(key, stat.st_size, etag, _EPOCH + timedelta(microseconds=stat.st_mtime_ns // 1000))
+    return ObjectInfo(key, stat.st_size, _etag(stat), _EPOCH + timedelta(microseconds=stat.st_mtime_ns // 1000))
+
+
+def _etag(stat: os.stat_result) -> str:
+    """In obstore's form, so that a listing, a write and a read of the same bytes agree; a rename does not change it."""
+    return f"{stat.st_ino:x}-{stat.st_mtime_ns // 1000:x}-{stat.st_size:x}"

@@ -21,7 +21,7 @@ READ_AHEAD_BYTES = 8 * 1024 * 1024
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
-    from obstore import GetOptions
+    from obstore import GetOptions, PutResult
 
 
 class S3Store(ObjectStore):
@@ -64,9 +64,9 @@ class S3Store(ObjectStore):
             raise ObjectMissing(self.uri_of(key))
         return cast(BinaryIO, io.BufferedReader(_Ranges(self, info), READ_AHEAD_BYTES))
 
-    def write(self, key: str, data: bytes) -> None:
+    def write(self, key: str, data: bytes) -> str:
         with self._reaching(key):
-            obstore.put(self.inner, key, data, chunk_size=PART_BYTES)
+            return _etag_of(obstore.put(self.inner, key, data, chunk_size=PART_BYTES))
 
     def create(self, key: str, data: bytes) -> bool:
         with self._reaching(key):
@@ -76,9 +76,9 @@ class S3Store(ObjectStore):
                 return False
             return True
 
-    def upload(self, key: str, path: Path) -> None:
+    def upload(self, key: str, path: Path) -> str:
         with self._reaching(key):
-            obstore.put(self.inner, key, path, chunk_size=PART_BYTES)
+            return _etag_of(obstore.put(self.inner, key, path, chunk_size=PART_BYTES))
 
     @contextmanager
     def writer(self, key: str) -> Iterator[Writer]:
@@ -102,6 +102,10 @@ class S3Store(ObjectStore):
     def sweep(self) -> int:
         """Nothing is readable of an upload that was cut off; its parts expire by the bucket's lifecycle rule."""
         return 0
+
+
+def _etag_of(written: "PutResult") -> str:
+    return (written["e_tag"] or "").strip('"')
 
 
 class _Ranges(io.RawIOBase):

@@ -82,16 +82,16 @@ class ObjectStore(ABC):
         """A seekable reader that fetches what is asked for; of one version of the object, never of two."""
 
     @abstractmethod
-    def write(self, key: str, data: bytes) -> None:
-        """Replace the object as a whole."""
+    def write(self, key: str, data: bytes) -> str:
+        """Replace the object as a whole; the etag of what was written."""
 
     @abstractmethod
     def create(self, key: str, data: bytes) -> bool:
         """Write the object unless it is there; whether it was written. Of several callers exactly one gets True."""
 
     @abstractmethod
-    def upload(self, key: str, path: Path) -> None:
-        """Replace the object by a file's content, in parallel parts where it is large."""
+    def upload(self, key: str, path: Path) -> str:
+        """Replace the object by a file's content, in parallel parts where it is large; the etag of what was written."""
 
     @abstractmethod
     def writer(self, key: str) -> AbstractContextManager[Writer]:

@@ -216,3 +216,12 @@ def test_a_writer_never_trips_over_a_folder_that_another_one_empties(tmp_path: P
     for thread in threads:
         thread.join()
     assert failures == []
+
+
+@pytest.mark.parametrize("size", [0, 5, 9 * 1024 * 1024])
+def test_a_write_says_the_etag_that_a_listing_shows(store: ObjectStore, tmp_path: Path, size: int) -> None:
+    path = tmp_path / "content"
+    path.write_bytes(b"x" * size)
+    written = {"a/written": store.write("a/written", b"x" * size), "a/uploaded": store.upload("a/uploaded", path)}
+    assert {info.key: info.etag for info in store.objects("a/")} == written
+    assert {key: store.read_with_info(key)[1].etag for key in written} == written
