@@ -1,5 +1,6 @@
 """The environment, read once into `Settings`. Nothing else in the platform reads it."""
 
+import hashlib
 import os
 import re
 import shutil
@@ -264,9 +265,15 @@ class Settings(BaseSettings):
             values.setdefault(name, cls.model_fields[name].default)
         return values
 
-    def source_uri(self, source: Literal["feed", "dataset", "quality", "behavior"]) -> str:
+    def source_uri(self, source: str) -> str:
         """The store that a source delivers into."""
-        return getattr(self, f"{source}_uri") or self.raw_uri
+        uri: str | None = getattr(self, f"{source}_uri", None)
+        return uri or self.raw_uri
+
+    @property
+    def platform_name(self) -> str:
+        """What tells this platform from another one on the same lake: a digest of its warehouse's address."""
+        return hashlib.blake2b(self.warehouse.encode(), digest_size=6).hexdigest()
 
 
 def java_found() -> bool:

@@ -16,7 +16,7 @@ import movie_platform
 
 PACKAGE = Path(movie_platform.__file__).parent
 ROOT = PACKAGE.parent
-GLUE = {"assets.py", "checks.py", "partitions.py", "sensors.py", "schedules.py"}
+GLUE = {"assets.py", "checks.py", "definitions.py", "partitions.py", "sensors.py", "schedules.py"}
 PIPELINES = [path.name for path in (PACKAGE / "pipelines").iterdir() if path.is_dir() and path.name != "__pycache__"]
 
 

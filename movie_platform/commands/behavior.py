@@ -10,14 +10,21 @@ import click
 import pyarrow as pa
 import pyarrow.csv
 
-from movie_platform.commands.terminal import TerminalProgress, err, force_option, out, safe
-from movie_platform.lake import LocalStore, open_store
-from movie_platform.pipelines.user_behavior.deliveries import PREFIX, find_deliveries
+from movie_platform.commands.ranges import (
+    DAY,
+    check_range,
+    days_to_deliver,
+    run_range,
+    show_rejected,
+    store_to_deliver_to,
+    yes_option,
+)
+from movie_platform.commands.terminal import TerminalProgress, force_option, out, safe
+from movie_platform.lake import open_store
+from movie_platform.pipelines.user_behavior.source import SOURCE
 from movie_platform.pipelines.user_behavior.tables import USER_PURCHASE
 from movie_platform.settings import Settings, load_settings
 
-ASSETS = ("user_purchases", "movie_reviews_raw", "movie_reviews_classified", "user_behavior_metric")
-DAY = click.DateTime(["%Y-%m-%d"])
 REVIEW_FILE = "movie_review.csv"
 
 
@@ -30,22 +37,18 @@ REVIEW_FILE = "movie_review.csv"
     "--defects", type=click.FloatRange(0, 1), default=0.01, show_default=True, help="Share of broken reviews."
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Another seed, another shop.")
-@click.option("--yes", is_flag=True, help="Deliver to what is not on this machine's disk.")
+@yes_option
 def simulate_behavior(
-    count: int, start: datetime | None, purchases: int, reviews: int, defects: float, seed: int, yes: bool
+    count: int, start: date | None, purchases: int, reviews: int, defects: float, seed: int, yes: bool
 ) -> None:
     """Play the shop and the vendor: purchases into the shop's database, and a file of reviews a day to the raw side."""
     settings = load_settings()
-    raw = open_store(settings.source_uri("behavior"))
-    if not yes and not isinstance(raw, LocalStore):
-        raise click.UsageError(f"{raw.uri} is not on this machine's disk; add --yes to deliver there all the same")
+    raw = store_to_deliver_to(settings, SOURCE, yes=yes)
     if not yes and settings.purchases != "warehouse":
         raise click.UsageError("purchases would go into a PostgreSQL; add --yes to deliver there all the same")
-    today = datetime.now(UTC).date()
-    first = start.date() if start else max(today - timedelta(days=count - 1), settings.behavior_start)
-    days = [first + timedelta(days=number) for number in range(count)]
+    days = days_to_deliver(count, start, settings.behavior_start)
     deliver_days(settings, days, purchases=purchases, reviews=reviews, defects=defects, seed=seed)
-    out.print(safe(f"{len(days)} days delivered, {days[0]} to {days[-1]}: reviews to {raw.uri}/{PREFIX}"))
+    out.print(safe(f"{len(days)} days delivered, {days[0]} to {days[-1]}: reviews to {raw.uri}/{SOURCE.prefix}"))
 
 
 def deliver_days(
@@ -65,7 +68,7 @@ def deliver_days(
         for day in TerminalProgress().track(days, len(days), "delivering"):
             shop.replace(day, pa.Table.from_batches(samples.purchases(day, purchases, seed=seed), shop.schema))
             file = samples.reviews(day, reviews, seed=seed, defects=defects)
-            raw.write(f"{PREFIX}{day.isoformat()}/{REVIEW_FILE}", file.content)
+            raw.write(f"{SOURCE.prefix}{day.isoformat()}/{REVIEW_FILE}", file.content)
 
 
 @click.command("behavior")
@@ -73,47 +76,35 @@ def deliver_days(
 @click.option("--to", "last", required=True, type=DAY, metavar="DATE", help="Last day, included.")
 @click.option("--full", is_flag=True, help="Stage all purchases under each day, not only those of the day.")
 @force_option
-def run_behavior(first: datetime, last: datetime, full: bool, force: bool) -> None:
+def run_behavior(first: date, last: date, full: bool, force: bool) -> None:
     """Stage purchases, classify reviews and build the metric of every day of the range.
 
-    Ends with 0 when every day was built or refused for its own data's reasons, with 1 when something of ours failed.
+    Ends with 0 when every day was built or refused for its own data's reasons, with 1 when something of the platform
+    failed.
     """
     settings = load_settings()
-    if first > last:
-        raise click.UsageError(f"--from {first:%Y-%m-%d} lies behind --to {last:%Y-%m-%d}")
-    if last.date() < settings.behavior_start:
-        raise click.UsageError(f"--to {last:%Y-%m-%d} lies before the first day {settings.behavior_start}")
-    if not run_days(settings, first.date(), last.date(), full=full, force=force):
+    begin, end = check_range(SOURCE, settings, first.isoformat(), last.isoformat())
+    if not run_days(settings, date.fromisoformat(begin), date.fromisoformat(end), full=full, force=force):
         raise SystemExit(1)
 
 
 def run_days(settings: Settings, first: date, last: date, *, full: bool = False, force: bool = False) -> bool:
-    """Run every day from the first to the last, up to today; whether nothing of ours failed."""
-    from movie_platform.definitions import build_defs
-    from movie_platform.orchestration.arrivals import report
-    from movie_platform.orchestration.runs import instance, run_partitions
-    from movie_platform.pipelines.user_behavior.assets import FULL, arrival
+    """Run every day from the first to the last, up to today; whether nothing of the platform failed."""
+    from movie_platform.pipelines.user_behavior.assets import FULL
     from movie_platform.warehouse import FORCE
 
-    begin, end = max(first, settings.behavior_start), min(last, datetime.now(UTC).date())
-    days = [begin + timedelta(days=number) for number in range((end - begin).days + 1)]
+    end = min(last, datetime.now(UTC).date())
+    days = [(first + timedelta(days=number)).isoformat() for number in range((end - first).days + 1)]
     if not days:
         out.print(safe(f"No day from {first} to {last} has come yet."))
         return True
-    definitions = build_defs(settings, resources={"progress": TerminalProgress()})
     raw = open_store(settings.source_uri("behavior"))
-    tags = {tag: "true" for tag, is_asked in ((FULL, full), (FORCE, force)) if is_asked}
-    fine = True
-    with instance(settings.dagster_home) as on:
-        found = find_deliveries(raw)
-        report((arrival(found[day], raw) for day in days if day in found), on)
-        for day in TerminalProgress().track(days, len(days), "days"):
-            outcome = run_partitions(definitions, ASSETS, [day.isoformat()], on, tags=tags)
-            if not outcome.succeeded:
-                (err if outcome.ours else out).print(safe(f"{day}: {outcome.message}"))
-            fine = fine and not outcome.ours
+    listing = SOURCE.shape.listing(raw, SOURCE.start(settings), datetime.now(UTC))
+    show_rejected(SOURCE, settings, listing.rejected_keys, listing.rejected)
+    delivered = [listing.deliveries[day] for day in days if day in listing.deliveries]
+    ok = run_range(settings, SOURCE, [[day] for day in days], delivered, tags={FULL: full, FORCE: force})
     out.print(safe(f"Days gone through: {len(days)}, {days[0]} to {days[-1]}"))
-    return fine
+    return ok
 
 
 class _Shop(ABC):

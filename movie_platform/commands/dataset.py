@@ -2,19 +2,29 @@
 
 import json
 import tempfile
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import click
 
+from movie_platform.commands.ranges import (
+    DAY,
+    check_range,
+    run_range,
+    show_rejected,
+    store_to_deliver_to,
+    yes_option,
+)
 from movie_platform.commands.terminal import TerminalProgress, err, force_option, out, safe, table
 from movie_platform.engine import Engine, Format
 from movie_platform.errors import PlatformError
-from movie_platform.lake import LocalStore, open_store
+from movie_platform.lake import open_store
 from movie_platform.pipelines.movies_dataset.answers import QUESTIONS, answer, movies_without_year
 from movie_platform.pipelines.movies_dataset.archive import Limits
-from movie_platform.pipelines.movies_dataset.deliveries import NAME, PREFIX, find_deliveries
+from movie_platform.pipelines.movies_dataset.publication import ZIP_NAME
 from movie_platform.pipelines.movies_dataset.report import BuildReport
+from movie_platform.pipelines.movies_dataset.source import SOURCE
 from movie_platform.pipelines.movies_dataset.tables import MOVIES_AGGREGATED, TABLES
 from movie_platform.settings import Settings, load_settings
 
@@ -85,19 +95,17 @@ def _show(report: BuildReport) -> None:
 @click.command("dataset")
 @click.option("--scale", type=click.FloatRange(0, min_open=True), default=0.01, show_default=True, help="1: real size.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Another seed, another data set.")
-@click.option("--date", "day", type=click.DateTime(["%Y-%m-%d"]), help="The day delivered; today by default.")
+@click.option("--date", "day", type=DAY, metavar="DATE", help="The day delivered; today by default.")
 @click.option("--spreadsheet", is_flag=True, help="A copy that a spreadsheet has damaged.")
 @click.option("--without", multiple=True, metavar="FILE", help="Leave a file out of the zip.")
-@click.option("--yes", is_flag=True, help="Deliver to a store that is not on this machine's disk.")
+@yes_option
 def simulate_dataset(
-    scale: float, seed: int, day: datetime | None, spreadsheet: bool, without: tuple[str, ...], yes: bool
+    scale: float, seed: int, day: date | None, spreadsheet: bool, without: tuple[str, ...], yes: bool
 ) -> None:
     """Play the publisher: deliver the-movies-dataset.zip to the data set's raw side."""
     settings = load_settings()
-    raw = open_store(settings.source_uri("dataset"))
-    if not isinstance(raw, LocalStore) and not yes:
-        raise click.UsageError(f"{raw.uri} is not on this machine's disk; add --yes to deliver there all the same")
-    on = day.date() if day else datetime.now(UTC).date()
+    raw = store_to_deliver_to(settings, SOURCE, yes=yes)
+    on = day or datetime.now(UTC).date()
     key = deliver_dataset(settings, on, scale=scale, seed=seed, spreadsheet=spreadsheet, without=without)
     out.print(safe(f"Delivered {raw.uri_of(key)}"))
 
@@ -114,61 +122,51 @@ def deliver_dataset(
     """Put a sample zip where the publisher would; its key."""
     from movie_platform.samples.movies_dataset import write_dataset
 
-    key = f"{PREFIX}{day.isoformat()}/{NAME}"
+    key = f"{SOURCE.prefix}{day.isoformat()}/{ZIP_NAME}"
     with tempfile.TemporaryDirectory(prefix="movie-platform-sample-") as folder:
-        path = Path(folder) / NAME
+        path = Path(folder) / ZIP_NAME
         write_dataset(path, scale=scale, seed=seed, spreadsheet=spreadsheet, without=without)
         open_store(settings.source_uri("dataset")).upload(key, path)
     return key
 
 
 @click.command("dataset")
-@click.option("--from", "first", required=True, type=click.DateTime(["%Y-%m-%d"]), help="First day.")
-@click.option("--to", "last", required=True, type=click.DateTime(["%Y-%m-%d"]), help="Last day, included.")
+@click.option("--from", "first", required=True, type=DAY, metavar="DATE", help="First day.")
+@click.option("--to", "last", required=True, type=DAY, metavar="DATE", help="Last day, included.")
 @force_option
-def run_dataset(first: datetime, last: datetime, force: bool) -> None:
+def run_dataset(first: date, last: date, force: bool) -> None:
     """Build every delivery of the range into the lake; the warehouse ends with the newest one.
 
-    Ends with 0 when every delivery was built or refused for its own data's reasons, with 1 when something of ours
-    failed.
+    Ends with 0 when every delivery was built or refused for its own data's reasons, with 1 when something of the
+    platform failed.
     """
-    if first > last:
-        raise click.UsageError(f"--from {first:%Y-%m-%d} lies behind --to {last:%Y-%m-%d}")
     settings = load_settings()
-    if last.date() < settings.dataset_start:
-        raise click.UsageError(f"--to {last:%Y-%m-%d} lies before the first day {settings.dataset_start}")
-    if not run_deliveries(settings, first.date(), last.date(), force=force):
+    begin, end = check_range(SOURCE, settings, first.isoformat(), last.isoformat())
+    if not run_deliveries(settings, begin, end, force=force):
         raise SystemExit(1)
 
 
-def run_deliveries(settings: Settings, first: date, last: date, *, force: bool = False) -> bool:
-    """Run what was delivered from the first to the last day; whether nothing of ours failed."""
-    from movie_platform.definitions import build_defs
-    from movie_platform.orchestration.arrivals import report
-    from movie_platform.orchestration.runs import instance, run_partitions
-    from movie_platform.pipelines.movies_dataset.assets import arrival
+def run_deliveries(settings: Settings, first: str, last: str, *, force: bool = False) -> bool:
+    """Run what was delivered from the first to the last day; whether nothing of the platform failed."""
     from movie_platform.warehouse import FORCE
 
     raw = open_store(settings.source_uri("dataset"))
-    begin, end = max(first, settings.dataset_start), min(last, datetime.now(UTC).date())
-    found = [delivery for day, delivery in find_deliveries(raw).items() if begin <= day <= end]
+    listing = SOURCE.shape.listing(raw, SOURCE.start(settings), datetime.now(UTC))
+    show_rejected(SOURCE, settings, listing.rejected_keys, listing.rejected)
+    found = [delivery for day, delivery in listing.deliveries.items() if first <= day <= last]
     if not found:
-        out.print(safe(f"Nothing was delivered from {first} to {last} in {raw.uri}/{PREFIX}"))
+        out.print(safe(f"Nothing was delivered from {first} to {last} in {raw.uri}/{SOURCE.prefix}"))
         return True
-    definitions = build_defs(settings, resources={"progress": TerminalProgress()})
+    newest = found[-1].partition
     tables = [table.name for table in TABLES]
-    tags = {FORCE: "true"} if force else {}
-    fine = True
-    with instance(settings.dagster_home) as on:
-        report((arrival(delivery, raw) for delivery in found), on)
-        for delivery in found:
-            selection = tables if delivery is not found[-1] else [*tables, *(question.view for question in QUESTIONS)]
-            outcome = run_partitions(definitions, selection, [str(delivery.day)], on, tags=tags)
-            if not outcome.succeeded:
-                (err if outcome.ours else out).print(safe(f"{delivery.day}: {outcome.message}"))
-            fine = fine and not outcome.ours
-    out.print(safe(f"Deliveries gone through: {len(found)}, {found[0].day} to {found[-1].day}"))
-    return fine
+
+    def selection(days: Sequence[str]) -> Sequence[str]:
+        return SOURCE.assets if newest in days else tables
+
+    runs = [[delivery.partition] for delivery in found]
+    ok = run_range(settings, SOURCE, runs, found, selection=selection, tags={FORCE: force})
+    out.print(safe(f"Deliveries gone through: {len(found)}, {found[0].partition} to {newest}"))
+    return ok
 
 
 @click.command("answers")

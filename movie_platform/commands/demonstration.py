@@ -24,15 +24,15 @@ BEHAVIOR_DAYS = 3
 def demonstrate(settings: Settings) -> bool:
     """Deliver, run, show; whether nothing of ours failed."""
     out.rule("IMDB feed")
-    fine = _feed(settings)
+    ok = _feed(settings)
     out.rule("Quality movies")
-    fine = _quality(settings) and fine
+    ok = _quality(settings) and ok
     out.rule("The Movies Dataset")
-    fine = _dataset(settings) and fine
+    ok = _dataset(settings) and ok
     out.rule("User behavior")
-    fine = _behavior(settings) and fine
+    ok = _behavior(settings) and ok
     _summary(settings)
-    return fine
+    return ok
 
 
 def _rows_per_table(warehouse: Warehouse) -> list[tuple[str, int]]:
@@ -66,7 +66,7 @@ def _dataset(settings: Settings) -> bool:
     day = settings.dataset_start
     if not any(open_store(settings.source_uri("dataset")).objects(f"project-data/{day}/")):
         movies_dataset.deliver_dataset(settings, day, scale=DATASET_SCALE)
-    return movies_dataset.run_deliveries(settings, day, day)
+    return movies_dataset.run_deliveries(settings, day.isoformat(), day.isoformat())
 
 
 def _behavior(settings: Settings) -> bool:

@@ -6,15 +6,18 @@ from datetime import UTC, datetime
 
 import click
 
+from movie_platform.commands.ranges import check_range, run_range, store_to_deliver_to, yes_option
 from movie_platform.commands.terminal import TerminalProgress, err, force_option, out, safe
-from movie_platform.errors import InputRefused
-from movie_platform.lake import LocalStore, ObjectStore, open_store
+from movie_platform.deliveries import receipts
+from movie_platform.errors import InputRefused, PlatformError
+from movie_platform.lake import ObjectStore, open_store
+from movie_platform.pipelines.imdb_feed import refusals
 from movie_platform.pipelines.imdb_feed.arrivals import RANGE_AT_MOST
-from movie_platform.pipelines.imdb_feed.deliveries import RAW_PREFIX, find
-from movie_platform.pipelines.imdb_feed.windows import LENGTH, is_window, key_of, shift, span, stretches
+from movie_platform.pipelines.imdb_feed.source import SOURCE, source_of
+from movie_platform.pipelines.imdb_feed.tables import IMDB_MOVIE_WINDOWS
+from movie_platform.pipelines.imdb_feed.windows import LENGTH, contiguous_runs, is_window, key_of, shift, span
 from movie_platform.settings import Settings, load_settings
-
-ASSETS = ("imdb_archive", "imdb_clean", "imdb_movies")
+from movie_platform.warehouse import Warehouse
 
 
 @click.command("feed")
@@ -25,18 +28,16 @@ ASSETS = ("imdb_archive", "imdb_clean", "imdb_movies")
 @click.option("--movies", type=click.IntRange(1), default=60, show_default=True, help="Movies in a window.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Another seed, another client.")
 @click.option("--source", metavar="POSTGRESQL", help="Export the client's own tables instead of invented ones.")
-@click.option("--yes", is_flag=True, help="Deliver to a store that is not on this machine's disk.")
+@yes_option
 def simulate_feed(
     count: int, start: str | None, every: float, defects: float, movies: int, seed: int, source: str | None, yes: bool
 ) -> None:
     """Play the client: deliver a triplet a window to the feed's raw side."""
     settings = load_settings()
-    raw = open_store(settings.source_uri("feed"))
-    if not isinstance(raw, LocalStore) and not yes:
-        raise click.UsageError(f"{raw.uri} is not on this machine's disk; add --yes to deliver there all the same")
+    raw = store_to_deliver_to(settings, SOURCE, yes=yes)
     windows = delivered_windows(settings, count, start)
     broken = deliver_windows(raw, windows, defects=defects, movies=movies, seed=seed, source=source, every=every)
-    out.print(safe(f"{len(windows)} windows delivered to {raw.uri}/{RAW_PREFIX}, {windows[0]} to {windows[-1]}"))
+    out.print(safe(f"{len(windows)} windows delivered to {raw.uri}/{SOURCE.prefix}, {windows[0]} to {windows[-1]}"))
     for window, defect in broken.items():
         out.print(safe(f"  {window}: {defect}"))
 
@@ -82,46 +83,52 @@ def deliver_windows(
 @click.option("--to", "last", required=True, metavar="W", help="Last window, included.")
 @force_option
 def run_feed(first: str, last: str, force: bool) -> None:
-    """Archive, clean and load every window of the range that was delivered.
+    """Archive, clean and load every window of the range that was delivered and is not done yet.
 
-    Ends with 0 when every window was processed or refused for its own data's reasons, with 1 when something of ours
-    failed.
+    Ends with 0 when every window was processed or refused for its own data's reasons, with 1 when something of the
+    platform failed.
     """
     settings = load_settings()
     for window in (first, last):
         if not is_window(window):
             raise click.UsageError(f"{window!r} is no ten-minute window: YYYYMMDDHHMM in UTC, at a full ten minutes")
-    if first > last:
-        raise click.UsageError(f"--from {first} lies behind --to {last}")
-    if last < settings.feed_start:
-        raise click.UsageError(f"--to {last} lies before the feed's first window {settings.feed_start}")
-    if not run_windows(settings, max(first, settings.feed_start), last, force=force):
+    first, last = check_range(SOURCE, settings, first, last)
+    if not run_windows(settings, first, last, force=force):
         raise SystemExit(1)
 
 
 def run_windows(settings: Settings, first: str, last: str, *, force: bool = False) -> bool:
-    """Run what was delivered of a range; whether nothing of ours failed."""
-    from movie_platform.definitions import build_defs
-    from movie_platform.orchestration.arrivals import report
-    from movie_platform.orchestration.runs import instance, run_partitions
-    from movie_platform.pipelines.imdb_feed.assets import arrival
-    from movie_platform.warehouse import FORCE
+    """Run what was delivered of a range and is owed; whether nothing of the platform failed."""
+    from movie_platform.warehouse import FORCE, open_warehouse
 
-    raw = open_store(settings.source_uri("feed"))
-    latest = min(last, key_of(datetime.now(UTC)))
-    delivered = [window for window in raw.folders(RAW_PREFIX) if is_window(window) and first <= window <= latest]
-    if not delivered:
-        out.print(safe(f"Nothing was delivered from {first} to {last} in {raw.uri}/{RAW_PREFIX}"))
+    raw, lake, now = open_store(settings.source_uri("feed")), open_store(settings.lake_uri), datetime.now(UTC)
+    last = min(last, key_of(now))
+    listing = SOURCE.shape.listing(raw, first, now, last)
+    known = receipts.standings(lake, SOURCE.name, since=first, until=last)
+    windows = sorted({*listing.deliveries, *(window for window in known if first <= window <= last)})
+    if not windows:
+        out.print(safe(f"Nothing was delivered from {first} to {last} in {raw.uri}/{SOURCE.prefix}"))
         return True
-    definitions = build_defs(settings, resources={"progress": TerminalProgress()})
-    fine = True
-    with instance(settings.dagster_home) as on:
-        found = (find(raw, window) for window in delivered)
-        report((arrival(delivery, raw) for delivery in found if delivery), on)
-        for stretch in stretches(delivered, RANGE_AT_MOST):
-            outcome = run_partitions(definitions, ASSETS, stretch, on, tags={FORCE: "true"} if force else {})
-            if not outcome.succeeded:
-                (err if outcome.ours else out).print(safe(outcome.message))
-            fine = fine and not outcome.ours
-    out.print(safe(f"Windows gone through: {len(delivered)}, {delivered[0]} to {delivered[-1]}"))
-    return fine
+    due = windows
+    if not force:
+        owed = source_of(settings).owed(raw, lake, _warehouse_or_none(open_warehouse(settings)), first, now, last)
+        refused = set(refusals.windows(lake, since=first))
+        due = [window for window in windows if window in owed or window in refused]
+    skipped = len(windows) - len(due)
+    if skipped:
+        out.print(safe(f"Windows skipped, since they are processed and loaded already: {skipped}"))
+    delivered = [listing.deliveries[window] for window in due if window in listing.deliveries]
+    ok = run_range(settings, SOURCE, contiguous_runs(due, RANGE_AT_MOST), delivered, tags={FORCE: force})
+    if due:
+        out.print(safe(f"Windows gone through: {len(due)}, {due[0]} to {due[-1]}"))
+    return ok
+
+
+def _warehouse_or_none(warehouse: Warehouse) -> Warehouse | None:
+    """The warehouse where it answers now; without it every window counts as loaded, and its load says what is wrong."""
+    try:
+        warehouse.ledger(IMDB_MOVIE_WINDOWS)
+    except PlatformError as error:
+        err.print(safe(f"What is loaded already cannot be found out: {error}"))
+        return None
+    return warehouse

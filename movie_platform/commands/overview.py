@@ -7,49 +7,99 @@ from datetime import UTC, datetime
 import click
 
 from movie_platform.commands.terminal import out, safe, table
+from movie_platform.deliveries import Listing
+from movie_platform.deliveries.delivery import NAMED_AT_MOST
+from movie_platform.deliveries.source import Source
+from movie_platform.deliveries.status import SourceStatus, status_of
 from movie_platform.errors import PlatformError
-from movie_platform.lake import open_store
+from movie_platform.lake import ObjectStore, open_store
 from movie_platform.notify import open_channel
-from movie_platform.pipelines.imdb_feed.status import feed_status
+from movie_platform.pipelines import PIPELINES, source_of
+from movie_platform.pipelines.imdb_feed.status import FeedStatus, feed_status
 from movie_platform.settings import Settings, default_settings, load_settings, variable
 
 PROBE = "doctor/probe"
+NAMED = 10
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def status(as_json: bool) -> None:
-    """Show which windows of the feed are processed, waiting or refused, and why. Opens no warehouse."""
-    settings = load_settings()
-    raw, lake = open_store(settings.source_uri("feed")), open_store(settings.lake_uri)
-    found = feed_status(raw, lake, settings.feed_start, datetime.now(UTC))
+    """Show where the deliveries of every source stand: processed, waiting or refused, and why. Opens no warehouse."""
+    settings, now = load_settings(), datetime.now(UTC)
+    lake = open_store(settings.lake_uri)
+    raw = open_store(settings.source_uri("feed"))
+    feed = feed_status(raw, lake, settings.feed_start, now)
+    others = {source.name: (source, _status_of(source, settings, lake, now)) for source in daily_sources()}
     if as_json:
-        click.echo(json.dumps(found.as_json(), ensure_ascii=False, indent=2))
+        sources = {name: found.as_json() for name, (_, found) in others.items()}
+        click.echo(json.dumps({**feed.as_json(), "sources": sources}, ensure_ascii=False, indent=2))
         return
+    _show_feed(feed)
+    for source, found in others.values():
+        _show_source(source, found)
+
+
+def daily_sources() -> list[Source]:
+    """The sources that deliver for days."""
+    return [source for pipeline in PIPELINES if (source := source_of(pipeline)).partition == "day"]
+
+
+def _status_of(source: Source, settings: Settings, lake: ObjectStore, now: datetime) -> SourceStatus:
+    raw = open_store(settings.source_uri(source.command))
+    return status_of(source, raw, lake, source.start(settings), settings.platform_name, now)
+
+
+def _show_feed(found: FeedStatus) -> None:
     latest = f", the latest {found.processed[-1]}" if found.processed else ""
     out.print(safe(f"processed: {len(found.processed)} windows{latest}"))
-    out.print(safe(f"waiting:   {len(found.waiting)} windows {' '.join(found.waiting[:10])}"))
+    out.print(safe(f"waiting:   {len(found.waiting)} windows {' '.join(found.waiting[:NAMED])}"))
     out.print(safe(f"refused:   {len(found.refused)} windows"))
+    if found.gone:
+        out.print(safe(f"gone:      {len(found.gone)} windows lost their source files, and serve what is archived"))
     if found.refused:
         rows = [(r.window, r.attempts, r.first_seen, r.serves or "nothing", r.reason) for r in found.refused]
         out.print(table("Refused windows", ("window", "attempts", "first seen", "serves", "reason"), rows))
-    if found.strange:
-        out.print(table("Folders that are no window", ("folder", "reason"), found.strange.items()))
+    _show_rejected("Folders that are no window", found.rejected)
+
+
+def _show_source(source: Source, found: SourceStatus) -> None:
+    latest = f", the latest {found.processed[-1]}" if found.processed else ""
+    parts = [f"{len(found.processed)} {source.partition}s processed{latest}"]
+    if found.waiting:
+        parts.append(f"{len(found.waiting)} waiting ({' '.join(found.waiting[:NAMED])})")
+    if found.refused:
+        parts.append(f"{len(found.refused)} refused")
+    if found.gone:
+        parts.append(f"{len(found.gone)} whose source files are gone, served from the archive")
+    if found.owed:
+        parts.append(f"{len(found.owed)} owed at {found.owed_at} ({' '.join(found.owed[:NAMED])})")
+    out.print(safe(f"{source.title}: {'; '.join(parts)}"))
+    if found.refused:
+        rows = [(refusal.partition, refusal.at, refusal.reason) for refusal in found.refused]
+        out.print(table(f"Refused deliveries of {source.title}", (source.partition, "since", "reason"), rows))
+    _show_rejected(f"Keys that are no delivery of {source.title}", found.listing)
+
+
+def _show_rejected(title: str, listing: Listing) -> None:
+    if listing.rejected:
+        more = f" ({len(listing.rejected_keys)} of {listing.rejected})" if listing.rejected > NAMED_AT_MOST else ""
+        out.print(table(title + more, ("key", "reason"), listing.rejected_keys.items()))
 
 
 @click.command()
 def doctor() -> None:
     """Check that everything the settings name can be reached and used, and say what to fix."""
     settings = load_settings()
-    rows, fine = [("settings", "ok", "")], True
+    rows, ok = [("settings", "ok", "")], True
     for name, check in _examinations(settings).items():
         try:
             rows.append((name, "ok", check()))
         except PlatformError as error:
-            fine = False
+            ok = False
             rows.append((name, "FAILED", str(error)))
     out.print(table("movie-platform doctor", ("part", "state", "what to know"), rows))
-    if not fine:
+    if not ok:
         raise SystemExit(1)
 
 
@@ -82,7 +132,7 @@ def _examinations(settings: Settings) -> dict[str, Callable[[], str]]:
     def channel(setting: str) -> Callable[[], str]:
         return lambda: open_channel(setting).examine()
 
-    sources = {settings.source_uri(source) for source in ("feed", "dataset", "quality", "behavior")}
+    sources = {settings.source_uri(source_of(pipeline).command) for pipeline in PIPELINES}
     return {
         **{f"raw side {uri}": raw_side(uri) for uri in sorted(sources)},
         "lake": lake,

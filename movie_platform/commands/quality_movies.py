@@ -1,40 +1,27 @@
 """The quality movies in the terminal: play the source, run days, release what now passes."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
 import click
 
 from movie_platform.commands.quality import quality
-from movie_platform.commands.terminal import TerminalProgress, err, force_option, out, safe, table
-from movie_platform.lake import LocalStore, ObjectStore, open_store
-from movie_platform.pipelines.quality_movies import deliveries
-from movie_platform.pipelines.quality_movies.day_records import DayRecord, quarantined_days, record_of
-from movie_platform.pipelines.quality_movies.deliveries import RAW_PREFIX, is_day
-from movie_platform.settings import Settings, load_settings
-
-ASSETS = (
-    "quality_movies_evaluated",
-    "quality_movies_bad",
-    "quality_rule_outcomes",
-    "quality_movies_good",
-    "quality_history",
+from movie_platform.commands.ranges import (
+    DAY,
+    check_range,
+    days_to_deliver,
+    run_range,
+    show_rejected,
+    store_to_deliver_to,
+    yes_option,
 )
-
-
-class Day(click.ParamType):
-    """YYYY-MM-DD."""
-
-    name = "date"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        text = value.isoformat() if isinstance(value, date) else str(value)
-        if not is_day(text):
-            self.fail(f"{text!r} is no day: YYYY-MM-DD", param, ctx)
-        return text
-
-
-DAY = Day()
+from movie_platform.commands.terminal import force_option, out, safe, table
+from movie_platform.deliveries import Delivery
+from movie_platform.lake import ObjectStore, open_store
+from movie_platform.pipelines.quality_movies.archive import ARCHIVE
+from movie_platform.pipelines.quality_movies.day_records import DayRecord, quarantined_days, record_of
+from movie_platform.pipelines.quality_movies.source import SOURCE
+from movie_platform.settings import Settings, load_settings
 
 
 @click.command("quality")
@@ -43,18 +30,14 @@ DAY = Day()
 @click.option("--rows", type=click.IntRange(0), default=1_000, show_default=True, help="Movies in a day.")
 @click.option("--defects", is_flag=True, help="Break records, values, columns and files here and there.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Another seed, another source.")
-@click.option("--yes", is_flag=True, help="Deliver to a store that is not on this machine's disk.")
-def simulate_quality(count: int, start: str | None, rows: int, defects: bool, seed: int, yes: bool) -> None:
+@yes_option
+def simulate_quality(count: int, start: date | None, rows: int, defects: bool, seed: int, yes: bool) -> None:
     """Play the source: deliver a file of rated movies a day to the raw side."""
     settings = load_settings()
-    raw = open_store(settings.source_uri("quality"))
-    if not isinstance(raw, LocalStore) and not yes:
-        raise click.UsageError(f"{raw.uri} is not on this machine's disk; add --yes to deliver there all the same")
-    today = datetime.now(UTC).date()
-    first = date.fromisoformat(start) if start else max(today - timedelta(days=count - 1), settings.quality_start)
-    days = [(first + timedelta(days=number)).isoformat() for number in range(count)]
+    raw = store_to_deliver_to(settings, SOURCE, yes=yes)
+    days = [day.isoformat() for day in days_to_deliver(count, start, settings.quality_start)]
     broken = deliver_days(raw, days, rows=rows, defects=defects, seed=seed)
-    out.print(safe(f"{len(days)} days delivered to {raw.uri}/{RAW_PREFIX}, {days[0]} to {days[-1]}"))
+    out.print(safe(f"{len(days)} days delivered to {raw.uri}/{SOURCE.prefix}, {days[0]} to {days[-1]}"))
     for day, defect in broken.items():
         out.print(safe(f"  {day}: {defect}"))
 
@@ -73,7 +56,7 @@ def deliver_days(
             defect, content = defective(content, number)
             if defect:
                 broken[day] = defect
-        raw.write(f"{RAW_PREFIX}{day}/{FILE_NAME}", content)
+        raw.write(f"{SOURCE.prefix}{day}/{FILE_NAME}", content)
     return broken
 
 
@@ -81,77 +64,77 @@ def deliver_days(
 @click.option("--from", "first", type=DAY, required=True, metavar="DATE", help="First day.")
 @click.option("--to", "last", type=DAY, required=True, metavar="DATE", help="Last day, included.")
 @force_option
-def run_quality(first: str, last: str, force: bool) -> None:
+def run_quality(first: date, last: date, force: bool) -> None:
     """Judge and load every day of the range that was delivered.
 
-    Ends with 0 when every day was loaded or held back for its own data's reasons, with 1 when something of ours failed.
+    Ends with 0 when every day was loaded or held back for its own data's reasons, with 1 when something of the platform
+    failed.
     """
     settings = load_settings()
-    if first > last:
-        raise click.UsageError(f"--from {first} lies behind --to {last}")
-    if date.fromisoformat(last) < settings.quality_start:
-        raise click.UsageError(f"--to {last} lies before the first day {settings.quality_start}")
-    if not run_days(settings, first, last, force=force):
+    begin, end = check_range(SOURCE, settings, first.isoformat(), last.isoformat())
+    if not run_days(settings, begin, end, force=force):
         raise SystemExit(1)
 
 
 @quality.command("replay")
 @click.option("--from", "first", type=DAY, default="0001-01-01", metavar="DATE", help="First day; all by default.")
 @click.option("--to", "last", type=DAY, default="9999-12-31", metavar="DATE", help="Last day, included.")
-def replay_quality(first: str, last: str) -> None:
+def replay_quality(first: date, last: date) -> None:
     """Judge quarantined rows of the quality movies by today's rules, and load those that now pass.
 
     Rows that were good stay so; a day that was blocked is loaded when today's rules do not block it.
     """
     settings = load_settings()
     lake = open_store(settings.lake_uri)
-    days = [day for day in quarantined_days(lake) if first <= day <= last and _is_partition(settings, day)]
+    quarantined = [day for day in quarantined_days(lake) if _is_partition(settings, day)]
+    days = [day for day in quarantined if first.isoformat() <= day <= last.isoformat()]
     if not days:
         out.print(safe("Nothing is quarantined."))
         return
-    if not _run(settings, days, replay=True):
+    if not _run(settings, days, [], replay=True):
         raise SystemExit(1)
 
 
 def run_days(settings: Settings, first: str, last: str, *, force: bool = False) -> bool:
-    """Run what was delivered of a range; whether nothing of ours failed."""
+    """Run what was delivered of a range; whether nothing of the platform failed."""
     raw, lake = open_store(settings.source_uri("quality")), open_store(settings.lake_uri)
-    listing = deliveries.look(raw, settings.quality_start, datetime.now(UTC))
-    for key, reason in listing.strange.items():
-        err.print(safe(f"{key} is left alone: {reason}"))
-    known = {*listing.days, *deliveries.archived_days(lake)}
+    listing = SOURCE.shape.listing(raw, SOURCE.start(settings), datetime.now(UTC))
+    show_rejected(SOURCE, settings, listing.rejected_keys, listing.rejected)
+    known = {*listing.deliveries, *ARCHIVE.days(lake)}
     days = sorted(day for day in known if first <= day <= last and _is_partition(settings, day))
     if not days:
-        out.print(safe(f"Nothing was delivered from {first} to {last} in {raw.uri}/{RAW_PREFIX}"))
+        out.print(safe(f"Nothing was delivered from {first} to {last} in {raw.uri}/{SOURCE.prefix}"))
         return True
-    return _run(settings, days, force=force)
+    delivered = [listing.deliveries[day] for day in days if day in listing.deliveries]
+    return _run(settings, days, delivered, force=force)
 
 
-def _run(settings: Settings, days: Sequence[str], *, replay: bool = False, force: bool = False) -> bool:
-    from movie_platform.definitions import build_defs
+def _run(
+    settings: Settings,
+    days: Sequence[str],
+    delivered: Sequence[Delivery],
+    *,
+    replay: bool = False,
+    force: bool = False,
+) -> bool:
     from movie_platform.notify import open_notifier
-    from movie_platform.orchestration.arrivals import report
-    from movie_platform.orchestration.runs import instance, run_partitions
-    from movie_platform.pipelines.quality_movies.assets import REPLAY, arrival
+    from movie_platform.pipelines.quality_movies.assets import REPLAY
     from movie_platform.warehouse import FORCE
 
-    raw, lake = open_store(settings.source_uri("quality")), open_store(settings.lake_uri)
-    # Whoever sits at the terminal sees the table below; the log would tell the same once more.
+    # Whoever sits at the terminal sees the table below; the log would say the same once more.
     notifier = open_notifier([channel for channel in settings.notify if channel != "log"], ui=settings.ui_uri)
-    definitions = build_defs(settings, resources={"progress": TerminalProgress(), "notifier": notifier})
-    tags = {tag: "true" for tag, is_asked in ((REPLAY, replay), (FORCE, force)) if is_asked}
-    fine = True
-    with instance(settings.dagster_home) as on:
-        if not replay:
-            found = deliveries.look(raw, settings.quality_start, datetime.now(UTC)).days
-            report((arrival(found[day], raw) for day in days if day in found), on)
-        for day in TerminalProgress().track(days, len(days), "days"):
-            outcome = run_partitions(definitions, ASSETS, [day], on, tags=tags)
-            if not outcome.succeeded and outcome.ours:
-                err.print(safe(outcome.message))
-            fine = fine and not outcome.ours
+    ok = run_range(
+        settings,
+        SOURCE,
+        [[day] for day in days],
+        delivered,
+        tags={REPLAY: replay, FORCE: force},
+        resources={"notifier": notifier},
+        show_refused=False,
+    )
+    lake = open_store(settings.lake_uri)
     out.print(_table({day: record for day in days if (record := record_of(lake, day))}, replay=replay))
-    return fine
+    return ok
 
 
 def _is_partition(settings: Settings, day: str) -> bool:

@@ -1,6 +1,7 @@
 """What an engine wrote, as one object of the lake: the same rows are the same bytes, whichever engine it was."""
 
 import hashlib
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,6 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from movie_platform.lake.arrow import ArrowSink
 from movie_platform.lake.store import ObjectStore
 from movie_platform.table import Table
 
@@ -22,23 +22,21 @@ class Written:
     rows: int
     bytes: int
     sha256: str
+    etag: str
 
 
 def put_parquet(lake: ObjectStore, key: str, table: Table, path: Path | None) -> Written:
     """Put a file, or a folder of parts, or nothing, as one object with the table's columns."""
-    digest = hashlib.sha256()
-    with lake.writer(key) as out:
-
-        def write(data: bytes) -> None:
-            digest.update(data)
-            out.write(data)
-
-        sink, rows = ArrowSink(write), 0
-        with pq.ParquetWriter(sink, table.arrow_schema, compression="zstd") as parquet:
+    rows = 0
+    with tempfile.TemporaryDirectory(prefix="movie-platform-parquet-") as folder:
+        made = Path(folder) / "object.parquet"
+        with pq.ParquetWriter(made, table.arrow_schema, compression="zstd") as parquet:
             for group in _groups(path, table):
                 parquet.write_table(group, row_group_size=ROWS_A_GROUP)
                 rows += group.num_rows
-    return Written(rows, sink.bytes, digest.hexdigest())
+        with made.open("rb") as written:
+            digest = hashlib.file_digest(written, "sha256").hexdigest()
+        return Written(rows, made.stat().st_size, digest, lake.upload(key, made))
 
 
 def _groups(path: Path | None, table: Table) -> Iterator[pa.Table]:

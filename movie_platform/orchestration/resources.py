@@ -1,7 +1,7 @@
 """Stores, warehouse and progress as resources. Each is opened by the run or tick that uses it, never at load."""
 
-from collections.abc import Callable
-from typing import Any, Literal
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import dagster as dg
 
@@ -13,36 +13,24 @@ from movie_platform.settings import Settings
 from movie_platform.warehouse import open_warehouse
 from movie_platform.warehouse.catalog import open_catalog
 
-Source = Literal["feed", "dataset", "quality", "behavior"]
 
-
-def platform_resources(settings: Settings) -> dict[str, dg.ResourceDefinition]:
+def platform_resources(settings: Settings, sources: Iterable[str]) -> dict[str, dg.ResourceDefinition]:
     """`raw_<source>` for each source and the shared rooms, as the settings name them; without a catalog it is None."""
-    sources: tuple[Source, ...] = ("feed", "dataset", "quality", "behavior")
     raw = {f"raw_{source}": _store(settings.source_uri(source)) for source in sources}
     return {
         **raw,
         "lake": _store(settings.lake_uri, sweep=True),
-        "warehouse": _opened(lambda: open_warehouse(settings), f"The warehouse at {settings.warehouse}"),
-        "catalog": _opened(
+        "warehouse": opened(lambda: open_warehouse(settings), f"The warehouse at {settings.warehouse}"),
+        "catalog": opened(
             lambda: open_catalog(settings, open_store(settings.lake_uri)),
             f"The Glue catalog's database {settings.catalog_database or '(none is set)'}",
         ),
-        "notifier": _opened(
+        "notifier": opened(
             lambda: open_notifier(settings.notify, ui=settings.ui_uri), f"Who hears: {', '.join(settings.notify)}"
         ),
-        "bulk": _opened(lambda: bulk_of(settings), f"Where bulk work is done: {settings.engine}"),
-        "purchase_source": _opened(
-            lambda: _purchase_source(settings), f"Where purchases come from: {settings.purchases_table}"
-        ),
-        "progress": _opened(LogProgress, "How far a run is, in its log"),
+        "bulk": opened(lambda: bulk_of(settings), f"Where bulk work is done: {settings.engine}"),
+        "progress": opened(LogProgress, "How far a run is, in its log"),
     }
-
-
-def _purchase_source(settings: Settings) -> Any:
-    from movie_platform.pipelines.user_behavior.purchases import purchase_source
-
-    return purchase_source(settings)
 
 
 def _store(uri: str, *, sweep: bool = False) -> dg.ResourceDefinition:
@@ -52,8 +40,9 @@ def _store(uri: str, *, sweep: bool = False) -> dg.ResourceDefinition:
             store.sweep()
         return store
 
-    return _opened(open_swept, f"Objects below {uri}")
+    return opened(open_swept, f"Objects below {uri}")
 
 
-def _opened(how: Callable[[], Any], description: str) -> dg.ResourceDefinition:
+def opened(how: Callable[[], Any], description: str) -> dg.ResourceDefinition:
+    """A resource that is opened by the run or tick that uses it."""
     return dg.ResourceDefinition(lambda _: how(), description=description)

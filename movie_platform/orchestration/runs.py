@@ -9,6 +9,7 @@ from pathlib import Path
 import dagster as dg
 
 from movie_platform.errors import LoadRefused
+from movie_platform.orchestration.events import PLATFORM_FAULT
 from movie_platform.settings import PROJECT_ROOT
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -16,11 +17,11 @@ _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """How a run ended. `ours` is true where it failed for another reason than the data's own."""
+    """How a run ended. `platform_fault` is true where it failed for another reason than the data's own."""
 
     run_id: str
     succeeded: bool
-    ours: bool
+    platform_fault: bool
     message: str
 
 
@@ -42,41 +43,42 @@ def instance(home: Path) -> Iterator[dg.DagsterInstance]:
 def run_partitions(
     definitions: dg.Definitions,
     selection: Sequence[str],
-    stretch: Sequence[str],
+    partitions: Sequence[str],
     on: dg.DagsterInstance,
     tags: Mapping[str, str] | None = None,
 ) -> RunOutcome:
     """Materialize assets over partitions that follow each other, in one run; never raises for what the run did."""
     tags = dict(tags or {})
-    if len(stretch) > 1:
-        tags |= {"dagster/asset_partition_range_start": stretch[0], "dagster/asset_partition_range_end": stretch[-1]}
+    first, last = partitions[0], partitions[-1]
+    if len(partitions) > 1:
+        tags |= {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
     job = definitions.resolve_implicit_global_asset_job_def()
     result = job.execute_in_process(
         asset_selection=[dg.AssetKey(name) for name in selection],
-        partition_key=stretch[0] if len(stretch) == 1 else None,
+        partition_key=first if len(partitions) == 1 else None,
         tags=tags,
         instance=on,
         run_config=_QUIET,
         raise_on_error=False,
     )
     if result.success:
-        return RunOutcome(result.run_id, succeeded=True, ours=False, message="")
+        return RunOutcome(result.run_id, succeeded=True, platform_fault=False, message="")
     return _failed(result)
 
 
 def _failed(result: dg.ExecuteInProcessResult) -> RunOutcome:
     """A step that failed on purpose says whether the data or the platform is the reason."""
-    messages, ours = [], False
+    messages, fault = [], False
     for event in result.get_step_failure_events():
         failure = event.step_failure_data
         intended = failure.user_failure_data
         if intended:
             messages.append(intended.description or "")
-            told = intended.metadata.get("ours")
-            ours = ours or told is None or bool(told.value)
+            found = intended.metadata.get(PLATFORM_FAULT)
+            fault = fault or found is None or bool(found.value)
         elif failure.error:
             cause = failure.error.cause or failure.error
             # A load that would take most rows out of a table is refused for what the data is.
-            ours = ours or cause.cls_name != LoadRefused.__name__
+            fault = fault or cause.cls_name != LoadRefused.__name__
             messages.append(cause.message.strip())
-    return RunOutcome(result.run_id, succeeded=False, ours=ours or not messages, message="; ".join(messages))
+    return RunOutcome(result.run_id, succeeded=False, platform_fault=fault or not messages, message="; ".join(messages))

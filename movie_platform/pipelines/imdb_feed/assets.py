@@ -7,8 +7,9 @@ from typing import Any
 import dagster as dg
 from dagster import ResourceParam
 
-from movie_platform.errors import WorldUnavailable
+from movie_platform.errors import PlatformError, WorldUnavailable
 from movie_platform.lake import ObjectStore
+from movie_platform.orchestration.events import OWNERS, PLATFORM_FAULT, load_metadata, versions
 from movie_platform.orchestration.latest_materializations import judging_latest
 from movie_platform.orchestration.table_metadata import described, table_metadata
 from movie_platform.pipelines.imdb_feed import processing, refusals
@@ -19,35 +20,22 @@ from movie_platform.pipelines.imdb_feed.checks import (
     clean_checks,
     clean_evaluations,
 )
-from movie_platform.pipelines.imdb_feed.deliveries import Delivery
 from movie_platform.pipelines.imdb_feed.loading import load
 from movie_platform.pipelines.imdb_feed.processing import CODE_VERSION, Outcome, Provenance
 from movie_platform.pipelines.imdb_feed.refusals import Refusal
+from movie_platform.pipelines.imdb_feed.source import SOURCE
 from movie_platform.pipelines.imdb_feed.tables import IMDB_CLEAN, IMDB_MOVIE_WINDOWS, IMDB_MOVIES
 from movie_platform.progress import Progress
 from movie_platform.warehouse import FORCE, LoadResult, Warehouse
 from movie_platform.warehouse.catalog import Catalog
 
 GROUP = "imdb_feed"
-OWNERS = ["team:data-engineering"]
-RAW = dg.AssetKey("imdb_raw_triplet")
+RAW = dg.AssetKey(SOURCE.raw_asset)
 ARCHIVE = dg.AssetKey("imdb_archive")
 CLEAN = dg.AssetKey("imdb_clean")
 MOVIES = dg.AssetKey("imdb_movies")
 IN_WAREHOUSE, IN_CATALOG = "in_warehouse", "in_catalog"
 """What a window breaks that is processed and could not be loaded."""
-
-
-def raw_triplet(windows: dg.PartitionsDefinition) -> dg.AssetSpec:
-    return dg.AssetSpec(
-        RAW,
-        description="Three CSV files that the client delivers every ten minutes: movies (type A), pairs of movie and "
-        "director (type B), people (type C). The sensor reports each arrival.",
-        partitions_def=windows,
-        group_name=GROUP,
-        owners=OWNERS,
-        kinds={"csv"},
-    )
 
 
 def feed_assets(windows: dg.PartitionsDefinition) -> dg.AssetsDefinition:
@@ -109,6 +97,7 @@ def feed_assets(windows: dg.PartitionsDefinition) -> dg.AssetsDefinition:
     ) -> Iterator[Any]:
         selected = context.selected_asset_keys
         keys = list(context.partition_keys)
+        _rebuild_log(context, lake)  # a run that was killed may have left it behind its markers
         if ARCHIVE in selected:
             work = processing.process_all(raw_feed, lake, keys, until_archive=CLEAN not in selected)
         elif CLEAN in selected:
@@ -120,7 +109,7 @@ def feed_assets(windows: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         not_loaded = _loaded(context, lake, warehouse, outcomes) if MOVIES in selected else []
         not_listed = _registered(catalog, lake, outcomes)
         refused = [*(outcome.refusal for outcome in outcomes if outcome.refusal), *not_loaded, *not_listed]
-        refusals.rebuild_log(lake)
+        _rebuild_log(context, lake)
         _fail_where_refused(context, list({refusal.window: refusal for refusal in refused}.values()), len(keys))
         for check in sorted(context.selected_asset_check_keys):
             yield dg.Output(None, f"{check.asset_key.to_python_identifier()}_{check.name}")
@@ -128,19 +117,12 @@ def feed_assets(windows: dg.PartitionsDefinition) -> dg.AssetsDefinition:
     return imdb_feed_windows
 
 
-def arrival(delivery: Delivery, raw: ObjectStore) -> dg.AssetMaterialization:
-    """The client's delivery as an event of the external asset; its version changes with the files' content."""
-    return dg.AssetMaterialization(
-        RAW,
-        partition=delivery.window,
-        metadata={
-            "dagster/uri": raw.uri_of(f"imdb_raw_data/{delivery.window}/"),
-            "delivered": delivery.version,
-            "bytes": sum(info.size for info in delivery.files.values()),
-            "files": {name: {"etag": info.etag, "bytes": info.size} for name, info in delivery.files.items()},
-        },
-        tags={"dagster/data_version": delivery.fingerprint},
-    )
+def _rebuild_log(context: dg.AssetExecutionContext, lake: ObjectStore) -> None:
+    """A lake that takes no log holds back no window."""
+    try:
+        refusals.rebuild_log(lake)
+    except PlatformError:
+        context.log.exception(f"{refusals.LOG} could not be written; the next run writes it")
 
 
 def _recorded(context: dg.AssetExecutionContext, lake: ObjectStore, outcomes: list[Outcome]) -> Iterator[Any]:
@@ -173,6 +155,8 @@ def _loaded(
     for result in loads.results:
         if result.partition in refused and result.outcome != "loaded":
             continue
+        if result.outcome == "refused":  # another run archived a newer delivery, and loads it
+            continue
         provenance = made[result.partition]
         context.log_event(load_event(result, provenance.digest, provenance.clean_rows))
         if CLEAN not in context.selected_asset_keys:
@@ -180,14 +164,23 @@ def _loaded(
     not_loaded = []
     for failed, reason in loads.failed:
         reason = f"rows are in the lake and not in the warehouse: {reason}"
-        if told := refused.get(failed.window):
-            rules = (*told.rules, IN_WAREHOUSE)
-            refusal = replace(told, reason=f"{told.reason}; the served version's {reason}", rules=rules, passing=True)
-            refusals.put(lake, refusal)
+        if earlier := refused.get(failed.window):
+            rules = (*earlier.rules, IN_WAREHOUSE)
+            reason = f"{earlier.reason}; the served version's {reason}"
+            refusal = replace(earlier, reason=reason, rules=rules, transient=True)
+            _put(context, lake, refusal)
         else:
-            refusal = _passing(lake, failed, f"its {reason}", IN_WAREHOUSE, cleared[failed.window])
+            refusal = _transient(lake, failed, f"its {reason}", IN_WAREHOUSE, cleared[failed.window])
         not_loaded.append(refusal)
     return not_loaded
+
+
+def _put(context: dg.AssetExecutionContext, lake: ObjectStore, refusal: Refusal) -> None:
+    """A lake that takes no marker holds back no other window: what is not loaded is found by the ledger."""
+    try:
+        refusals.put(lake, refusal)
+    except PlatformError:
+        context.log.exception(f"{refusal.window}: its refusal could not be written")
 
 
 def _registered(catalog: Catalog | None, lake: ObjectStore, outcomes: list[Outcome]) -> list[Refusal]:
@@ -200,16 +193,18 @@ def _registered(catalog: Catalog | None, lake: ObjectStore, outcomes: list[Outco
         catalog.register(IMDB_CLEAN, folders, partition_key="filetime")
     except WorldUnavailable as error:
         return [
-            _passing(lake, provenance, f"it is in the lake and not in the catalog: {error}", IN_CATALOG, None)
+            _transient(lake, provenance, f"it is in the lake and not in the catalog: {error}", IN_CATALOG, None)
             for provenance in made.values()
         ]
     return []
 
 
-def _passing(lake: ObjectStore, provenance: Provenance, reason: str, rule: str, earlier: Refusal | None) -> Refusal:
+def _transient(lake: ObjectStore, provenance: Provenance, reason: str, rule: str, earlier: Refusal | None) -> Refusal:
     """List a processed window as one that still owes something, so that it is tried again within the hour."""
     files = {name: facts.etag for name, facts in provenance.files.items()}
-    return processing.refuse(lake, provenance.window, reason, rules=(rule,), passing=True, files=files, earlier=earlier)
+    return processing.refuse(
+        lake, provenance.window, reason, rules=(rule,), transient=True, files=files, earlier=earlier
+    )
 
 
 def lake_events(outcome: Outcome, lake: ObjectStore) -> Iterator[dg.AssetMaterialization | dg.AssetObservation]:
@@ -217,12 +212,12 @@ def lake_events(outcome: Outcome, lake: ObjectStore) -> Iterator[dg.AssetMateria
     provenance, clean = outcome.provenance, outcome.clean
     if outcome.refusal:
         refusal = outcome.refusal
-        told: dict[str, Any] = {
+        attempt: dict[str, Any] = {
             "refused": refusal.reason,
             "attempts": refusal.attempts,
             "serves": refusal.serves or "nothing",
         }
-        yield dg.AssetObservation(ARCHIVE, partition=outcome.window, description=refusal.reason, metadata=told)
+        yield dg.AssetObservation(ARCHIVE, partition=outcome.window, description=refusal.reason, metadata=attempt)
     if provenance is None:
         return
     version = provenance.digest[:16]
@@ -234,7 +229,7 @@ def lake_events(outcome: Outcome, lake: ObjectStore) -> Iterator[dg.AssetMateria
             "files": {name: vars(facts) for name, facts in provenance.files.items()},
             "with_bom": list(outcome.with_bom),
         }
-        tags = _versions(version, of={RAW: provenance.fingerprint})
+        tags = versions(version, CODE_VERSION, {RAW: provenance.fingerprint})
         yield dg.AssetMaterialization(ARCHIVE, partition=outcome.window, metadata=metadata, tags=tags)
     if clean:
         uri = lake.uri_of(processing.clean_key(outcome.window))
@@ -243,29 +238,17 @@ def lake_events(outcome: Outcome, lake: ObjectStore) -> Iterator[dg.AssetMateria
             "rejected": clean.rejected,
             "quarantined": clean.quarantined,
         }
-        tags = _versions(version, of={ARCHIVE: version})
+        tags = versions(version, CODE_VERSION, {ARCHIVE: version})
         yield dg.AssetMaterialization(CLEAN, partition=outcome.window, metadata=metadata, tags=tags)
 
 
 def load_event(result: LoadResult, digest: str, rows: int) -> dg.AssetMaterialization:
     """A window's rows in the warehouse: loaded now, or there already for the reason given."""
-    metadata: dict[str, Any] = {
-        "windows_table": IMDB_MOVIE_WINDOWS.qualified_name,
-        "load": result.outcome,
-        "version": result.version,
-    }
+    metadata = {"windows_table": IMDB_MOVIE_WINDOWS.qualified_name, **load_metadata(result)}
     if result.outcome != "refused":
         metadata["dagster/partition_row_count"] = rows
-    if result.reason:
-        metadata["reason"] = result.reason
-    tags = _versions(digest[:16], of={CLEAN: digest[:16]})
+    tags = versions(digest[:16], CODE_VERSION, {CLEAN: digest[:16]})
     return dg.AssetMaterialization(MOVIES, partition=result.partition, metadata=metadata, tags=tags)
-
-
-def _versions(version: str, *, of: dict[dg.AssetKey, str]) -> dict[str, str]:
-    """Tags by which Dagster tells whether an asset is in step with what it was made from."""
-    inputs = {f"dagster/input_data_version/{key.to_user_string()}": used for key, used in of.items()}
-    return {"dagster/data_version": version, "dagster/code_version": CODE_VERSION, **inputs}
 
 
 def _fail_where_refused(context: dg.AssetExecutionContext, refused: list[Refusal], windows: int) -> None:
@@ -278,7 +261,7 @@ def _fail_where_refused(context: dg.AssetExecutionContext, refused: list[Refusal
             f"{len(refused)} of {windows} windows are refused, {first.window} because {first.reason}",
             metadata={
                 "refused": {refusal.window: refusal.reason for refusal in refused},
-                "ours": any(refusal.passing for refusal in refused),
+                PLATFORM_FAULT: any(refusal.transient for refusal in refused),
             },
             allow_retries=False,
         )

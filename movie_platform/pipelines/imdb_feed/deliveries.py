@@ -1,53 +1,29 @@
-"""What lies in the raw side's folder of a window: listed, and read once."""
+"""What is on the raw side for a window: listed, and read once."""
 
-import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import groupby
 
+from movie_platform.deliveries import Delivery, Listing
 from movie_platform.lake import ObjectInfo, ObjectStore
 from movie_platform.pipelines.imdb_feed.tables import TRIPLET
 from movie_platform.pipelines.imdb_feed.verification import file_name
+from movie_platform.pipelines.imdb_feed.windows import LENGTH, is_window, key_of, span, start_of
 
+NAME = "imdb_feed"
 RAW_PREFIX = "imdb_raw_data/"
+LOOKED_INTO_AT_MOST = 2_000
+"""Folders on disk that a scan tries one by one before a listing of all names is cheaper: two weeks of windows."""
 
 
-@dataclass(frozen=True)
-class Delivery:
-    """The files of one window, by name; another fingerprint means other content."""
-
-    window: str
-    files: Mapping[str, ObjectInfo]
-
-    @property
-    def fingerprint(self) -> str:
-        return fingerprint_of({name: info.etag for name, info in self.files.items()})
-
-    @property
-    def version(self) -> str:
-        """When the newest file came: of two deliveries of a window the later one counts."""
-        return self.newest_file_at.isoformat(timespec="microseconds")
-
-    @property
-    def newest_file_at(self) -> datetime:
-        return max(info.modified for info in self.files.values())
-
-    @property
-    def first_file_at(self) -> datetime:
-        return min(info.modified for info in self.files.values())
-
-    @property
-    def is_complete(self) -> bool:
-        return all(file_name(self.window, kind) in self.files for kind in TRIPLET)
-
-
-def fingerprint_of(etags: Mapping[str, str]) -> str:
-    text = "\n".join(f"{name}\t{etag}" for name, etag in sorted(etags.items()))
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+def is_complete(delivery: Delivery) -> bool:
+    """Whether the window's three files are there."""
+    return all(file_name(delivery.partition, kind) in delivery.files for kind in TRIPLET)
 
 
 def find(raw: ObjectStore, window: str) -> Delivery | None:
-    """The window's delivery as it lies there now; None where no file does."""
+    """The window's delivery as it is there now; None where no file is."""
     return of(window, raw.objects(f"{RAW_PREFIX}{window}/"))
 
 
@@ -58,6 +34,54 @@ def of(window: str, objects: Iterable[ObjectInfo]) -> Delivery | None:
     return Delivery(window, files) if files else None
 
 
+def why_rejected(folder: str, start: str) -> str:
+    """Why a folder of the raw side is no window of the feed; empty where it is one."""
+    if not is_window(folder):
+        return "the name is no ten-minute window (YYYYMMDDHHMM in UTC, at a full ten minutes)"
+    if folder < start:
+        return f"it is before the feed's first window {start} (MOVIE_PLATFORM_FEED_START)"
+    return ""
+
+
+def folders(raw: ObjectStore, floor: str, now: datetime) -> Iterator[tuple[str, list[ObjectInfo]]]:
+    """The raw side's folders from the floor on, with their files.
+
+    On this machine's disk a listing has to read all names of a folder. Behind a floor it is cheaper to look into each
+    folder that can be there, an hour ahead of the clock included. Folders of another name then show in the hourly
+    reconciliation alone, as do those before the feed's start.
+    """
+    if floor and raw.local_path(RAW_PREFIX) and now - start_of(floor) <= LENGTH * LOOKED_INTO_AT_MOST:
+        for window in span(floor, key_of(now + timedelta(hours=1))):
+            if objects := list(raw.objects(f"{RAW_PREFIX}{window}/")):
+                yield window, objects
+        return
+    listed = raw.objects(RAW_PREFIX, after=RAW_PREFIX + floor if floor else "")
+    for folder, found in groupby(listed, key=lambda info: info.key.removeprefix(RAW_PREFIX).split("/", 1)[0]):
+        yield folder, list(found)
+
+
+@dataclass(frozen=True)
+class Windows:
+    """A folder for each ten-minute window: `imdb_raw_data/<window>/<file>`."""
+
+    def listing(self, raw: ObjectStore, first: str, now: datetime, last: str = "") -> Listing:
+        """Every window that was delivered from the first to the last, and the folders that are none."""
+        found = Listing()
+        for folder, objects in folders(raw, first if last else "", now):
+            if last and folder > last:
+                break
+            if reason := why_rejected(folder, first):
+                found.reject(RAW_PREFIX + folder, reason)
+            elif folder > key_of(now):
+                found.reject(RAW_PREFIX + folder, "its time has not come")
+            elif delivery := of(folder, objects):
+                found.deliveries[folder] = delivery
+        return found
+
+    def find(self, raw: ObjectStore, partition: str, now: datetime) -> Delivery | None:
+        return find(raw, partition)
+
+
 def read(raw: ObjectStore, delivery: Delivery) -> tuple[Delivery, dict[str, bytes]]:
     """The triplet's bytes, and the delivery as these bytes were: a file may have been replaced since the listing.
 
@@ -65,8 +89,8 @@ def read(raw: ObjectStore, delivery: Delivery) -> tuple[Delivery, dict[str, byte
     """
     contents: dict[str, bytes] = {}
     infos = dict(delivery.files)
-    for name in (file_name(delivery.window, kind) for kind in TRIPLET):
+    for name in (file_name(delivery.partition, kind) for kind in TRIPLET):
         if name in infos:
             contents[name], infos[name] = raw.read_with_info(infos[name].key)
     contents |= {name: b"" for name in infos if name not in contents}
-    return Delivery(delivery.window, infos), contents
+    return Delivery(delivery.partition, infos), contents

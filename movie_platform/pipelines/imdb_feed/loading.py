@@ -1,18 +1,26 @@
 """From clean files to the warehouse, any number of windows in one load."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from movie_platform.deliveries import manifests
+from movie_platform.deliveries.receipts import Standing
 from movie_platform.errors import PlatformError, WorldUnavailable
 from movie_platform.lake import ObjectStore
-from movie_platform.pipelines.imdb_feed.arrivals import Loaded
-from movie_platform.pipelines.imdb_feed.processing import CODE_VERSION, Provenance, clean_key, provenances
+from movie_platform.pipelines.imdb_feed.deliveries import NAME
+from movie_platform.pipelines.imdb_feed.processing import (
+    CODE_VERSION,
+    Provenance,
+    clean_key,
+    provenances,
+    renumbered,
+)
 from movie_platform.pipelines.imdb_feed.tables import IMDB_MOVIE_WINDOWS, IMDB_MOVIES
 from movie_platform.warehouse import LatestPartition, LoadResult, PartitionLoad, Source, Warehouse, read_views
 from movie_platform.warehouse import Provenance as LoadProvenance
 
-REPLACED = "its clean file is no longer the one that this run made or found; the next run loads what lies there then"
+REPLACED = "its clean file is no longer the one that this run made or found; the next run loads what is there then"
 
 
 @dataclass(frozen=True)
@@ -32,14 +40,28 @@ def load(
     window does not keep the others out. A window whose clean file another run replaced since is not loaded: the ledger
     would say of one delivery's rows, for ever, that they are another's.
     """
+    kept: list[Provenance] = []
+    failed: list[tuple[Provenance, str]] = []
+    found = provenances(lake, [made.window for made in windows])
+    for made, clean in zip(windows, found, strict=True):
+        if isinstance(clean, PlatformError):
+            failed.append((made, str(clean)))
+        elif clean is None or (clean.digest, clean.version) != (made.digest, made.version):
+            failed.append((made, REPLACED))
+        else:
+            kept.append(clean)
+    loads = _load_together(warehouse, lake, kept, run_id=run_id, force=force)
+    return Loads(loads.results, (*failed, *loads.failed))
+
+
+def _load_together(
+    warehouse: Warehouse, lake: ObjectStore, windows: Sequence[Provenance], *, run_id: str, force: bool
+) -> Loads:
     if not windows:
         return Loads()
     try:
-        found = provenances(lake, [made.window for made in windows])
-        kept = [made for made, lying in zip(windows, found, strict=True) if lying and lying.digest == made.digest]
-        results = _load(warehouse, lake, kept, run_id=run_id, force=force) if kept else []
-        replaced = {made.window for made in windows} - {made.window for made in kept}
-        return Loads(tuple(results), tuple((made, REPLACED) for made in windows if made.window in replaced))
+        results = _load(warehouse, lake, windows, run_id=run_id, force=force)
+        return Loads(tuple(_passed_ledger(warehouse, lake, windows, results, run_id=run_id, force=force)))
     except WorldUnavailable as error:
         return Loads(failed=tuple((made, str(error)) for made in windows))
     except Exception as error:
@@ -47,11 +69,41 @@ def load(
             logging.getLogger(__name__).exception("%d windows could not be loaded", len(windows))
         if len(windows) == 1:
             return Loads(failed=((windows[0], f"{type(error).__name__}: {error}"),))
-    alone = [load(warehouse, lake, [made], run_id=run_id, force=force) for made in windows]
+    alone = [_load_together(warehouse, lake, [made], run_id=run_id, force=force) for made in windows]
     return Loads(
         tuple(result for loads in alone for result in loads.results),
         tuple(failure for loads in alone for failure in loads.failed),
     )
+
+
+def _passed_ledger(
+    warehouse: Warehouse,
+    lake: ObjectStore,
+    windows: Sequence[Provenance],
+    results: Sequence[LoadResult],
+    *,
+    run_id: str,
+    force: bool,
+) -> list[LoadResult]:
+    """The results, once more for windows of which the ledger knows a higher sequence than the lake.
+
+    The lake was emptied or restored: what it has is what is delivered now, so it takes a sequence above the ledger's. A
+    window that another run archived meanwhile is that run's to load.
+    """
+    made = {of.window: of for of in windows}
+    behind = [
+        result.partition
+        for result in results
+        if result.outcome == "refused"
+        and manifests.latest_sequence(lake, NAME, result.partition) == made[result.partition].sequence
+    ]
+    if not behind:
+        return list(results)
+    versions = {row.partition: row.version for row in warehouse.ledger(IMDB_MOVIE_WINDOWS)}
+    raised = [renumbered(lake, window, above=manifests.sequence_of(versions[window])) for window in behind]
+    again = _load(warehouse, lake, [of for of in raised if of], run_id=run_id, force=force)
+    by_window = {result.partition: result for result in again}
+    return [by_window.get(result.partition, result) for result in results]
 
 
 def _load(
@@ -59,10 +111,7 @@ def _load(
 ) -> list[LoadResult]:
     results = warehouse.replace_partitions(
         IMDB_MOVIE_WINDOWS,
-        [
-            PartitionLoad(made.window, made.version, (Source(clean_key(made.window), made.digest, made.clean_rows),))
-            for made in windows
-        ],
+        [PartitionLoad(made.window, made.version, (_source(made),)) for made in windows],
         lake=lake,
         provenance=LoadProvenance(CODE_VERSION, run_id=run_id),
         derived=[LatestPartition(IMDB_MOVIES, key=("movie_id",))],
@@ -74,9 +123,18 @@ def _load(
     return results
 
 
-def last_loads(warehouse: Warehouse) -> dict[str, Loaded]:
-    """The last committed load of each window."""
+def _source(made: Provenance) -> Source:
+    return Source(clean_key(made.window), made.digest, made.clean_rows)
+
+
+def owed_loads(lake: ObjectStore, warehouse: Warehouse, known: Mapping[str, Standing]) -> dict[str, str]:
+    """Processed windows of which the warehouse's ledger does not show this very sequence.
+
+    A window that a version without sequence numbers processed is loaded where the ledger has any row of it.
+    """
+    last = {row.partition: row.version for row in warehouse.ledger(IMDB_MOVIE_WINDOWS)}
     return {
-        row.partition: Loaded(row.source_digests, row.version, row.ended)
-        for row in warehouse.ledger(IMDB_MOVIE_WINDOWS)
+        window: "its rows are not loaded"
+        for window, standing in known.items()
+        if standing.receipts and (window not in last or manifests.sequence_of(last[window]) != standing.sequence)
     }

@@ -1,10 +1,9 @@
 """One window's way through the lake: raw triplet -> archive -> clean Parquet, or a refusal that says why.
 
-Every write replaces what an earlier delivery of the window left. The clean file is written last: its presence, with the
-provenance in its metadata, is what "processed" means, and a run that dies before it is simply done again.
+Every write replaces what an earlier delivery of the window left. The archive's manifest is written when all of its
+files are there, and the receipt when everything that is made of them is: a run that dies before it is done again.
 """
 
-import hashlib
 import io
 import json
 import logging
@@ -12,16 +11,27 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import groupby
 from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from movie_platform.deliveries import (
+    Delivery,
+    Manifest,
+    ManifestFile,
+    Overtaken,
+    Receipt,
+    fingerprint_of,
+    manifests,
+    receipts,
+    until_undisturbed,
+)
+from movie_platform.deliveries.copies import must_be_unchanged
 from movie_platform.errors import ObjectMissing, PlatformError
 from movie_platform.lake import ObjectInfo, ObjectStore
 from movie_platform.pipelines.imdb_feed import deliveries, refusals
-from movie_platform.pipelines.imdb_feed.deliveries import Delivery, fingerprint_of
+from movie_platform.pipelines.imdb_feed.deliveries import NAME
 from movie_platform.pipelines.imdb_feed.refusals import Refusal
 from movie_platform.pipelines.imdb_feed.transforms import Account, CleanWindow, clean
 from movie_platform.pipelines.imdb_feed.verification import RuleOutcome, Triplet, file_name, verify
@@ -41,7 +51,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class FileFacts:
-    """What an archived file is, told by its bytes and by the delivery."""
+    """What an archived file is, by its bytes and as it was delivered."""
 
     etag: str
     sha256: str
@@ -55,9 +65,18 @@ class Provenance:
 
     window: str
     version: str
+    """The sequence of its manifest, as the ledger writes it."""
     code_version: str
     files: Mapping[str, FileFacts]
     clean_rows: int = 0
+    delivered_at: str = ""
+    """When the newest of its files came, for people to read."""
+    etag: str = ""
+    """Of the clean file that says so; not in the file itself."""
+
+    @property
+    def sequence(self) -> int:
+        return manifests.sequence_of(self.version)
 
     @property
     def fingerprint(self) -> str:
@@ -66,8 +85,7 @@ class Provenance:
     @property
     def digest(self) -> str:
         """Of the delivered bytes: equal for equal content, whatever the store calls it."""
-        text = "\n".join(f"{name}\t{facts.sha256}" for name, facts in sorted(self.files.items()))
-        return hashlib.sha256(text.encode()).hexdigest()
+        return manifests.digest_of({name: facts.sha256 for name, facts in self.files.items()})
 
     @property
     def bytes(self) -> int:
@@ -125,68 +143,137 @@ def bad_records_key(window: str) -> str:
 
 
 def process(raw: ObjectStore, lake: ObjectStore, window: str, *, until_archive: bool = False) -> Outcome:
-    """Archive and clean what lies in the window's folder now.
+    """Archive and clean what is in the window's folder now.
 
-    Whatever goes wrong stays with this window: it becomes its refusal, unless even that cannot be written.
+    Whatever goes wrong stays with this window: it becomes its refusal. A window that was delivered anew, or processed
+    by another run meanwhile, starts again.
     """
-    return _contained(lake, window, lambda: _process(raw, lake, window, until_archive=until_archive))
+
+    def work() -> Outcome:
+        return _process(raw, lake, window, until_archive=until_archive)
+
+    return _contained(lake, window, lambda: until_undisturbed(work, window))
 
 
 def _process(raw: ObjectStore, lake: ObjectStore, window: str, *, until_archive: bool) -> Outcome:
-    found = deliveries.find(raw, window)
+    before, found = manifests.latest(lake, NAME, window), deliveries.find(raw, window)
     if found is None:
         return _nothing_delivered(lake, window)
+    if before and len(found.files) < len(before.files) and before.covers(found):
+        # Files went away, which changes nothing: the archive has them.
+        return _clean_again(lake, window, fingerprint=found.fingerprint)
     delivery, contents = deliveries.read(raw, found)
+    _must_be_current(raw, delivery)
     verification = verify(window, contents)
     if verification.triplet is None:
-        etags = {name: info.etag for name, info in delivery.files.items()}
-        refusal = refuse(lake, window, verification.reason, rules=verification.broken_rules, files=etags)
+        refusal = refuse(lake, window, verification.reason, rules=verification.broken_rules, files=delivery.etags)
+        _must_be_current(raw, delivery)
+        if manifests.latest(lake, NAME, window) != before:
+            raise Overtaken(f"another run archived another delivery of {window}")
         return Outcome(window, verification.outcomes, refusal=refusal)
     triplet = verification.triplet
-    outcome = Outcome(
-        window, verification.outcomes, _provenance(delivery, contents, triplet), with_bom=triplet.with_bom
-    )
+    manifest = _archived(raw, lake, before, delivery, contents, triplet)
+    outcome = Outcome(window, verification.outcomes, _provenance(manifest), with_bom=triplet.with_bom)
+    if until_archive:
+        return outcome
+    return _cleaned(lake, triplet, outcome, manifest, fingerprint=delivery.fingerprint, is_newest=True)
+
+
+def _archived(
+    raw: ObjectStore,
+    lake: ObjectStore,
+    before: Manifest | None,
+    delivery: Delivery,
+    contents: Mapping[str, bytes],
+    triplet: Triplet,
+) -> Manifest:
+    """The files as they were delivered, and then the manifest that says so."""
+    window, prefix = triplet.window, archive_prefix(triplet.window)
+    files = {}
+    for of in triplet.records.values():
+        name = file_name(window, of.kind)
+        files[name] = ManifestFile(delivery.files[name].etag, of.sha256, len(contents[name]), records=of.table.num_rows)
+    digest = manifests.digest_of({name: file.sha256 for name, file in files.items()})
+    if before and before.digest == digest and manifests.is_whole(lake, prefix, before):
+        same = replace(
+            before, files={name: replace(file, etag=files[name].etag) for name, file in before.files.items()}
+        )
+        if same != before:
+            manifests.rewrite(lake, same)  # the same content, written again
+        return same
     for name, data in contents.items():
-        lake.write(archive_prefix(window) + name, data)
-    return outcome if until_archive else _cleaned(lake, triplet, outcome, is_newest=True)
+        files[name] = replace(files[name], archived=lake.write(prefix + name, data))
+    _must_be_current(raw, delivery)
+    manifest = manifests.publish(lake, NAME, window, files, after=before, delivered_at=delivery.delivered_at)
+    _must_be_current(raw, delivery)
+    manifests.must_be_whole(lake, prefix, manifest)
+    return manifest
+
+
+def _must_be_current(raw: ObjectStore, delivery: Delivery) -> None:
+    must_be_unchanged(lambda: deliveries.find(raw, delivery.partition), delivery)
 
 
 def clean_again(lake: ObjectStore, window: str) -> Outcome:
     """Make the window's clean files anew from its archive, without the raw side.
 
-    The refusal of another delivery stays: that one still lies on the raw side.
+    The refusal of another delivery stays: that one is still on the raw side.
     """
-    return _contained(lake, window, lambda: _clean_again(lake, window))
+    return _contained(lake, window, lambda: until_undisturbed(lambda: _clean_again(lake, window), window))
 
 
-def _clean_again(lake: ObjectStore, window: str) -> Outcome:
+def _clean_again(lake: ObjectStore, window: str, *, fingerprint: str = "") -> Outcome:
     prefix = archive_prefix(window)
-    contents: dict[str, bytes] = {}
-    infos = {}
-    for info in list(lake.objects(prefix)):
-        name = info.key.removeprefix(prefix)
-        contents[name], infos[name] = lake.read_with_info(info.key)
+    manifest = manifests.latest(lake, NAME, window)
+    contents = {info.key.removeprefix(prefix): lake.read(info.key) for info in list(lake.objects(prefix))}
     if not contents:
         return Outcome(window)
+    if manifest:
+        manifests.refuse_torn(lake, prefix, manifest)
     verification = verify(window, contents)
     if verification.triplet is None:
         refusal = refuse(lake, window, f"archive: {verification.reason}", rules=verification.broken_rules)
         return Outcome(window, verification.outcomes, refusal=refusal)
     triplet = verification.triplet
-    provenance = _provenance(Delivery(window, infos), contents, triplet)
+    manifest = manifest or _legacy_manifest(lake, triplet, contents)
+    outcome = Outcome(window, verification.outcomes, _provenance(manifest), with_bom=triplet.with_bom)
+    etags = {name: file.etag for name, file in manifest.files.items()}
+    return _cleaned(lake, triplet, outcome, manifest, fingerprint=fingerprint or fingerprint_of(etags), is_newest=False)
+
+
+def _legacy_manifest(lake: ObjectStore, triplet: Triplet, contents: Mapping[str, bytes]) -> Manifest:
+    """What an archive of a version without manifests holds: sequence 0, with what its clean file says of the delivery.
+
+    An archive that is not what the clean file was made from was torn by a run that ended in the middle of a correction,
+    or is of a delivery that was archived and never cleaned: which one cannot be known, so it is refused.
+    """
+    window = triplet.window
     before = provenance_of(lake, window)
-    if before and before.digest == provenance.digest:
-        provenance = replace(provenance, version=before.version, files=before.files)
-    outcome = Outcome(window, verification.outcomes, provenance, with_bom=triplet.with_bom)
-    return _cleaned(lake, triplet, outcome, is_newest=False)
+    files = {}
+    for of in triplet.records.values():
+        name = file_name(window, of.kind)
+        etag = before.files[name].etag if before and name in before.files else ""
+        files[name] = ManifestFile(etag, of.sha256, len(contents[name]), records=of.table.num_rows)
+    manifest = Manifest(NAME, window, 0, files, (before.delivered_at or before.version) if before else "")
+    if before is None or before.digest != manifest.digest:
+        raise PlatformError(
+            f"{lake.uri_of(archive_prefix(window))} has no manifest and is not what {clean_key(window)} was made from: "
+            "run the window from the raw side, or deliver it again"
+        )
+    return manifest
 
 
 def _nothing_delivered(lake: ObjectStore, window: str) -> Outcome:
     """A window without files is no fault; one that was refused and lost its files stays listed until others come."""
     earlier = refusals.get(lake, window)
+    if earlier is None or earlier.transient:
+        # What is archived and not cleaned, by a run that ended early, is not lost with the raw side's files.
+        standing = receipts.standing(lake, NAME, window)
+        if standing.archived and not standing.is_processed:
+            return _clean_again(lake, window)
     if earlier is None:
         return Outcome(window)
-    reason = "three_files: nothing lies in the window's folder any more"
+    reason = "three_files: nothing is in the window's folder any more"
     return Outcome(window, refusal=refuse(lake, window, reason, rules=("three_files",), files={}))
 
 
@@ -194,12 +281,12 @@ def _contained(lake: ObjectStore, window: str, work: Callable[[], Outcome]) -> O
     try:
         return work()
     except PlatformError as error:
-        return Outcome(window, refusal=refuse(lake, window, str(error), passing=True))
+        return Outcome(window, refusal=refuse(lake, window, str(error), transient=True))
     except Exception as error:
         # A fault of ours in one window must not hold back the others of its run. The run fails for it.
         logging.getLogger(__name__).exception("%s could not be processed", window)
         reason = f"a fault of the platform: {type(error).__name__}: {error}"
-        return Outcome(window, refusal=refuse(lake, window, reason, passing=True))
+        return Outcome(window, refusal=refuse(lake, window, reason, transient=True))
 
 
 def process_all(
@@ -225,19 +312,27 @@ def _each(work: Callable[[str], _T], windows: Sequence[str], *stores: ObjectStor
 def provenance_of(lake: ObjectStore, window: str) -> Provenance | None:
     """What the window's clean file was made from; None where the window is not processed, or not by this platform."""
     try:
+        info = lake.info(clean_key(window))
         with lake.open(clean_key(window)) as file:
             metadata = pq.read_metadata(file).metadata
         fields = json.loads(metadata[_METADATA_KEY])
         files = {name: FileFacts(**facts) for name, facts in fields["files"].items()}
-        made = Provenance(**{**fields, "files": files})
+        made = Provenance(**{**fields, "files": files, "etag": info.etag if info else ""})
     except (ObjectMissing, pa.ArrowInvalid, TypeError, KeyError, ValueError):
         return None
     return made if made.window == window else None
 
 
-def provenances(lake: ObjectStore, windows: Sequence[str]) -> Iterator[Provenance | None]:
-    """What each window's clean file was made from, in order."""
-    return _each(lambda window: provenance_of(lake, window), windows, lake)
+def provenances(lake: ObjectStore, windows: Sequence[str]) -> Iterator[Provenance | PlatformError | None]:
+    """What each window's clean file was made from, in order; the error where one cannot be read."""
+
+    def read(window: str) -> Provenance | PlatformError | None:
+        try:
+            return provenance_of(lake, window)
+        except PlatformError as error:
+            return error
+
+    return _each(read, windows, lake)
 
 
 def processed_windows(lake: ObjectStore, *, since: str = "") -> list[str]:
@@ -252,14 +347,6 @@ def clean_files(lake: ObjectStore, *, since: str = "") -> dict[str, ObjectInfo]:
     return {window: info for window, info in named if is_window(window)}
 
 
-def archived(lake: ObjectStore, *, since: str = "") -> Iterator[tuple[str, datetime]]:
-    """Each archived window from `since` on, in order, and when the oldest file of its archive was written."""
-    found = lake.objects(ARCHIVE_PREFIX, after=ARCHIVE_PREFIX + since if since else "")
-    for window, files in groupby(found, key=lambda info: info.key.removeprefix(ARCHIVE_PREFIX).partition("/")[0]):
-        if is_window(window):
-            yield window, min(info.modified for info in files)
-
-
 def parquet(table: pa.Table, provenance: Provenance) -> bytes:
     """The same rows and provenance always give the same bytes."""
     described = json.dumps(
@@ -268,6 +355,7 @@ def parquet(table: pa.Table, provenance: Provenance) -> bytes:
             "version": provenance.version,
             "code_version": provenance.code_version,
             "clean_rows": provenance.clean_rows,
+            "delivered_at": provenance.delivered_at,
             "files": {name: vars(facts) for name, facts in sorted(provenance.files.items())},
         },
         sort_keys=True,
@@ -279,25 +367,40 @@ def parquet(table: pa.Table, provenance: Provenance) -> bytes:
     return buffer.getvalue()
 
 
-def _cleaned(lake: ObjectStore, triplet: Triplet, outcome: Outcome, *, is_newest: bool) -> Outcome:
+def _cleaned(
+    lake: ObjectStore,
+    triplet: Triplet,
+    outcome: Outcome,
+    manifest: Manifest,
+    *,
+    fingerprint: str,
+    is_newest: bool,
+) -> Outcome:
+    """Write what the lake makes of an archived delivery, and last the receipt that all of it is there."""
     assert outcome.provenance is not None
     window, result = triplet.window, clean(triplet)
     provenance = replace(outcome.provenance, clean_rows=result.rows.num_rows)
+    made: dict[str, str] = {}
     stale = []
     for key, left_out in ((rejects_key(window), result.rejects), (bad_records_key(window), result.bad_records)):
         if left_out.num_rows:
-            lake.write(key, parquet(left_out, provenance))
+            made[key] = lake.write(key, parquet(left_out, provenance))
         else:
             stale.append(key)
     lake.delete(stale)
     data = parquet(result.rows, provenance)
-    lake.write(partitioned_key(window), data)
-    lake.write(clean_key(window), data)
+    made[partitioned_key(window)] = lake.write(partitioned_key(window), data)
+    made[clean_key(window)] = lake.write(clean_key(window), data)
+    if manifest.sequence:
+        manifests.must_be_newest(lake, manifest)
     refusal = refusals.get(lake, window) if lake.info(refusals.key_of(window)) else None
     cleared = refusal if refusal and (is_newest or refusal.fingerprint == provenance.fingerprint) else None
+    receipt = Receipt(window, manifest.sequence, fingerprint, receipts.made_of(made))
+    receipts.put(lake, NAME, receipt)
     if cleared:
         refusals.clear(lake, window)
-    return replace(outcome, provenance=provenance, clean=_facts(result, len(data)), cleared=cleared)
+    facts = _facts(result, len(data))
+    return replace(outcome, provenance=replace(provenance, etag=made[clean_key(window)]), clean=facts, cleared=cleared)
 
 
 def _facts(result: CleanWindow, size: int) -> CleanFacts:
@@ -312,12 +415,31 @@ def _facts(result: CleanWindow, size: int) -> CleanFacts:
     )
 
 
-def _provenance(delivery: Delivery, contents: Mapping[str, bytes], triplet: Triplet) -> Provenance:
-    files = {}
-    for of in triplet.records.values():
-        name = file_name(triplet.window, of.kind)
-        files[name] = FileFacts(delivery.files[name].etag, of.sha256, len(contents[name]), of.table.num_rows)
-    return Provenance(triplet.window, delivery.version, CODE_VERSION, files)
+def _provenance(manifest: Manifest) -> Provenance:
+    files = {name: FileFacts(f.etag, f.sha256, f.size, f.records) for name, f in manifest.files.items()}
+    # An archive from before there were manifests keeps the version that its ledger row has.
+    version = manifest.version if manifest.sequence else manifest.delivered_at
+    return Provenance(manifest.partition, version, CODE_VERSION, files, delivered_at=manifest.delivered_at)
+
+
+def renumbered(lake: ObjectStore, window: str, *, above: int) -> Provenance | None:
+    """The window cleaned again under a sequence above the ledger's, since it is what is delivered now."""
+
+    def work() -> Outcome:
+        before = manifests.latest(lake, NAME, window)
+        if before is None:
+            prefix = archive_prefix(window)
+            contents = {info.key.removeprefix(prefix): lake.read(info.key) for info in list(lake.objects(prefix))}
+            triplet = verify(window, contents).triplet
+            if triplet is None:
+                raise PlatformError(f"{lake.uri_of(prefix)} is not whole: run {window} from the raw side")
+            before = _legacy_manifest(lake, triplet, contents)
+        newest = before if before.sequence else None
+        at = before.delivered_at
+        manifests.publish(lake, NAME, window, before.files, after=newest, above=above, delivered_at=at)
+        return _clean_again(lake, window)
+
+    return until_undisturbed(work, window).provenance
 
 
 def refuse(
@@ -325,26 +447,37 @@ def refuse(
     window: str,
     reason: str,
     *,
-    passing: bool = False,
+    transient: bool = False,
     rules: tuple[str, ...] = (),
     files: Mapping[str, str] | None = None,
     earlier: Refusal | None = None,
 ) -> Refusal:
-    """Leave everything that the window already has as it is, and say why it did not change."""
+    """Leave everything that the window already has as it is, and say why it did not change.
+
+    Where even that cannot be written, as in a lake that is full, the run goes on with its other windows: what was
+    delivered has no receipt and stays owed.
+    """
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    earlier = refusals.get(lake, window) or earlier
-    served = provenance_of(lake, window)
+    served = None
+    try:
+        earlier = refusals.get(lake, window) or earlier
+        served = provenance_of(lake, window)
+    except PlatformError:
+        logging.getLogger(__name__).exception("%s: its earlier refusal cannot be read", window)
     refusal = Refusal(
         window=window,
         reason=reason,
         attempts=earlier.attempts + 1 if earlier else 1,
         first_seen=earlier.first_seen if earlier else now,
         last_attempt=now,
-        passing=passing,
+        transient=transient,
         code_version=CODE_VERSION,
         rules=rules,
         files=files if files is not None else (earlier.files if earlier else {}),
-        serves=served.version if served else None,
+        serves=(served.delivered_at or served.version) if served else None,
     )
-    refusals.put(lake, refusal)
+    try:
+        refusals.put(lake, refusal)
+    except PlatformError:
+        logging.getLogger(__name__).exception("%s: its refusal cannot be written", window)
     return refusal

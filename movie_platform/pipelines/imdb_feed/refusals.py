@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, fields, replace
 
+from movie_platform.deliveries import fingerprint_of
 from movie_platform.errors import ObjectMissing
 from movie_platform.lake import ObjectInfo, ObjectStore
-from movie_platform.pipelines.imdb_feed.deliveries import fingerprint_of
 
 PREFIX = "unprocessed/"
 LOG = "unprocessed.log"
@@ -22,7 +22,8 @@ _LONG_AGO = "1970-01-01T00:00:00+00:00"
 class Refusal:
     """Why a window is not processed, since when, and what it was judged on.
 
-    `passing` says that the reason may go away by itself; `serves` is the version that is served meanwhile, if any.
+    `transient` says that the reason may go away by itself; `serves` is when the version was delivered that is served
+    meanwhile, if any.
     """
 
     window: str
@@ -30,7 +31,7 @@ class Refusal:
     attempts: int
     first_seen: str
     last_attempt: str
-    passing: bool
+    transient: bool
     code_version: str
     rules: tuple[str, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
@@ -66,7 +67,13 @@ def get(lake: ObjectStore, window: str) -> Refusal | None:
 
 
 def put(lake: ObjectStore, refusal: Refusal) -> None:
-    lake.write(key_of(refusal.window), json.dumps(asdict(refusal), ensure_ascii=False, indent=1).encode())
+    lake.write(key_of(refusal.window), _text(refusal))
+
+
+def _text(refusal: Refusal) -> bytes:
+    fields = asdict(refusal)
+    fields["passing"] = fields.pop("transient")  # the marker's word for it since the first version
+    return json.dumps(fields, ensure_ascii=False, indent=1).encode()
 
 
 def clear(lake: ObjectStore, window: str) -> None:
@@ -124,8 +131,9 @@ def _parse(window: str, data: bytes) -> Refusal:
     """A marker of other code may lack fields or have more; one that cannot be read is tried again soon."""
     try:
         found = json.loads(data)
+        found["transient"] = found.pop("passing")
         names = {of.name for of in fields(Refusal)}
         refusal = Refusal(**{name: value for name, value in found.items() if name in names})
         return replace(refusal, window=window, rules=tuple(refusal.rules))
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
         return Refusal(window, f"its marker cannot be read: {error}", 1, _LONG_AGO, _LONG_AGO, True, "")

@@ -49,7 +49,7 @@ def span(first: str, last: str) -> Iterator[str]:
         moment += LENGTH
 
 
-def stretches(windows: Sequence[str], longest: int) -> list[list[str]]:
+def contiguous_runs(windows: Sequence[str], longest: int) -> list[list[str]]:
     """Sorted windows, cut into runs of windows that follow each other without a gap, none longer than `longest`."""
     runs: list[list[str]] = []
     expected = None

@@ -10,15 +10,15 @@ import dagster as dg
 import pyarrow as pa
 from dagster import ResourceParam
 
-from movie_platform.errors import InputRefused, LoadRefused, PlatformError
+from movie_platform.errors import PlatformError
 from movie_platform.lake import ObjectStore
 from movie_platform.orchestration.bulk import Bulk
+from movie_platform.orchestration.events import OWNERS, errors_for_dagster, load_metadata
 from movie_platform.orchestration.ruleset_checks import RulesetChecks
 from movie_platform.orchestration.table_metadata import described, table_metadata
 from movie_platform.pipelines.movies_dataset.answers import QUESTIONS, Question, answer, movies_without_year
 from movie_platform.pipelines.movies_dataset.charts import chart_png
 from movie_platform.pipelines.movies_dataset.checks import ruleset_checks, table_checks, table_results
-from movie_platform.pipelines.movies_dataset.deliveries import Delivery
 from movie_platform.pipelines.movies_dataset.loading import load
 from movie_platform.pipelines.movies_dataset.publication import (
     CODE_VERSION,
@@ -27,31 +27,19 @@ from movie_platform.pipelines.movies_dataset.publication import (
     Publication,
 )
 from movie_platform.pipelines.movies_dataset.ruleset_evaluation import judge, ruleset_files
+from movie_platform.pipelines.movies_dataset.source import SOURCE
 from movie_platform.pipelines.movies_dataset.tables import FILES, LINEAGE, MOVIES_AGGREGATED, TABLES
 from movie_platform.settings import Settings
 from movie_platform.table import Table
-from movie_platform.warehouse import FORCE, LoadResult, Warehouse
+from movie_platform.warehouse import FORCE, Warehouse
 
 GROUP = "movies_dataset"
 ANSWERS_GROUP = "movie_answers"
-OWNERS = ["team:data-engineering"]
-ZIP = dg.AssetKey("the_movies_dataset")
+ZIP = dg.AssetKey(SOURCE.raw_asset)
 TABLE_KEYS = tuple(dg.AssetKey(table.name) for table in TABLES)
 ANSWER_KEYS = tuple(dg.AssetKey(question.view) for question in QUESTIONS)
 _SAMPLE = 12
 _COMES_FROM = {"movies_aggregated": "movies_master", "cast_master": "credits_master", "crew_master": "credits_master"}
-
-
-def dataset_zip(days: dg.PartitionsDefinition) -> dg.AssetSpec:
-    return dg.AssetSpec(
-        ZIP,
-        description="The Movies Dataset as it is delivered: one zip with movies, keywords, credits, links and ratings. "
-        "The sensor reports each arrival.",
-        partitions_def=days,
-        group_name=GROUP,
-        owners=OWNERS,
-        kinds={"csv"},
-    )
 
 
 def dataset_tables(days: dg.PartitionsDefinition, settings: Settings) -> dg.AssetsDefinition:
@@ -78,9 +66,10 @@ def dataset_tables(days: dg.PartitionsDefinition, settings: Settings) -> dg.Asse
             loading = beside.submit(load, warehouse, lake, published, run_id=context.run.run_id, force=force)
             judged = [result for name, checks in rules.items() for result in _judged(checks, published, lake, name)]
             try:
-                loads, refused = loading.result(), None
-            except LoadRefused as error:
-                loads, refused = {}, error
+                with errors_for_dagster():
+                    loads, failure = loading.result(), None
+            except (dg.Failure, dg.RetryRequested) as error:
+                loads, failure = {}, error
         for table in TABLES:
             if parts := published.tables.get(table.name):
                 metadata = {
@@ -91,13 +80,13 @@ def dataset_tables(days: dg.PartitionsDefinition, settings: Settings) -> dg.Asse
                         part=True,
                     ),
                     "dagster/column_lineage": _lineage(table),
-                    **(_load_metadata(loads[table.name]) if loads else {}),
+                    **(load_metadata(loads[table.name]) if loads else {}),
                 }
                 yield dg.MaterializeResult(table.name, metadata=metadata)
         yield from table_results(published)
         yield from judged
-        if refused:
-            raise dg.Failure(str(refused), metadata={"ours": False}, allow_retries=False)
+        if failure:
+            raise failure
 
     return movies_dataset_tables
 
@@ -131,21 +120,6 @@ def dataset_answers() -> dg.AssetsDefinition:
     return movie_answers
 
 
-def arrival(delivery: Delivery, raw: ObjectStore) -> dg.AssetMaterialization:
-    """A delivered zip as an event of the external asset; its version changes with its content."""
-    return dg.AssetMaterialization(
-        ZIP,
-        partition=str(delivery.day),
-        metadata={
-            "dagster/uri": raw.uri_of(delivery.info.key),
-            "delivered": delivery.version,
-            "bytes": delivery.info.size,
-            "etag": delivery.info.etag,
-        },
-        tags={"dagster/data_version": delivery.fingerprint},
-    )
-
-
 def _table_spec(table: Table, days: dg.PartitionsDefinition) -> dg.AssetSpec:
     return dg.AssetSpec(
         table.name,
@@ -172,11 +146,8 @@ def _publish(
         "max_bytes": settings.dataset_max_bytes,
         "max_ratio": settings.dataset_max_ratio,
     }
-    try:
-        told = bulk.run(context, JOB, parameters)
-    except InputRefused as refused:
-        raise dg.Failure(str(refused), metadata={"rule": refused.rule, "ours": False}, allow_retries=False) from None
-    return Publication.parse(told)
+    with errors_for_dagster():
+        return Publication.parse(bulk.run(context, JOB, parameters))
 
 
 def _judged(
@@ -192,11 +163,6 @@ def _judged(
         yield from checks.unjudged(str(error))
     else:
         yield from checks.results(evaluation)
-
-
-def _load_metadata(result: LoadResult) -> dict[str, Any]:
-    told: dict[str, Any] = {"load": result.outcome, "version": result.version, "rows_before": result.rows_before}
-    return {**told, "reason": result.reason} if result.reason else told
 
 
 def _lineage(table: Table) -> dg.TableColumnLineage:

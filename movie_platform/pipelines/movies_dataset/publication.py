@@ -2,18 +2,31 @@
 
 import json
 import tempfile
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 
+from movie_platform.deliveries import (
+    Delivery,
+    Manifest,
+    ManifestFile,
+    Overtaken,
+    Receipt,
+    manifests,
+    receipts,
+    until_undisturbed,
+)
+from movie_platform.deliveries.copies import must_be_unchanged
+from movie_platform.deliveries.days import DailyFiles
 from movie_platform.engine import Engine
+from movie_platform.errors import InputRefused, ObjectMissing
 from movie_platform.lake import ObjectStore, open_store
 from movie_platform.pipelines.movies_dataset.archive import Limits
 from movie_platform.pipelines.movies_dataset.build import ERRORS, REJECTS_FOLDER, build_dataset
-from movie_platform.pipelines.movies_dataset.deliveries import Delivery, find_delivery
 from movie_platform.pipelines.movies_dataset.report import BuildReport, FileAccount, Unknown
 from movie_platform.progress import Progress
 
@@ -21,8 +34,14 @@ JOB = f"{__name__}:publish_delivery"
 CODE_VERSION = "1"
 OUTPUT = "movie_data_output/"
 REJECTS = "rejects/movies_dataset/"
-REPORT = "report.json"
-"""Written last: where it lies, everything else of the delivery does."""
+ZIP_NAME = "the-movies-dataset.zip"
+NAME = "movies_dataset"
+FILES = DailyFiles("project-data/", suffix=".zip", one_file=ZIP_NAME)
+
+
+def report_key(day: str) -> str:
+    """Written last: where it is, everything else of the delivery is too."""
+    return f"{OUTPUT}{day}/report.json"
 
 
 @dataclass(frozen=True)
@@ -32,6 +51,7 @@ class Part:
     key: str
     rows: int
     bytes: int
+    etag: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,17 +64,24 @@ class Publication:
     source: str
     report: BuildReport
     tables: dict[str, tuple[Part, ...]]
+    sha256: str = ""
+    """Of the zip."""
+
+    @property
+    def content(self) -> str:
+        """What changes with the zip's content; earlier versions had only its etag."""
+        return self.sha256 or self.etag
 
     @classmethod
-    def parse(cls, told: dict[str, Any]) -> "Publication":
-        """What `publish_delivery` told, as JSON carries it."""
-        report = dict(told["report"])
+    def parse(cls, found: dict[str, Any]) -> "Publication":
+        """What `publish_delivery` gives, as JSON carries it."""
+        report = dict(found["report"])
         report.pop("conserved", None)
         report["files"] = [FileAccount(**account) for account in report["files"]]
         report["unknown"] = [Unknown(**unknown) for unknown in report["unknown"]]
         report["missing"] = {file: tuple(tables) for file, tables in report["missing"].items()}
-        tables = {name: tuple(Part(**part) for part in parts) for name, parts in told["tables"].items()}
-        return cls(**{**told, "report": BuildReport(**report), "tables": tables})
+        tables = {name: tuple(Part(**part) for part in parts) for name, parts in found["tables"].items()}
+        return cls(**{**found, "report": BuildReport(**report), "tables": tables})
 
     def as_json(self) -> dict[str, Any]:
         tables = {name: [vars(part) for part in parts] for name, parts in self.tables.items()}
@@ -65,48 +92,127 @@ def publish_delivery(
     engine: Engine, progress: Progress, *, raw: str, lake: str, day: str, max_bytes: int, max_ratio: float
 ) -> dict[str, Any]:
     """Build a day's delivery and put it in the lake: tables and error log below `movie_data_output/<day>/`, rejects
-    below `rejects/movies_dataset/<day>/`. A zip that is refused leaves the lake as it was."""
+    below `rejects/movies_dataset/<day>/`. A zip that is refused leaves the lake as it was, and is noted as refused.
+
+    A zip that is replaced meanwhile is built again from what is there then.
+    """
     source, target = open_store(raw), open_store(lake)
-    delivery = find_delivery(source, date.fromisoformat(day))
+    limits = Limits(max_bytes, max_ratio)
+    published = until_undisturbed(
+        lambda: _published(engine, progress, source, target, day, limits), f"The Movies Dataset of {day}"
+    )
+    return published.as_json()
+
+
+def _published(
+    engine: Engine, progress: Progress, raw: ObjectStore, lake: ObjectStore, day: str, limits: Limits
+) -> Publication:
+    delivery = FILES.find(raw, day, datetime.now(UTC))
+    if delivery is None:
+        if published := read_publication(lake, day):
+            return published  # the zip went away, which changes nothing
+        raise InputRefused(
+            f"{raw.uri} has no delivery for {day}: neither {FILES.prefix}{day}/{ZIP_NAME}, nor "
+            f"{FILES.prefix}{ZIP_NAME} of that day",
+            rule="delivered",
+        )
+    ((key, info),) = delivery.files.items()
+    before = manifests.latest(lake, NAME, day)
     with tempfile.TemporaryDirectory(prefix="movie-platform-dataset-") as name:
         folder = Path(name)
-        report = _built(source, delivery, folder, engine, progress, Limits(max_bytes, max_ratio))
-        tables = _upload(target, folder, day, report)
-    published = Publication(day, delivery.version, delivery.info.etag, source.uri_of(delivery.info.key), report, tables)
-    target.write(f"{OUTPUT}{day}/{REPORT}", json.dumps(published.as_json(), ensure_ascii=False, indent=1).encode())
-    return published.as_json()
+        try:
+            report = _built(raw, key, folder, engine, progress, limits)
+        except InputRefused as refused:
+            must_be_unchanged(lambda: FILES.find(raw, day, datetime.now(UTC)), delivery)
+            _note_refusal(lake, delivery, refused)
+            raise
+        digest = manifests.sha256_of(raw, key)
+        must_be_unchanged(lambda: FILES.find(raw, day, datetime.now(UTC)), delivery)
+        if manifests.latest_sequence(lake, NAME, day) != (before.sequence if before else 0):
+            raise Overtaken(f"another run built another delivery of {day}")
+        tables, written = _upload(lake, folder, day, report)
+    file = ManifestFile(info.etag, digest, info.size)
+    manifest = _manifest(lake, before, delivery, {key: file})
+    must_be_unchanged(lambda: FILES.find(raw, day, datetime.now(UTC)), delivery)
+    published = Publication(day, f"{day} {manifest.version}", info.etag, raw.uri_of(key), report, tables, digest)
+    put_publication(lake, published, written, delivery.fingerprint)
+    manifests.must_be_newest(lake, manifest)
+    return published
+
+
+def put_publication(lake: ObjectStore, published: Publication, written: Mapping[str, str], fingerprint: str) -> None:
+    """Write the report, which says that everything of the delivery is there, and the receipt."""
+    key = report_key(published.day)
+    text = json.dumps(published.as_json(), ensure_ascii=False, indent=1)
+    made = {**written, key: lake.write(key, text.encode())}
+    sequence = manifests.sequence_of(published.version)
+    receipts.put(lake, NAME, Receipt(published.day, sequence, fingerprint, receipts.made_of(made)))
 
 
 def read_publication(lake: ObjectStore, day: str) -> Publication | None:
     """What the last build of a day's delivery left, where there was one."""
-    key = f"{OUTPUT}{day}/{REPORT}"
-    return Publication.parse(json.loads(lake.read(key))) if lake.info(key) else None
+    try:
+        return Publication.parse(json.loads(lake.read(report_key(day))))
+    except ObjectMissing:
+        return None
 
 
-def _built(
-    raw: ObjectStore, delivery: Delivery, folder: Path, engine: Engine, progress: Progress, limits: Limits
-) -> BuildReport:
-    key = delivery.info.key
+def renumbered(lake: ObjectStore, published: Publication, *, above: int) -> Publication:
+    """The same publication under a sequence above the ledger's, since it is what is delivered now."""
+    before = manifests.latest(lake, NAME, published.day)
+    file = {published.source: ManifestFile(published.etag, published.sha256, 0)}
+    manifest = manifests.publish(lake, NAME, published.day, before.files if before else file, after=before, above=above)
+    newer = replace(published, version=f"{published.day} {manifest.version}")
+    standing = receipts.standing(lake, NAME, published.day)
+    fingerprint = standing.receipts[0].fingerprint if standing.receipts else receipts.NOTHING_DELIVERED
+    prefixes = (f"{OUTPUT}{published.day}/", f"{REJECTS}{published.day}/")
+    written = {info.key: info.etag for prefix in prefixes for info in lake.objects(prefix)}
+    put_publication(lake, newer, written, fingerprint)
+    return newer
+
+
+def _manifest(
+    lake: ObjectStore, before: Manifest | None, delivery: Delivery, files: dict[str, ManifestFile]
+) -> Manifest:
+    made = Manifest(NAME, delivery.partition, before.sequence if before else 0, files, delivery.delivered_at)
+    if before and {file.sha256 for file in before.files.values()} == {file.sha256 for file in files.values()}:
+        manifests.rewrite(lake, made)  # the same content, written again
+        return made
+    return manifests.publish(lake, NAME, delivery.partition, files, after=before, delivered_at=delivery.delivered_at)
+
+
+def _note_refusal(lake: ObjectStore, delivery: Delivery, refused: InputRefused) -> None:
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    note = receipts.Refusal(delivery.partition, delivery.fingerprint, str(refused), refused.rule, at)
+    receipts.refuse(lake, NAME, note)
+
+
+def _built(raw: ObjectStore, key: str, folder: Path, engine: Engine, progress: Progress, limits: Limits) -> BuildReport:
     if path := raw.local_path(key):
         return build_dataset(path, folder, engine, name=key, limits=limits, progress=progress)
     with raw.open(key) as stream:
         return build_dataset(stream, folder, engine, name=key, limits=limits, progress=progress)
 
 
-def _upload(lake: ObjectStore, folder: Path, day: str, report: BuildReport) -> dict[str, tuple[Part, ...]]:
+def _upload(
+    lake: ObjectStore, folder: Path, day: str, report: BuildReport
+) -> tuple[dict[str, tuple[Part, ...]], dict[str, str]]:
+    """The parts of each table, and the etag of everything that was written."""
     output, rejects = f"{OUTPUT}{day}/", f"{REJECTS}{day}/"
-    lake.delete([f"{output}{REPORT}"])
-    tables = {name: _parts(lake, folder / f"{name}.parquet", f"{output}{name}.parquet") for name in report.rows}
-    lake.upload(f"{output}{ERRORS}", folder / ERRORS)
-    kept = {f"{output}{ERRORS}", *(part.key for parts in tables.values() for part in parts)}
+    lake.delete([report_key(day)])
+    written: dict[str, str] = {}
+    tables = {
+        name: _parts(lake, folder / f"{name}.parquet", f"{output}{name}.parquet", written) for name in report.rows
+    }
+    written[f"{output}{ERRORS}"] = lake.upload(f"{output}{ERRORS}", folder / ERRORS)
     for path in sorted((folder / REJECTS_FOLDER).iterdir()):
-        kept |= {part.key for part in _parts(lake, path, f"{rejects}{path.name}")}
-    stale = [info.key for prefix in (output, rejects) for info in lake.objects(prefix) if info.key not in kept]
+        _parts(lake, path, f"{rejects}{path.name}", written)
+    stale = [info.key for prefix in (output, rejects) for info in lake.objects(prefix) if info.key not in written]
     lake.delete(stale)
-    return tables
+    return tables, written
 
 
-def _parts(lake: ObjectStore, path: Path, key: str) -> tuple[Part, ...]:
+def _parts(lake: ObjectStore, path: Path, key: str, written: dict[str, str]) -> tuple[Part, ...]:
     """Upload a file, or the parts that an engine left in a folder."""
     files = {key: path} if path.is_file() else {f"{key}/{file.name}": file for file in sorted(path.glob("*.parquet"))}
     # Another engine may have left a folder where a file goes, or the reverse; a disk has no room for both.
@@ -114,6 +220,6 @@ def _parts(lake: ObjectStore, path: Path, key: str) -> tuple[Part, ...]:
     lake.delete([i.key for i in lake.objects(folder) if i.key not in files and f"{i.key}/".startswith(f"{key}/")])
     parts = []
     for its_key, file in files.items():
-        lake.upload(its_key, file)
-        parts.append(Part(its_key, pq.read_metadata(file).num_rows, file.stat().st_size))
+        written[its_key] = lake.upload(its_key, file)
+        parts.append(Part(its_key, pq.read_metadata(file).num_rows, file.stat().st_size, written[its_key]))
     return tuple(parts)

@@ -1,17 +1,17 @@
-"""The quality movies' assets: what was delivered, how it was judged, and where its rows went."""
+"""The quality movies' assets: how each day was judged, and where its rows went."""
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
 from typing import Any
 
 import dagster as dg
 from dagster import ResourceParam
 
-from movie_platform.errors import PlatformError, WorldUnavailable
+from movie_platform.errors import PlatformError
 from movie_platform.lake import ObjectStore
 from movie_platform.notify import Notifier
+from movie_platform.orchestration.events import OWNERS, errors_for_dagster, load_metadata, refused, versions
 from movie_platform.orchestration.table_metadata import described, table_metadata
-from movie_platform.pipelines.quality_movies import cataloguing, checks, deliveries, loading
+from movie_platform.pipelines.quality_movies import cataloguing, checks, loading
 from movie_platform.pipelines.quality_movies.checks import EVALUATED
 from movie_platform.pipelines.quality_movies.day_records import (
     CODE_VERSION,
@@ -21,39 +21,25 @@ from movie_platform.pipelines.quality_movies.day_records import (
     rejects_key,
     staged_key,
 )
-from movie_platform.pipelines.quality_movies.deliveries import Delivery
 from movie_platform.pipelines.quality_movies.evaluation import JudgedDay, Nulls, RulesInUse, judge_day
 from movie_platform.pipelines.quality_movies.notices import tell
+from movie_platform.pipelines.quality_movies.source import SOURCE
 from movie_platform.pipelines.quality_movies.tables import DELIVERIES, IMDB_MOVIES_RATING, QUALITY_HISTORY
 from movie_platform.quality import RulesetFile
 from movie_platform.warehouse import FORCE, LoadResult, Warehouse
 from movie_platform.warehouse.catalog import Catalog
 
 GROUP = "quality_movies"
-OWNERS = ["team:data-engineering"]
-RAW = dg.AssetKey("quality_movies_raw")
+RAW = dg.AssetKey(SOURCE.raw_asset)
 GOOD = dg.AssetKey("quality_movies_good")
 BAD = dg.AssetKey("quality_movies_bad")
 OUTCOMES = dg.AssetKey("quality_rule_outcomes")
 HISTORY = dg.AssetKey("quality_history")
 REPLAY = "movie_platform/replay"
 """A run with this tag releases what passes today's rules, and sets nothing aside."""
-RETRIES, RETRY_AFTER = 3, 10
 
 
-def raw_movies(days: dg.PartitionsDefinition) -> dg.AssetSpec:
-    return dg.AssetSpec(
-        RAW,
-        description="CSV files of rated movies that come every day, in `input_data/<date>/` or directly in "
-        "`input_data/`. The sensor reports each arrival.",
-        partitions_def=days,
-        group_name=GROUP,
-        owners=OWNERS,
-        kinds={"csv"},
-    )
-
-
-def judged_movies(days: dg.PartitionsDefinition, rules: RulesetFile, nulls: Nulls, start: date) -> dg.AssetsDefinition:
+def judged_movies(days: dg.PartitionsDefinition, rules: RulesetFile, nulls: Nulls) -> dg.AssetsDefinition:
     """Judge, and write what is bad and why, in one step: whatever the rules say, that is written."""
     rule_checks = checks.rule_checks(rules, days)
 
@@ -102,11 +88,8 @@ def judged_movies(days: dg.PartitionsDefinition, rules: RulesetFile, nulls: Null
         except PlatformError as broken:
             yield from _selected(context, checks.unjudged(rule_checks))
             raise dg.Failure(str(broken), allow_retries=False) from broken
-        try:
-            delivery = deliveries.look(raw_quality, start, datetime.now(UTC)).days.get(day)
-            judged = judge_day(raw_quality, lake, day, delivery, in_use, replay=REPLAY in context.run.tags)
-        except WorldUnavailable as away:
-            raise dg.RetryRequested(RETRIES, RETRY_AFTER) from away
+        with errors_for_dagster():
+            judged = judge_day(raw_quality, lake, day, in_use, replay=REPLAY in context.run.tags)
         if judged is None:
             context.log.info(f"{day}: nothing was delivered")
             return
@@ -114,12 +97,10 @@ def judged_movies(days: dg.PartitionsDefinition, rules: RulesetFile, nulls: Null
         yield from _selected(context, checks.results(rule_checks, judged))
         if catalog is not None:
             _register(context, catalog, raw_quality, lake)
-        told = tell(notifier, lake, judged, in_use, context.run.run_id)
-        (context.log.info if told.everywhere else context.log.error)(f"{day}: {told}")
+        delivered = tell(notifier, lake, judged, in_use, context.run.run_id)
+        (context.log.info if delivered.everywhere else context.log.error)(f"{day}: {delivered}")
         if judged.evaluation is None:
-            raise dg.Failure(
-                f"{day} cannot be read: {judged.record.reason}", metadata={"ours": False}, allow_retries=False
-            )
+            raise refused(f"{day} cannot be read: {judged.record.reason}")
 
     return quality_movies_judged
 
@@ -146,17 +127,10 @@ def good_movies(days: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         record = loading.judged(lake, context.partition_key)
         if not record.is_loaded:
             kept = f"the version of {record.serves} stays loaded" if record.serves else "nothing is loaded for the day"
-            raise dg.Failure(
-                f"{record.day} is {record.state}, {kept}: {record.reason}",
-                metadata={"ours": False, "serves": record.serves or "nothing"},
-                allow_retries=False,
-            )
-        try:
-            result = loading.load_good(
-                warehouse, lake, record, run_id=context.run.run_id, force=FORCE in context.run.tags
-            )
-        except WorldUnavailable as away:
-            raise dg.RetryRequested(RETRIES, RETRY_AFTER) from away
+            raise refused(f"{record.day} is {record.state}, {kept}: {record.reason}", serves=record.serves or "nothing")
+        with errors_for_dagster():
+            force = FORCE in context.run.tags
+            result = loading.load_good(warehouse, lake, record, run_id=context.run.run_id, force=force)
         yield _materialized(GOOD, _load_metadata(result), record.good_digest, {EVALUATED: record.result_id})
 
     return quality_movies_loaded
@@ -184,28 +158,11 @@ def measured_movies(days: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         record = loading.judged(lake, context.partition_key)
         if record.state == "unreadable":
             return
-        try:
+        with errors_for_dagster():
             result = loading.load_history(warehouse, lake, record, run_id=context.run.run_id)
-        except WorldUnavailable as away:
-            raise dg.RetryRequested(RETRIES, RETRY_AFTER) from away
         yield _materialized(HISTORY, _load_metadata(result), record.result_id, {EVALUATED: record.result_id})
 
     return quality_movies_measured
-
-
-def arrival(delivery: Delivery, raw: ObjectStore) -> dg.AssetMaterialization:
-    """A delivery as an event of the external asset; its version changes with the files' content."""
-    return dg.AssetMaterialization(
-        RAW,
-        partition=delivery.day,
-        metadata={
-            "dagster/uri": raw.uri_of(deliveries.RAW_PREFIX),
-            "delivered": delivery.version,
-            "bytes": sum(info.size for info in delivery.files.values()),
-            "files": {key: {"etag": info.etag, "bytes": info.size} for key, info in delivery.files.items()},
-        },
-        tags={"dagster/data_version": delivery.fingerprint},
-    )
 
 
 def lake_results(judged: JudgedDay, lake: ObjectStore) -> Iterator[dg.MaterializeResult]:
@@ -218,7 +175,7 @@ def lake_results(judged: JudgedDay, lake: ObjectStore) -> Iterator[dg.Materializ
             EVALUATED,
             {
                 **table_metadata(rows=kept, uri=lake.uri_of(where(record.day)), part=True),
-                **_told(record),
+                **_evaluated(record),
                 "delivered": record.rows,
                 "bad": record.bad,
                 "withheld": record.withheld,
@@ -239,7 +196,10 @@ def lake_results(judged: JudgedDay, lake: ObjectStore) -> Iterator[dg.Materializ
         )
     yield _materialized(
         OUTCOMES,
-        {**table_metadata(rows=record.rules, uri=lake.uri_of(outcomes_key(record.day)), part=True), **_told(record)},
+        {
+            **table_metadata(rows=record.rules, uri=lake.uri_of(outcomes_key(record.day)), part=True),
+            **_evaluated(record),
+        },
         record.result_id,
         {EVALUATED: record.result_id},
     )
@@ -253,8 +213,8 @@ def _register(context: dg.AssetExecutionContext, catalog: Catalog, raw: ObjectSt
         context.log.exception("The external tables are not registered; the next run registers the same again")
 
 
-def _told(record: DayRecord) -> dict[str, Any]:
-    told: dict[str, Any] = {
+def _evaluated(record: DayRecord) -> dict[str, Any]:
+    metadata: dict[str, Any] = {
         "ruleset": record.ruleset,
         "state": record.state,
         "score": record.score,
@@ -262,21 +222,13 @@ def _told(record: DayRecord) -> dict[str, Any]:
         "files": {key: {"records": facts.records, "bytes": facts.size} for key, facts in record.files.items()},
     }
     if record.reason:
-        told["reason"] = record.reason
-        told["serves"] = record.serves or "nothing"
-    return told
+        metadata["reason"] = record.reason
+        metadata["serves"] = record.serves or "nothing"
+    return metadata
 
 
 def _load_metadata(result: LoadResult) -> dict[str, Any]:
-    metadata: dict[str, Any] = {
-        "dagster/partition_row_count": result.rows,
-        "table": result.table,
-        "load": result.outcome,
-        "version": result.version,
-    }
-    if result.reason:
-        metadata["reason"] = result.reason
-    return metadata
+    return {"dagster/partition_row_count": result.rows, "table": result.table, **load_metadata(result)}
 
 
 def _spec(
@@ -304,9 +256,8 @@ def _spec(
 def _materialized(
     key: dg.AssetKey, metadata: dict[str, Any], version: str, made_from: dict[dg.AssetKey, str]
 ) -> dg.MaterializeResult:
-    """Its tags let Dagster tell whether an asset is in step with what it was made from."""
-    inputs = {f"dagster/input_data_version/{source.to_user_string()}": used for source, used in made_from.items()}
-    tags = {"dagster/code_version": CODE_VERSION, **inputs}
+    tags = versions(version, CODE_VERSION, made_from)
+    version = tags.pop("dagster/data_version")
     return dg.MaterializeResult(key, metadata=metadata, data_version=dg.DataVersion(version), tags=tags)
 
 

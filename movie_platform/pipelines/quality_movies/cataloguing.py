@@ -7,7 +7,7 @@ lie in `manifests/`.
 import pyarrow as pa
 
 from movie_platform.lake import ObjectStore
-from movie_platform.pipelines.quality_movies.deliveries import RAW_PREFIX
+from movie_platform.pipelines.quality_movies.archive import FILES
 from movie_platform.pipelines.quality_movies.splitting import RAW, RECORD, SOURCE
 from movie_platform.pipelines.quality_movies.tables import IMDB_MOVIES_RATING
 from movie_platform.quality import RESULT_COLUMNS
@@ -51,7 +51,7 @@ OUTCOMES = Table(
 def register(catalog: Catalog, raw: ObjectStore, lake: ObjectStore) -> None:
     """Make the tables known, and their lists of files complete; repeated, it changes nothing."""
     if raw.uri.startswith("s3://"):
-        catalog.register_files(DELIVERED, raw.uri_of(RAW_PREFIX), CSV)
+        catalog.register_files(DELIVERED, raw.uri_of(FILES.prefix), CSV)
     for table, prefix, suffix, reading in (
         (BAD, "bad-records/quality_movies/", ".parquet", LISTED_PARQUET),
         (OUTCOMES, "rule_outcome/", ".jsonl", LISTED_JSON),

@@ -3,12 +3,14 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
 from typing import Literal
 
+from movie_platform.deliveries import Delivery, Receipt, manifests, receipts
 from movie_platform.errors import ObjectMissing
 from movie_platform.lake import ObjectStore
-from movie_platform.pipelines.quality_movies.deliveries import Delivery
+from movie_platform.pipelines.quality_movies.archive import NAME
+from movie_platform.pipelines.quality_movies.history import history_key
+from movie_platform.pipelines.quality_movies.tables import DATASET
 
 CODE_VERSION = "1"
 """Changes when the same delivery and rules would give other rows."""
@@ -33,6 +35,7 @@ class DayRecord:
 
     day: str
     version: str
+    """The sequence of its delivery, as the ledger writes it."""
     files: Mapping[str, FileFacts]
     digest: str
     """Of the delivered bytes."""
@@ -64,6 +67,8 @@ class DayRecord:
     """The version that the warehouse keeps serving where this one is not loaded."""
     serves_good: int = 0
     missing_columns: tuple[str, ...] = field(default=())
+    delivered_at: str = ""
+    """When its newest file came, for people to read."""
 
     @property
     def is_loaded(self) -> bool:
@@ -120,15 +125,32 @@ def record_of(lake: ObjectStore, day: str) -> DayRecord | None:
     return DayRecord(**{**fields, "files": files, "missing_columns": tuple(fields["missing_columns"])})
 
 
-def put_record(lake: ObjectStore, record: DayRecord) -> None:
-    lake.write(record_key(record.day), json.dumps(asdict(record), indent=2, sort_keys=True).encode())
+def put_record(lake: ObjectStore, record: DayRecord) -> str:
+    """Write the record; its etag."""
+    return lake.write(record_key(record.day), json.dumps(asdict(record), indent=2, sort_keys=True).encode())
 
 
-def judged_days(lake: ObjectStore, before: datetime | None = None) -> list[str]:
-    """The days that have a record, written before that moment if one is given."""
+def put_receipt(lake: ObjectStore, record: DayRecord, written: Mapping[str, str], fingerprint: str) -> None:
+    """Say that everything of the day is there: what was written now, and what earlier versions of the day left."""
+    keys = [
+        staged_key(record.day),
+        bad_key(record.day),
+        bad_key(record.day, "jsonl"),
+        rejects_key(record.day),
+        outcomes_key(record.day),
+        outcomes_key(record.day, "jsonl"),
+        history_key(DATASET, record.day),
+        record_key(record.day),
+    ]
+    made = {key: info.etag for key in keys if key not in written and (info := lake.info(key))} | dict(written)
+    sequence = manifests.sequence_of(record.version)
+    receipts.put(lake, NAME, Receipt(record.day, sequence, fingerprint, receipts.made_of(made)))
+
+
+def judged_days(lake: ObjectStore) -> list[str]:
+    """The days that have a record."""
     prefix = record_key("").removesuffix(".json")
-    found = (info for info in lake.objects(prefix) if before is None or info.modified < before)
-    return [info.key.removeprefix(prefix).removesuffix(".json") for info in found]
+    return [info.key.removeprefix(prefix).removesuffix(".json") for info in lake.objects(prefix)]
 
 
 def quarantined_days(lake: ObjectStore) -> list[str]:

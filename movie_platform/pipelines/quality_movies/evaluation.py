@@ -10,30 +10,34 @@ Judging a large file takes a while. What was overtaken meanwhile, by a newer del
 import hashlib
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from movie_platform.errors import InputRefused, WorldUnavailable
+from movie_platform.deliveries import Delivery, Overtaken, manifests, until_undisturbed
+from movie_platform.deliveries.copies import ArchivedDay, Find, archived
+from movie_platform.errors import InputRefused
 from movie_platform.lake import ObjectStore
-from movie_platform.pipelines.quality_movies import deliveries
+from movie_platform.pipelines.quality_movies.archive import ARCHIVE, FILES
 from movie_platform.pipelines.quality_movies.day_records import (
     CODE_VERSION,
     DayRecord,
     FileFacts,
     bad_key,
     outcomes_key,
+    put_receipt,
     put_record,
+    record_key,
     record_of,
     rejects_key,
     staged_key,
 )
-from movie_platform.pipelines.quality_movies.deliveries import Delivery, FetchedFile
-from movie_platform.pipelines.quality_movies.history import LakeHistory, moment_of
+from movie_platform.pipelines.quality_movies.history import LakeHistory, history_key, moment_of
 from movie_platform.pipelines.quality_movies.records import Fitting, Records, read
 from movie_platform.pipelines.quality_movies.splitting import (
+    Split,
     SplitFiles,
     rows_left_out,
     split,
@@ -76,164 +80,188 @@ class JudgedDay:
 
 
 def judge_day(
-    raw: ObjectStore, lake: ObjectStore, day: str, delivery: Delivery | None, rules: RulesInUse, *, replay: bool = False
+    raw: ObjectStore, lake: ObjectStore, day: str, rules: RulesInUse, *, replay: bool = False
 ) -> JudgedDay | None:
-    """Judge what was delivered for a day, and write everything but the warehouse; None where nothing ever was.
+    """Judge what is delivered for a day, and write everything but the warehouse; None where nothing ever was.
 
-    A replay judges what is archived by today's rules and only releases: good rows stay good. Raises WorldUnavailable
-    where the day was overtaken; judged again, it comes right.
+    A replay judges what is archived by today's rules and only releases: good rows stay good. What was overtaken, by a
+    newer delivery or by another run, is judged again.
     """
-    before = record_of(lake, day)
-    earlier = {key: (facts.etag, facts.modified) for key, facts in before.files.items()} if before else {}
-    arrived = None if replay else delivery
-    with deliveries.fetched(raw, lake, day, arrived, earlier) as files:
-        if not files:
+    return until_undisturbed(lambda: _judge_day(raw, lake, day, rules, replay=replay), f"{day} of the quality movies")
+
+
+def _judge_day(raw: ObjectStore, lake: ObjectStore, day: str, rules: RulesInUse, *, replay: bool) -> JudgedDay | None:
+    def find() -> Delivery | None:
+        return None if replay else FILES.find(raw, day, datetime.now(UTC))
+
+    with archived(raw, lake, ARCHIVE, day, find) as delivered:
+        if delivered is None:
             return None
-        if arrived:
-            deliveries.archive(lake, day, files)
-        made = DayRecord(
-            day=day,
-            version=max(file.modified for file in files),
-            files={file.key: FileFacts(file.etag, file.modified, file.sha256, file.size) for file in files},
-            digest=_digest(files),
-            ruleset=rules.name,
-            rules_digest=rules.digest,
-            code_version=CODE_VERSION,
-            state="good",
-            rules=len(rules.ruleset),
-        )
+        work = _Work(lake, rules, delivered, find, record_of(lake, day), is_replay=replay)
         try:
-            records = read([(file.key, file.path) for file in files])
+            records = read([(file.key, file.path) for file in delivered.files])
         except InputRefused as refused:
-            _must_not_be_overtaken(None if replay else raw, lake, made, before)
-            return _unreadable(lake, made, before, rules, str(refused))
-        return _judged(raw, lake, made, before, rules, records, replay=replay)
+            return work.unreadable(str(refused))
+        return work.judged(records)
 
 
-def _judged(
-    raw: ObjectStore,
-    lake: ObjectStore,
-    made: DayRecord,
-    before: DayRecord | None,
-    rules: RulesInUse,
-    records: Records,
-    *,
-    replay: bool,
-) -> JudgedDay:
-    day, history = made.day, LakeHistory(lake)
-    was_bad = _left_out_before(lake, before) if replay else None
-    evaluation = evaluate(
-        type_columns(records.text),
-        rules.ruleset,
-        nulls=rules.nulls,
-        history=history,
-        dataset=DATASET,
-        at=moment_of(day),
-    )
-    fitting = Fitting(IMDB_MOVIES_RATING, records.text.schema.names)
-    blocked = _why_blocked(evaluation, fitting, records)
-    with tempfile.TemporaryDirectory(prefix="movie-platform-quality-") as folder:
-        files = SplitFiles.below(Path(folder))
-        found = split(
-            records,
-            evaluation,
-            fitting,
-            files,
-            blocked=blocked,
-            was_bad=was_bad,
-            metadata={b"movie_platform": _provenance(made)},
+class _Work:
+    """One day under way: what it is made from, and the etag of each object that it wrote."""
+
+    def __init__(
+        self,
+        lake: ObjectStore,
+        rules: RulesInUse,
+        delivered: ArchivedDay,
+        find: Find,
+        before: DayRecord | None,
+        *,
+        is_replay: bool,
+    ) -> None:
+        self._lake, self._rules, self._delivered, self._find, self._before = lake, rules, delivered, find, before
+        self._is_replay = is_replay
+        self._written: dict[str, str] = {}
+        self._made = _first_record(delivered, rules, before)
+        self._day = self._made.day
+
+    def judged(self, records: Records) -> JudgedDay:
+        history = LakeHistory(self._lake)
+        was_bad = _left_out_before(self._lake, self._before) if self._is_replay else None
+        evaluation = evaluate(
+            type_columns(records.text),
+            self._rules.ruleset,
+            nulls=self._rules.nulls,
+            history=history,
+            dataset=DATASET,
+            at=moment_of(self._day),
         )
-        _must_not_be_overtaken(None if replay else raw, lake, made, before)
-        if blocked:
-            lake.upload(rejects_key(day), files.withheld)
+        fitting = Fitting(IMDB_MOVIES_RATING, records.text.schema.names)
+        blocked = _why_blocked(evaluation, fitting, records)
+        with tempfile.TemporaryDirectory(prefix="movie-platform-quality-") as folder:
+            files = SplitFiles.below(Path(folder))
+            metadata = {b"movie_platform": _provenance(self._made)}
+            found = split(records, evaluation, fitting, files, blocked=blocked, was_bad=was_bad, metadata=metadata)
+            self._must_be_current()
+            self._write_rows(files, found, is_blocked=bool(blocked))
+        outcomes = evaluation.outcomes_json()
+        self._write_outcomes(outcomes)
+        metrics = {
+            **evaluation.metrics,
+            "Evaluation.*.Score": evaluation.score,
+            "Evaluation.*.GoodRows": float(found.good + found.withheld),
+            "Evaluation.*.BadRows": float(found.bad),
+        }
+        key = history_key(DATASET, self._day)
+        self._written[key] = history.write(DATASET, moment_of(self._day), metrics)
+        serves, serves_good = _served(self._before) if blocked else (None, 0)
+        files_read = {key: replace(facts, records=records.counts[key]) for key, facts in self._made.files.items()}
+        record = replace(
+            self._made,
+            files=files_read,
+            state="blocked" if blocked else "good",
+            reason=blocked,
+            score=evaluation.score,
+            passed=evaluation.passed,
+            rows=records.total,
+            good=found.good,
+            bad=found.bad,
+            misfits=found.misfits,
+            broken=found.broken,
+            withheld=found.withheld,
+            released=found.released,
+            good_digest=hashlib.sha256(f"{self._made.digest} {found.digest}".encode()).hexdigest(),
+            result_id=_result_id(self._made, outcomes),
+            metrics=len(metrics),
+            serves=serves,
+            serves_good=serves_good,
+            missing_columns=fitting.missing,
+        )
+        self._finish(record)
+        return JudgedDay(record, evaluation)
+
+    def unreadable(self, reason: str) -> JudgedDay:
+        """No rule could be computed, and everything else stays as the version before it left it."""
+        self._must_be_current()
+        errors = [_error(claim, labels, reason) for claim, labels in _claims(self._rules)]
+        outcomes = json.dumps(errors, indent=2) + "\n"
+        self._write_outcomes(outcomes)
+        serves, serves_good = _served(self._before)
+        record = replace(
+            self._made,
+            state="unreadable",
+            reason=reason,
+            result_id=_result_id(self._made, outcomes),
+            serves=serves,
+            serves_good=serves_good,
+        )
+        self._finish(record)
+        return JudgedDay(record)
+
+    def _write_rows(self, files: SplitFiles, found: Split, *, is_blocked: bool) -> None:
+        day, lake = self._day, self._lake
+        if is_blocked:
+            self._upload(rejects_key(day), files.withheld)
         else:
-            lake.upload(staged_key(day), files.good)
+            self._upload(staged_key(day), files.good)
             lake.delete([rejects_key(day)])
         if found.bad:
-            lines = Path(folder) / "bad.jsonl"
+            lines = files.bad.with_suffix(".jsonl")
             write_json_lines(files.bad, lines)
-            lake.upload(bad_key(day), files.bad)
-            lake.upload(bad_key(day, "jsonl"), lines)
+            self._upload(bad_key(day), files.bad)
+            self._upload(bad_key(day, "jsonl"), lines)
         else:
             lake.delete([bad_key(day), bad_key(day, "jsonl")])
-    outcomes = evaluation.outcomes_json()
-    _write_outcomes(lake, day, outcomes)
-    metrics = {
-        **evaluation.metrics,
-        "Evaluation.*.Score": evaluation.score,
-        "Evaluation.*.GoodRows": float(found.good + found.withheld),
-        "Evaluation.*.BadRows": float(found.bad),
-    }
-    history.record(DATASET, moment_of(day), metrics)
-    serves, serves_good = _served(before) if blocked else (None, 0)
-    record = DayRecord(
-        **{
-            **vars(made),
-            "files": {
-                key: FileFacts(**{**vars(facts), "records": records.counts[key]}) for key, facts in made.files.items()
-            },
-            "state": "blocked" if blocked else "good",
-            "reason": blocked,
-            "score": evaluation.score,
-            "passed": evaluation.passed,
-            "rows": records.total,
-            "good": found.good,
-            "bad": found.bad,
-            "misfits": found.misfits,
-            "broken": found.broken,
-            "withheld": found.withheld,
-            "released": found.released,
-            "good_digest": hashlib.sha256(f"{made.digest} {found.digest}".encode()).hexdigest(),
-            "result_id": _result_id(made, outcomes),
-            "metrics": len(metrics),
-            "serves": serves,
-            "serves_good": serves_good,
-            "missing_columns": fitting.missing,
+
+    def _write_outcomes(self, outcomes: str) -> None:
+        """As one array, and as a line a rule for engines that read lines."""
+        lines = (json.dumps({"Date": self._day, **outcome}, ensure_ascii=False) for outcome in json.loads(outcomes))
+        texts = {
+            outcomes_key(self._day): outcomes,
+            outcomes_key(self._day, "jsonl"): "".join(f"{line}\n" for line in lines),
         }
+        self._written |= {key: self._lake.write(key, text.encode()) for key, text in texts.items()}
+
+    def _upload(self, key: str, path: Path) -> None:
+        self._written[key] = self._lake.upload(key, path)
+
+    def _must_be_current(self) -> None:
+        """A run that began earlier and ends later would otherwise put the superseded delivery over the newer one."""
+        manifest = self._delivered.manifest
+        if manifest.sequence:
+            manifests.must_be_newest(self._lake, manifest)
+        now = self._find()
+        if now is not None and now.fingerprint != self._delivered.fingerprint:
+            raise Overtaken(f"{self._day} was delivered anew")
+        if record_of(self._lake, self._day) != self._before:
+            raise Overtaken(f"{self._day} was judged by another run")
+
+    def _finish(self, record: DayRecord) -> None:
+        """The record and then the receipt, once it is sure that nobody was faster."""
+        self._must_be_current()
+        self._written[record_key(self._day)] = put_record(self._lake, record)
+        put_receipt(self._lake, record, self._written, self._delivered.fingerprint)
+
+
+def _first_record(delivered: ArchivedDay, rules: RulesInUse, before: DayRecord | None) -> DayRecord:
+    """What is known of the day before it is judged."""
+    manifest = delivered.manifest
+    sha256 = {file.key: file.sha256 for file in delivered.files}
+    return DayRecord(
+        day=manifest.partition,
+        # An archive from before there were manifests keeps the version that its ledger rows have.
+        version=manifest.version if manifest.sequence or before is None else before.version,
+        delivered_at=manifest.delivered_at or (before.delivered_at or before.version if before else ""),
+        files={
+            key: FileFacts(file.etag, manifest.delivered_at, file.sha256, file.size)
+            for key, file in manifest.files.items()
+        },
+        digest=manifests.digest_of(sha256),
+        ruleset=rules.name,
+        rules_digest=rules.digest,
+        code_version=CODE_VERSION,
+        state="good",
+        rules=len(rules.ruleset),
     )
-    put_record(lake, record)
-    return JudgedDay(record, evaluation)
-
-
-def _unreadable(
-    lake: ObjectStore, made: DayRecord, before: DayRecord | None, rules: RulesInUse, reason: str
-) -> JudgedDay:
-    """No rule could be computed, and everything else stays as the version before it left it."""
-    outcomes = json.dumps([_error(claim, labels, reason) for claim, labels in _claims(rules)], indent=2) + "\n"
-    _write_outcomes(lake, made.day, outcomes)
-    serves, serves_good = _served(before)
-    record = DayRecord(
-        **{
-            **vars(made),
-            "state": "unreadable",
-            "reason": reason,
-            "result_id": _result_id(made, outcomes),
-            "serves": serves,
-            "serves_good": serves_good,
-        }
-    )
-    put_record(lake, record)
-    return JudgedDay(record)
-
-
-def _must_not_be_overtaken(
-    raw: ObjectStore | None, lake: ObjectStore, made: DayRecord, before: DayRecord | None
-) -> None:
-    """A run that began earlier and ends later would otherwise put the superseded delivery over the newer one."""
-    if record_of(lake, made.day) != before:
-        raise WorldUnavailable(f"{made.day} was judged by another run meanwhile; the run can be repeated")
-    if raw is None:
-        return
-    lies_there = deliveries.look(raw, date.fromisoformat(made.day), datetime.now(UTC)).days.get(made.day)
-    if lies_there and not made.is_made_from(lies_there):
-        raise WorldUnavailable(f"{made.day} was delivered anew while it was judged; the run can be repeated")
-
-
-def _write_outcomes(lake: ObjectStore, day: str, outcomes: str) -> None:
-    """As one array, and as a line a rule for engines that read lines."""
-    lake.write(outcomes_key(day), outcomes.encode())
-    lines = (json.dumps({"Date": day, **outcome}, ensure_ascii=False) for outcome in json.loads(outcomes))
-    lake.write(outcomes_key(day, "jsonl"), "".join(f"{line}\n" for line in lines).encode())
 
 
 def _why_blocked(evaluation: Evaluation, fitting: Fitting, records: Records) -> str:
@@ -250,21 +278,18 @@ def _why_blocked(evaluation: Evaluation, fitting: Fitting, records: Records) -> 
 
 
 def _served(before: DayRecord | None) -> tuple[str | None, int]:
-    """The version of the day that the warehouse has, and its rows."""
+    """When the version of the day came that the warehouse has, and its rows."""
     if before is None:
         return None, 0
-    return (before.version, before.good) if before.is_loaded else (before.serves, before.serves_good)
+    if before.is_loaded:
+        return before.delivered_at or before.version, before.good
+    return before.serves, before.serves_good
 
 
 def _left_out_before(lake: ObjectStore, before: DayRecord | None) -> set[tuple[str, int]]:
     if before is None or not before.bad:
         return set()
     return rows_left_out(lake.read(bad_key(before.day)))
-
-
-def _digest(files: Sequence[FetchedFile]) -> str:
-    text = "\n".join(f"{file.key}\t{file.sha256}" for file in files)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _result_id(made: DayRecord, outcomes: str) -> str:

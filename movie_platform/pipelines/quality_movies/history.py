@@ -46,6 +46,10 @@ class LakeHistory:
         return list(islice(points, last))[::-1]
 
     def record(self, dataset: str, at: datetime, metrics: Mapping[str, float]) -> None:
+        self.write(dataset, at, metrics)
+
+    def write(self, dataset: str, at: datetime, metrics: Mapping[str, float]) -> str:
+        """Keep what a day's evaluation measured; the etag of its object."""
         day = at.astimezone(UTC).date().isoformat()
         rows = {
             "dataset": [dataset] * len(metrics),
@@ -56,7 +60,7 @@ class LakeHistory:
         }
         buffer = io.BytesIO()
         pq.write_table(pa.table(rows, schema=QUALITY_HISTORY.arrow_schema), buffer, compression="zstd")
-        self._lake.write(history_key(dataset, day), buffer.getvalue())
+        return self._lake.write(history_key(dataset, day), buffer.getvalue())
 
     def _known(self, dataset: str) -> list[str]:
         if dataset not in self._days:

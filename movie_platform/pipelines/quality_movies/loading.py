@@ -1,11 +1,21 @@
 """From a judged day to the warehouse: its good rows, and what its evaluation measured."""
 
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
+from movie_platform.deliveries import Manifest, ManifestFile, manifests, receipts
+from movie_platform.deliveries.receipts import Standing
 from movie_platform.errors import PlatformError
 from movie_platform.lake import ObjectStore
-from movie_platform.pipelines.quality_movies.day_records import DayRecord, judged_days, record_of, staged_key
+from movie_platform.pipelines.quality_movies.archive import NAME
+from movie_platform.pipelines.quality_movies.day_records import (
+    DayRecord,
+    put_receipt,
+    put_record,
+    record_key,
+    record_of,
+    staged_key,
+)
 from movie_platform.pipelines.quality_movies.history import history_key
 from movie_platform.pipelines.quality_movies.tables import DATASET, DELIVERIES, IMDB_MOVIES_RATING, QUALITY_HISTORY
 from movie_platform.table import Table
@@ -21,8 +31,7 @@ from movie_platform.warehouse import (
 )
 from movie_platform.warehouse.loads import decide
 
-UNDER_WAY = timedelta(hours=1)
-"""The run that judged a day may still be about to load it."""
+Load = Callable[[DayRecord], LoadResult]
 
 
 def load_good(
@@ -31,14 +40,18 @@ def load_good(
     """Replace the day's rows; the table of the newest day follows, whichever day this is."""
     if not record.is_loaded:
         raise PlatformError(f"{record.day} is {record.state}, and nothing of it is loaded: {record.reason}")
-    result = warehouse.replace_partitions(
-        DELIVERIES,
-        [_good(record)],
-        lake=lake,
-        provenance=_provenance(record, run_id),
-        derived=[LatestPartition(IMDB_MOVIES_RATING)],
-        force=force,
-    )[0]
+
+    def load(current: DayRecord) -> LoadResult:
+        return warehouse.replace_partitions(
+            DELIVERIES,
+            [_good(lake, current)],
+            lake=lake,
+            provenance=_provenance(current, run_id),
+            derived=[LatestPartition(IMDB_MOVIES_RATING)],
+            force=force,
+        )[0]
+
+    result = _loaded(warehouse, lake, record, DELIVERIES, load)
     if result.outcome != "refused":  # after a skipped one too: the load before it may have ended just short of them
         warehouse.create_views(read_views("movie_platform.pipelines.quality_movies"))
     return result
@@ -48,39 +61,69 @@ def load_history(
     warehouse: Warehouse, lake: ObjectStore, record: DayRecord, *, run_id: str, force: bool = False
 ) -> LoadResult:
     """Replace what the day's evaluation measured."""
-    return warehouse.replace_partitions(
-        QUALITY_HISTORY,
-        [_measured(record)],
-        lake=lake,
-        provenance=_provenance(record, run_id),
-        force=force,
-    )[0]
+
+    def load(current: DayRecord) -> LoadResult:
+        return warehouse.replace_partitions(
+            QUALITY_HISTORY, [_measured(lake, current)], lake=lake, provenance=_provenance(current, run_id), force=force
+        )[0]
+
+    return _loaded(warehouse, lake, record, QUALITY_HISTORY, load)
 
 
-def days_not_loaded(warehouse: Warehouse, lake: ObjectStore, now: datetime) -> list[str]:
-    """Judged days whose good rows or metrics a load would still bring: none was committed since they were judged."""
+def _loaded(warehouse: Warehouse, lake: ObjectStore, record: DayRecord, table: Table, load: Load) -> LoadResult:
+    """Load the record; where the ledger is ahead of the lake, which was emptied or restored, the lake passes it."""
+    result = load(record)
+    newest = record_of(lake, record.day)
+    if result.outcome == "refused" and newest == record:
+        last = warehouse.ledger(table, result.partition)[-1].version
+        return load(renumbered(lake, record, above=manifests.sequence_of(last)))
+    return result
+
+
+def renumbered(lake: ObjectStore, record: DayRecord, *, above: int) -> DayRecord:
+    """The same day under a sequence above the ledger's, since it is what is delivered now."""
+    before = manifests.latest(lake, NAME, record.day)
+    files = (
+        before.files
+        if before
+        else {key: ManifestFile(facts.etag, facts.sha256, facts.size) for key, facts in record.files.items()}
+    )
+    manifest: Manifest = manifests.publish(
+        lake, NAME, record.day, files, after=before, above=above, delivered_at=record.delivered_at
+    )
+    newer = replace(record, version=manifest.version)
+    standing = receipts.standing(lake, NAME, record.day)
+    fingerprint = standing.receipts[0].fingerprint if standing.receipts else receipts.NOTHING_DELIVERED
+    put_receipt(lake, newer, {record_key(record.day): put_record(lake, newer)}, fingerprint)
+    return newer
+
+
+def owed_loads(lake: ObjectStore, warehouse: Warehouse, known: Mapping[str, Standing]) -> dict[str, str]:
+    """Judged days whose good rows or metrics the warehouse's ledger does not show."""
     good, measured = _last_loads(warehouse, DELIVERIES), _last_loads(warehouse, QUALITY_HISTORY)
 
     def is_owed(load: PartitionLoad, last: Mapping[str, LedgerRow], record: DayRecord) -> bool:
-        return decide(load, last.get(load.partition), _provenance(record), force=False).outcome == "loaded"
+        decision = decide(load, last.get(load.partition), _provenance(record), force=False)
+        return decision.outcome != "skipped"
 
-    records = (record_of(lake, day) for day in judged_days(lake, before=now - UNDER_WAY))
-    return [
-        record.day
-        for record in records
-        if record
-        and (
-            (record.is_loaded and is_owed(_good(record), good, record))
-            or (record.state != "unreadable" and is_owed(_measured(record), measured, record))
-        )
-    ]
+    def owed() -> Iterator[tuple[str, str]]:
+        for day, standing in known.items():
+            record = record_of(lake, day) if standing.receipts else None
+            if record is None:
+                continue
+            if record.is_loaded and is_owed(_good(lake, record), good, record):
+                yield day, "its good rows are not loaded"
+            elif record.state != "unreadable" and is_owed(_measured(lake, record), measured, record):
+                yield day, "what its evaluation measured is not loaded"
+
+    return dict(owed())
 
 
-def _good(record: DayRecord) -> PartitionLoad:
+def _good(lake: ObjectStore, record: DayRecord) -> PartitionLoad:
     return PartitionLoad(record.day, record.version, (Source(staged_key(record.day), record.good_digest, record.good),))
 
 
-def _measured(record: DayRecord) -> PartitionLoad:
+def _measured(lake: ObjectStore, record: DayRecord) -> PartitionLoad:
     source = Source(history_key(DATASET, record.day), record.result_id, record.metrics)
     return PartitionLoad(f"{DATASET}/{record.day}", record.version, (source,))
 

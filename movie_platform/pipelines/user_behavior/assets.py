@@ -1,7 +1,5 @@
 """User behavior's assets: purchases and reviews of a day, how the reviews were judged, and the metric."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date
 from importlib.resources import files
 from typing import Any
@@ -9,16 +7,16 @@ from typing import Any
 import dagster as dg
 from dagster import ResourceParam
 
-from movie_platform.errors import InputRefused, WorldUnavailable
 from movie_platform.lake import ObjectStore
 from movie_platform.orchestration.bulk import Bulk
+from movie_platform.orchestration.events import OWNERS, errors_for_dagster, load_metadata, raw_asset
 from movie_platform.orchestration.table_metadata import described, table_metadata
 from movie_platform.pipelines.user_behavior import checks, classification, metric, metric_build, purchases, reviews
 from movie_platform.pipelines.user_behavior.checks import CLASSIFIED, METRIC, PURCHASES, RAW
-from movie_platform.pipelines.user_behavior.deliveries import PREFIX, Delivery, copy_to_lake, find_delivery
 from movie_platform.pipelines.user_behavior.metric import IN_METRIC
 from movie_platform.pipelines.user_behavior.purchases import PurchaseSource
 from movie_platform.pipelines.user_behavior.reviews import ReviewAccount
+from movie_platform.pipelines.user_behavior.source import SOURCE, copy_to_lake
 from movie_platform.pipelines.user_behavior.tables import (
     MOVIE_REVIEW,
     SPECTRUM_PURCHASES,
@@ -33,28 +31,14 @@ from movie_platform.warehouse import FORCE, Warehouse
 from movie_platform.warehouse.catalog import Catalog
 
 GROUP = "user_behavior"
-OWNERS = ["team:data-engineering"]
-DELIVERED = dg.AssetKey("movie_review_files")
+DELIVERED = dg.AssetKey(SOURCE.raw_asset)
 ASSETS = (PURCHASES, RAW, CLASSIFIED, METRIC)
 FULL = "movie_platform/full"
 """A run with this tag stages all purchases under its day, not only those of the day."""
-RETRIES, RETRY_AFTER = 3, 10
 
 
 def metric_ruleset() -> RulesetFile:
     return read_ruleset_file(files(__package__).joinpath("rulesets", "user_behavior_metric.dqdl"))
-
-
-def review_files(days: dg.PartitionsDefinition) -> dg.AssetSpec:
-    return dg.AssetSpec(
-        DELIVERED,
-        description=f"A vendor's CSV files of movie reviews, in `{PREFIX}<date>/` or directly in `{PREFIX}`. The "
-        "sensor reports each arrival.",
-        partitions_def=days,
-        group_name=GROUP,
-        owners=OWNERS,
-        kinds={"csv"},
-    )
 
 
 def user_purchases(days: dg.PartitionsDefinition) -> dg.AssetsDefinition:
@@ -72,7 +56,7 @@ def user_purchases(days: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         catalog: ResourceParam[Any],
     ) -> dg.MaterializeResult:
         day = date.fromisoformat(context.partition_key)
-        with _told():
+        with errors_for_dagster():
             staged = purchases.extract(purchase_source, lake, day, full=FULL in context.run.tags)
             _register(catalog, SPECTRUM_PURCHASES, day, purchases.stage_prefix(day))
         for setback in staged.setbacks:
@@ -106,16 +90,17 @@ def movie_reviews_raw(days: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         lake: ResourceParam[ObjectStore],
     ) -> dg.MaterializeResult:
         day = date.fromisoformat(context.partition_key)
-        with _told():
-            copied = copy_to_lake(raw_behavior, lake, find_delivery(raw_behavior, day))
+        with errors_for_dagster():
+            manifest = copy_to_lake(raw_behavior, lake, day)
         return dg.MaterializeResult(
             metadata={
                 "dagster/uri": lake.uri_of(reviews.raw_prefix(day)),
-                "bytes": copied.bytes,
-                "files": dict(copied.files),
+                "bytes": sum(file.size for file in manifest.files.values()) if manifest else 0,
+                "files": {key: file.sha256 for key, file in manifest.files.items()} if manifest else {},
+                **({"version": manifest.version} if manifest else {}),
             },
-            data_version=dg.DataVersion(copied.digest[:16]),
-            check_results=checks.raw_results(len(copied.files)),
+            data_version=dg.DataVersion(manifest.digest[:16] if manifest else "nothing delivered"),
+            check_results=checks.raw_results(len(manifest.files) if manifest else 0),
         )
 
     return movie_reviews_raw
@@ -137,7 +122,7 @@ def movie_reviews_classified(days: dg.PartitionsDefinition, classifier: str) -> 
         catalog: ResourceParam[Any],
     ) -> dg.MaterializeResult:
         day = date.fromisoformat(context.partition_key)
-        with _told():
+        with errors_for_dagster():
             parameters = {"lake": lake.uri, "day": context.partition_key, "classifier": classifier}
             result = bulk.run(context, classification.JOB, parameters)
             _register(catalog, SPECTRUM_REVIEWS, day, reviews.stage_prefix(day))
@@ -171,7 +156,7 @@ def user_behavior_metric(days: dg.PartitionsDefinition, rules: RulesetFile) -> d
     def user_behavior_metric(
         context: dg.AssetExecutionContext, lake: ResourceParam[ObjectStore], warehouse: ResourceParam[Warehouse]
     ) -> dg.MaterializeResult:
-        with _told():
+        with errors_for_dagster():
             made = metric_build.build(lake, date.fromisoformat(context.partition_key))
             loaded = metric_build.load(
                 warehouse, lake, made, run_id=context.run.run_id, force=FORCE in context.run.tags
@@ -180,9 +165,7 @@ def user_behavior_metric(days: dg.PartitionsDefinition, rules: RulesetFile) -> d
         return dg.MaterializeResult(
             metadata={
                 **table_metadata(rows=made.rows, uri=lake.uri_of(made.key), size=made.bytes, part=True),
-                "load": loaded.outcome,
-                "version": loaded.version,
-                **({"reason": loaded.reason} if loaded.reason else {}),
+                **load_metadata(loaded),
                 "amount in the metric": str(account[IN_METRIC].amount),
                 "cancellations": account.cancellations,
                 "cancelled amount": str(account.cancelled_amount),
@@ -194,23 +177,9 @@ def user_behavior_metric(days: dg.PartitionsDefinition, rules: RulesetFile) -> d
     return user_behavior_metric
 
 
-def arrival(delivery: Delivery, raw: ObjectStore) -> dg.AssetMaterialization:
-    """Delivered reviews as an event of the external asset; its version changes with the files' content."""
-    return dg.AssetMaterialization(
-        DELIVERED,
-        partition=delivery.day.isoformat(),
-        metadata={
-            "dagster/uri": raw.uri_of(PREFIX),
-            "bytes": delivery.bytes,
-            "files": {name: {"etag": info.etag, "bytes": info.size} for name, info in delivery.files.items()},
-        },
-        tags={"dagster/data_version": delivery.fingerprint},
-    )
-
-
 def behavior_assets(settings: Settings, days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition | dg.AssetSpec]:
     return [
-        review_files(days),
+        raw_asset(SOURCE, days, GROUP),
         user_purchases(days),
         movie_reviews_raw(days),
         movie_reviews_classified(days, settings.review_classifier),
@@ -238,14 +207,3 @@ def _register(catalog: Catalog | None, table: Table, day: date, folder: str) -> 
     """Make the day known to Redshift Spectrum and Athena, where a catalog is set."""
     if catalog is not None:
         catalog.register(table, {day.isoformat(): folder}, partition_key="insert_date")
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """What the source did fails the run for good; what the world did is tried again."""
-    try:
-        yield
-    except InputRefused as refused:
-        raise dg.Failure(str(refused), metadata={"rule": refused.rule, "ours": False}, allow_retries=False) from refused
-    except WorldUnavailable as away:
-        raise dg.RetryRequested(RETRIES, RETRY_AFTER) from away

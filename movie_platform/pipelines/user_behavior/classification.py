@@ -8,10 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from movie_platform.deliveries import Overtaken, Receipt, fingerprint_of, manifests, receipts, until_undisturbed
+from movie_platform.deliveries.copies import by_name
 from movie_platform.engine import CsvFile, Engine
 from movie_platform.lake import ObjectStore, open_store
 from movie_platform.lake.parquet import put_parquet
 from movie_platform.pipelines.user_behavior import reviews
+from movie_platform.pipelines.user_behavior.archive import ARCHIVE, REVIEWS
 from movie_platform.pipelines.user_behavior.tables import MOVIE_REVIEW, REJECT
 from movie_platform.progress import Progress
 from movie_platform.table import Table
@@ -30,18 +33,31 @@ def classify_day(engine: Engine, progress: Progress, *, lake: str, day: str, cla
     holds the account's fields and the stage's rows, bytes and sha256.
     """
     store = open_store(lake)
+    return until_undisturbed(lambda: _classified(engine, progress, store, day, classifier), f"the reviews of {day}")
+
+
+def _classified(engine: Engine, progress: Progress, store: ObjectStore, day: str, classifier: str) -> dict[str, Any]:
     on = date.fromisoformat(day)
+    manifest = manifests.latest(store, REVIEWS, day)
+    if manifest:
+        manifests.refuse_torn(store, ARCHIVE.folder(day), by_name(ARCHIVE, manifest))
     with tempfile.TemporaryDirectory(prefix="movie-platform-reviews-") as folder:
         work = _Work(engine, store, on, classifier, Path(folder))
         for step in progress.track(work.steps(), len(work.steps()), f"reviews of {day}"):
             step()
-        return work.result
+        if manifests.latest_sequence(store, REVIEWS, day) != (manifest.sequence if manifest else 0):
+            raise Overtaken(f"other reviews of {day} were archived meanwhile")
+    made = receipts.made_of(work.etags)
+    by_classifier = fingerprint_of({"classifier": classifier})
+    receipts.put(store, REVIEWS, Receipt(day, manifest.sequence if manifest else 0, by_classifier, made))
+    return work.result
 
 
 class _Work:
     def __init__(self, engine: Engine, lake: ObjectStore, day: date, classifier: str, folder: Path) -> None:
         self._engine, self._lake, self._day, self._classifier, self._folder = engine, lake, day, classifier, folder
         self.result: dict[str, Any] = {}
+        self.etags: dict[str, str] = {}
 
     def steps(self) -> Sequence[Any]:
         return (self._read, self._classify, self._write)
@@ -67,8 +83,9 @@ class _Work:
         if self._records is not None:
             rows = self._written("rows", reviews.in_order(self._rows), MOVIE_REVIEW)
             rejects = self._written("rejects", self._rejects, REJECT)
-        put_parquet(self._lake, reviews.rejects_key(self._day), REJECT, rejects)
+        rejected = put_parquet(self._lake, reviews.rejects_key(self._day), REJECT, rejects)
         written = put_parquet(self._lake, stage_key(self._day), MOVIE_REVIEW, rows)
+        self.etags = {reviews.rejects_key(self._day): rejected.etag, stage_key(self._day): written.etag}
         self.result = {"account": asdict(self._account), **asdict(written)}
 
     def _written(self, name: str, table: Any, described: Table) -> Path:

@@ -4,11 +4,13 @@ A source is asked for its columns first, so that a renamed or retyped one is tol
 one order whatever the source, so that the same purchases give the same object.
 """
 
+import hashlib
 import re
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from importlib.resources import files
@@ -21,9 +23,10 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from movie_platform.deliveries import Manifest, ManifestFile, Overtaken, manifests, until_undisturbed
 from movie_platform.errors import InputRefused, SettingsError, WorldUnavailable
 from movie_platform.lake import ObjectStore
-from movie_platform.lake.arrow import ArrowSink
+from movie_platform.pipelines.user_behavior.archive import PURCHASES
 from movie_platform.pipelines.user_behavior.tables import USER_PURCHASE
 from movie_platform.settings import Settings
 from movie_platform.warehouse.address import duckdb_path
@@ -64,6 +67,8 @@ class Extract:
     """What was staged, and what is special about it."""
 
     key: str
+    etag: str = ""
+    sha256: str = ""
     rows: int = 0
     bytes: int = 0
     without_customer: int = 0
@@ -95,8 +100,54 @@ def extract(
     """Stage the day's purchases, or with `full` all of them, under the day.
 
     The object appears when the last row is in it, and an attempt that the world cut short leaves nothing, so that the
-    next one starts over and nothing is doubled. After the last attempt the `WorldUnavailable` is the caller's.
+    next one starts over and nothing is doubled. After the last attempt the `WorldUnavailable` is the caller's. Of two
+    runs at once the one that reads the database last stays: the other one reads it again.
     """
+    return until_undisturbed(
+        lambda: _extract_and_archive(source, lake, day, full=full, attempts=attempts, pause=pause),
+        f"the purchases of {day}",
+    )
+
+
+def _extract_and_archive(
+    source: PurchaseSource,
+    lake: ObjectStore,
+    day: date,
+    *,
+    full: bool,
+    attempts: int,
+    pause: Callable[[float], object],
+) -> Extract:
+    before = manifests.latest(lake, PURCHASES, day.isoformat())
+    staged = _extract(source, lake, day, full=full, attempts=attempts, pause=pause)
+    file = ManifestFile("", staged.sha256, staged.bytes, staged.etag, staged.rows)
+    if before and {found.sha256 for found in before.files.values()} == {staged.sha256}:
+        manifest = replace(before, files={staged.key: file})
+        manifests.rewrite(lake, manifest)  # the same purchases, staged again
+    else:
+        manifest = manifests.publish(lake, PURCHASES, day.isoformat(), {staged.key: file}, after=before)
+    manifests.must_be_newest(lake, manifest)
+    must_be_staged(lake, manifest)
+    return staged
+
+
+def must_be_staged(lake: ObjectStore, manifest: Manifest) -> None:
+    """`Overtaken` where another run's purchases are staged than those of the manifest."""
+    for key, file in manifest.files.items():
+        found = lake.info(key)
+        if found is None or found.etag != file.archived:
+            raise Overtaken(f"another run staged the purchases of {manifest.partition}")
+
+
+def _extract(
+    source: PurchaseSource,
+    lake: ObjectStore,
+    day: date,
+    *,
+    full: bool,
+    attempts: int,
+    pause: Callable[[float], object],
+) -> Extract:
     setbacks: list[str] = []
     while True:
         try:
@@ -113,13 +164,16 @@ def extract(
 
 def _extract_once(source: PurchaseSource, lake: ObjectStore, key: str, day: date | None) -> Extract:
     staged = Extract(key)
-    with lake.writer(key) as target:
-        counted = ArrowSink(target.write)
-        with pq.ParquetWriter(counted, USER_PURCHASE.arrow_schema, compression="zstd") as parquet:
+    with tempfile.TemporaryDirectory(prefix="movie-platform-purchases-") as folder:
+        path = Path(folder) / "user_purchase.parquet"
+        with pq.ParquetWriter(path, USER_PURCHASE.arrow_schema, compression="zstd") as parquet:
             for batch in source.batches(day):
                 parquet.write_batch(batch)
                 _add(staged, batch)
-    staged.bytes = counted.bytes
+        staged.bytes = path.stat().st_size
+        with path.open("rb") as written:
+            staged.sha256 = hashlib.file_digest(written, "sha256").hexdigest()
+        staged.etag = lake.upload(key, path)
     return staged
 
 

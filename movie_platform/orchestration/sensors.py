@@ -1,0 +1,92 @@
+"""The sensor of a source that delivers for days."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import islice
+
+import dagster as dg
+
+from movie_platform.deliveries import Listing
+from movie_platform.deliveries.source import Source
+from movie_platform.deliveries.watching import Cursor, Place, Request, scan
+from movie_platform.errors import PlatformError
+from movie_platform.lake import ObjectStore
+from movie_platform.orchestration.events import arrival, rejected_keys
+from movie_platform.settings import Settings
+
+REJECTED_IN_A_LOG = 20
+"""Rejected keys that one tick's log names; the observation and `movie-platform status` name more."""
+
+
+def interval(settings: Settings) -> int:
+    return max(1, int(settings.sensor_interval.total_seconds()))
+
+
+def run_request(source: Source, request: Request) -> dg.RunRequest:
+    first, last = request.partitions[0], request.partitions[-1]
+    if len(request.partitions) == 1:
+        return dg.RunRequest(run_key=request.key, partition_key=first)
+    tags = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
+    return dg.RunRequest(run_key=request.key, tags=tags)
+
+
+def log_rejected(context: dg.SensorEvaluationContext, listing: Listing) -> None:
+    for key, why_rejected in islice(listing.rejected_keys.items(), REJECTED_IN_A_LOG):
+        context.log.warning(f"{key} is no delivery: {why_rejected}")
+    if listing.rejected > REJECTED_IN_A_LOG:
+        context.log.warning(f"{listing.rejected - REJECTED_IN_A_LOG} more keys are no delivery")
+
+
+def daily_sensor(
+    source: Source,
+    settings: Settings,
+    *,
+    name: str = "",
+    broken_rules: Callable[[], tuple[str, dg.AssetCheckEvaluation] | None] = lambda: None,
+) -> dg.SensorDefinition:
+    """Sees new, late and replaced files, reports their arrival, and asks for their days and for what is owed.
+
+    `broken_rules` says, and reports as a failed check, why deliveries wait for rules that can be read.
+    """
+    raw_key = f"raw_{source.command}"
+
+    @dg.sensor(
+        name=name or f"{source.name}_arrivals",
+        target=dg.AssetSelection.assets(*source.assets),
+        minimum_interval_seconds=interval(settings),
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=f"Sees new, late and replaced files below {source.prefix}, reports their arrival, and asks for "
+        "their days and for what is owed.",
+        required_resource_keys={raw_key, "lake"},
+    )
+    def arrivals(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        raw: ObjectStore = getattr(context.resources, raw_key)
+        cursor = Cursor.parse(context.cursor)
+        if broken := broken_rules():
+            problem, evaluation = broken
+            return dg.SensorResult(
+                skip_reason=f"Deliveries wait: {problem}",
+                asset_events=[evaluation] if cursor.problem != problem else [],
+                cursor=str(replace(cursor, problem=problem)),
+            )
+        place = Place(source.start(settings), settings.platform_name, datetime.now(UTC))
+        try:
+            found = scan(source, raw, context.resources.lake, cursor, place)
+        except PlatformError as error:
+            return dg.SensorResult(skip_reason=f"Not now: {error}", cursor=context.cursor)
+        log_rejected(context, found.listing)
+        events: list[dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckEvaluation] = [
+            arrival(source, delivery, raw) for delivery in found.arrived
+        ]
+        if found.rejected_is_news and found.listing.rejected:
+            events.append(rejected_keys(source, found.listing))
+        rejected = f" {found.listing.rejected} keys are no delivery." if found.listing.rejected else ""
+        return dg.SensorResult(
+            run_requests=[run_request(source, request) for request in found.requests],
+            asset_events=events,
+            cursor=str(found.new_cursor),
+            skip_reason=None if found.requests else f"Nothing new.{rejected}",
+        )
+
+    return arrivals

@@ -1,0 +1,31 @@
+"""The Movies Dataset as a source of deliveries: a zip, what the lake makes of it, and what is owed."""
+
+from movie_platform.deliveries import Delivery
+from movie_platform.deliveries.source import Source
+from movie_platform.lake import ObjectStore
+from movie_platform.pipelines.movies_dataset.answers import QUESTIONS
+from movie_platform.pipelines.movies_dataset.loading import owed_loads
+from movie_platform.pipelines.movies_dataset.publication import FILES, NAME, OUTPUT, REJECTS, read_publication
+from movie_platform.pipelines.movies_dataset.tables import TABLES
+
+
+def _was_made(_raw: ObjectStore, lake: ObjectStore, delivery: Delivery) -> bool:
+    published = read_publication(lake, delivery.partition)
+    return published is not None and [published.etag] == list(delivery.etags.values())
+
+
+SOURCE = Source(
+    name=NAME,
+    command="dataset",
+    title="The Movies Dataset",
+    prefix=FILES.prefix,
+    partition="day",
+    shape=FILES,
+    start=lambda settings: settings.dataset_start.isoformat(),
+    raw_asset="the_movies_dataset",
+    description="The Movies Dataset as it is delivered: one zip with movies, keywords, credits, links and ratings.",
+    assets=(*(table.name for table in TABLES), *(question.view for question in QUESTIONS)),
+    made=(OUTPUT, REJECTS),
+    owed_loads=owed_loads,
+    was_made=_was_made,
+)

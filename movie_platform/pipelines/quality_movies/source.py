@@ -1,0 +1,43 @@
+"""The quality movies as a source of deliveries: daily CSV files, what the lake makes of them, and what is owed."""
+
+from movie_platform.deliveries import Delivery
+from movie_platform.deliveries.source import Source
+from movie_platform.lake import ObjectStore
+from movie_platform.pipelines.quality_movies.archive import FILES, NAME
+from movie_platform.pipelines.quality_movies.day_records import record_of
+from movie_platform.pipelines.quality_movies.loading import owed_loads
+
+
+def _was_made(_raw: ObjectStore, lake: ObjectStore, delivery: Delivery) -> bool:
+    record = record_of(lake, delivery.partition)
+    return record is not None and record.is_made_from(delivery)
+
+
+SOURCE = Source(
+    name=NAME,
+    command="quality",
+    title="Quality movies",
+    prefix=FILES.prefix,
+    partition="day",
+    shape=FILES,
+    start=lambda settings: settings.quality_start.isoformat(),
+    raw_asset="quality_movies_raw",
+    description="CSV files of rated movies that come every day, in `input_data/<date>/` or directly in `input_data/`.",
+    assets=(
+        "quality_movies_evaluated",
+        "quality_movies_bad",
+        "quality_rule_outcomes",
+        "quality_movies_good",
+        "quality_history",
+    ),
+    made=(
+        "stage/quality_movies/",
+        "bad-records/quality_movies/",
+        "rejects/quality_movies/",
+        "rule_outcome/",
+        "quality_history/quality_movies/",
+        "evaluations/quality_movies/",
+    ),
+    owed_loads=owed_loads,
+    was_made=_was_made,
+)

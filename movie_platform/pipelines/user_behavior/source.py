@@ -1,0 +1,76 @@
+"""User behavior as a source of deliveries: a vendor's reviews, what the lake makes of each day, and what is owed."""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+
+from movie_platform.deliveries import Delivery, Manifest, manifests, until_undisturbed
+from movie_platform.deliveries.copies import archived
+from movie_platform.deliveries.receipts import Standing
+from movie_platform.deliveries.source import Source
+from movie_platform.lake import ObjectStore
+from movie_platform.pipelines.user_behavior.archive import ARCHIVE, FILES, NAME, REVIEWS, standings
+from movie_platform.pipelines.user_behavior.metric import stage_key
+from movie_platform.pipelines.user_behavior.metric_build import owed_loads
+
+
+def _was_made(raw: ObjectStore, lake: ObjectStore, delivery: Delivery) -> bool:
+    """Whether the day has a metric, and its archive exactly the delivered bytes: earlier versions kept no etags."""
+    day = delivery.partition
+    if lake.info(stage_key(date.fromisoformat(day))) is None:
+        return False
+    copies = {info.key: info for info in lake.objects(ARCHIVE.folder(day))}
+    delivered = {ARCHIVE.folder(day) + ARCHIVE.name(key): info for key, info in delivery.files.items()}
+    return copies.keys() == delivered.keys() and all(
+        copies[key].size == info.size and manifests.sha256_of(lake, key) == manifests.sha256_of(raw, info.key)
+        for key, info in delivered.items()
+    )
+
+
+NIGHTS = 7
+"""Days back in which a nightly run that got lost is made up for."""
+
+
+def _missed_nights(known: Mapping[str, Standing], now: datetime) -> dict[str, str]:
+    """Days that are over since the first one that was ever run, and have no metric: their nightly run got lost."""
+    today = now.astimezone(UTC).date()
+    days = [(today - timedelta(days=number)).isoformat() for number in range(1, NIGHTS + 1)]
+    first = min(known, default=today.isoformat())
+    return {day: "its nightly run got lost" for day in days if day > first and day not in known}
+
+
+def copy_to_lake(raw: ObjectStore, lake: ObjectStore, day: date) -> Manifest | None:
+    """Keep what is delivered for the day byte for byte; None where nothing ever was."""
+
+    def find() -> Delivery | None:
+        return FILES.find(raw, day.isoformat(), datetime.now(UTC))
+
+    def work() -> Manifest | None:
+        with archived(raw, lake, ARCHIVE, day.isoformat(), find) as delivered:
+            return delivered.manifest if delivered else None
+
+    return until_undisturbed(work, f"the reviews of {day}")
+
+
+SOURCE = Source(
+    name=NAME,
+    command="behavior",
+    title="User behavior",
+    prefix=FILES.prefix,
+    partition="day",
+    shape=FILES,
+    start=lambda settings: settings.behavior_start.isoformat(),
+    raw_asset="movie_review_files",
+    description="A vendor's CSV files of movie reviews, in `movie_review/<date>/` or directly in `movie_review/`.",
+    assets=("user_purchases", "movie_reviews_raw", "movie_reviews_classified", "user_behavior_metric"),
+    made=(
+        "stage/user_purchase/",
+        "stage/movie_review/",
+        "rejects/user_behavior/",
+        "stage/user_behavior_metric/",
+    ),
+    owed_loads=owed_loads,
+    was_made=_was_made,
+    archive=REVIEWS,
+    missed=_missed_nights,
+    standings=standings,
+)
