@@ -8,10 +8,10 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from movie_platform.orchestration.arrivals import AT_ONCE, daily_sensor, report
 
 from movie_platform.errors import WorldUnavailable
 from movie_platform.lake import ObjectStore, open_store
-from movie_platform.orchestration.arrivals import AT_ONCE, daily_sensor, report
 from movie_platform.settings import load_settings
 
 FIRST = date(2026, 1, 1)

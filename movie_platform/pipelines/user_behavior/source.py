@@ -31,11 +31,14 @@ NIGHTS = 7
 
 
 def _missed_nights(known: Mapping[str, Standing], now: datetime) -> dict[str, str]:
-    """Days that are over since the first one that was ever run, and have no metric: their nightly run got lost."""
+    """Days of the last week that are over and were never run though days before them were: their nightly run got lost.
+
+    A platform that has run no day of the week was switched off, and nothing is made up for.
+    """
     today = now.astimezone(UTC).date()
-    days = [(today - timedelta(days=number)).isoformat() for number in range(1, NIGHTS + 1)]
-    first = min(known, default=today.isoformat())
-    return {day: "its nightly run got lost" for day in days if day > first and day not in known}
+    week = [(today - timedelta(days=number)).isoformat() for number in range(NIGHTS, 0, -1)]
+    run = [day for day in week if day in known]
+    return {day: "its nightly run got lost" for day in week if run and day > run[0] and day not in known}
 
 
 def copy_to_lake(raw: ObjectStore, lake: ObjectStore, day: date) -> Manifest | None:

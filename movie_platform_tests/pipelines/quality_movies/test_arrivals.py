@@ -5,10 +5,10 @@ import time
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from movie_platform.pipelines.quality_movies.arrivals import Cursor, Look, look, note_not_loaded
 
 from movie_platform.lake import ObjectStore, open_store
 from movie_platform.pipelines.quality_movies import arrivals, deliveries
-from movie_platform.pipelines.quality_movies.arrivals import Cursor, Look, look, note_not_loaded
 from movie_platform.pipelines.quality_movies.day_records import record_key
 from movie_platform.pipelines.quality_movies.evaluation import judge_day
 from movie_platform_tests.pipelines.quality_movies.conftest import delivery, movie, rules_of

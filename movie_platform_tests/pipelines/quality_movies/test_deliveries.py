@@ -4,10 +4,10 @@ import os
 from datetime import UTC, date, datetime
 
 import pytest
+from movie_platform.pipelines.quality_movies.deliveries import Listing
 
 from movie_platform.lake import LocalStore, ObjectStore
 from movie_platform.pipelines.quality_movies import deliveries
-from movie_platform.pipelines.quality_movies.deliveries import Listing
 
 START = date(2026, 1, 1)
 NOW = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
