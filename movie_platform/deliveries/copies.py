@@ -64,6 +64,14 @@ class ArchivedDay:
     fingerprint: str
     """Of what is on the raw side, so that a receipt can name it."""
 
+    def must_be_current(self, lake: ObjectStore, find: Find) -> None:
+        """`Overtaken` where the day was delivered anew, or another content was archived, since it was read."""
+        if self.manifest.sequence:
+            manifests.must_be_newest(lake, self.manifest)
+        now = find()
+        if now is not None and now.fingerprint != self.fingerprint:
+            raise Overtaken(f"{self.manifest.partition} was delivered anew")
+
 
 @contextmanager
 def archived(

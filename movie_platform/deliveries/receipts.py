@@ -10,9 +10,10 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 
 from movie_platform.deliveries.manifests import FOLDER
-from movie_platform.errors import ObjectMissing
+from movie_platform.errors import InputRefused, ObjectMissing, PlatformError
 from movie_platform.lake import ObjectStore
 
 NOTHING_DELIVERED = "0" * 16
@@ -101,9 +102,14 @@ class Refusal:
     """For people to read."""
 
 
-def refuse(lake: ObjectStore, source: str, refusal: Refusal) -> None:
-    """Note that this delivery is refused, so that it is not tried again as it is."""
-    key = f"{FOLDER}{source}/{refusal.partition}/{refusal.fingerprint}.refused"
+def refuse(
+    lake: ObjectStore, source: str, partition: str, fingerprint: str, refused: PlatformError, rule: str = ""
+) -> None:
+    """Note that this delivery is refused for what it is, so that it is not tried again as it is."""
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    rule = rule or (refused.rule if isinstance(refused, InputRefused) else type(refused).__name__)
+    refusal = Refusal(partition, fingerprint, str(refused), rule, at)
+    key = f"{FOLDER}{source}/{partition}/{fingerprint}.refused"
     lake.write(key, json.dumps(asdict(refusal), ensure_ascii=False, indent=1).encode())
 
 

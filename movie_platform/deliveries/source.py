@@ -92,7 +92,8 @@ class Source:
             else:
                 owed[partition] = "what was delivered is not processed"
         for partition, standing in known.items():
-            if partition not in delivered and not _is_complete(standing, made.get(partition, receipts.made_of({}))):
+            there = made.get(partition, receipts.made_of({}))
+            if partition not in delivered and not standing.refused and not _is_complete(standing, there):
                 owed[partition] = "what is archived is not processed"
         owed |= {p: why for p, why in self.missed(known, now).items() if first <= p and (not last or p <= last)}
         if warehouse is not None:

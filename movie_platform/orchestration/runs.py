@@ -1,6 +1,6 @@
 """The same assets as in the UI, run in this process."""
 
-import shutil
+import fcntl
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,17 +27,31 @@ class RunOutcome:
 
 @contextmanager
 def instance(home: Path) -> Iterator[dg.DagsterInstance]:
-    """The Dagster instance in a folder, so that the UI shows what ran; made with the project's `dagster.yaml`."""
+    """The Dagster instance in a folder, so that the UI shows what ran; made with the project's `dagster.yaml`.
+
+    The first to come makes its databases, which Dagster does unguarded: several terminals that start at once wait for
+    each other.
+    """
     home.mkdir(parents=True, exist_ok=True)
-    configuration = home / "dagster.yaml"
-    if not configuration.exists():
-        shipped = PROJECT_ROOT / "dagster.yaml"
-        if shipped.exists():
-            shutil.copyfile(shipped, configuration)
-        else:
-            configuration.touch()
-    with dg.DagsterInstance.from_config(str(home)) as opened:
+    with _made_by_one(home):
+        configuration = home / "dagster.yaml"
+        if not configuration.exists():
+            shipped = PROJECT_ROOT / "dagster.yaml"
+            configuration.write_bytes(shipped.read_bytes() if shipped.exists() else b"")
+        opened = dg.DagsterInstance.from_config(str(home))
+        # The databases are made by the first question to each.
+        opened.get_runs_count()
+        opened.get_latest_storage_id_by_partition(dg.AssetKey("none"), dg.DagsterEventType.ASSET_MATERIALIZATION, set())
+        opened.all_instigator_state()
+    with opened:
         yield opened
+
+
+@contextmanager
+def _made_by_one(home: Path) -> Iterator[None]:
+    with (home / ".first-start.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def run_partitions(

@@ -16,6 +16,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from examples.box_office import source as box_office
 from movie_platform.deliveries.source import Source
 from movie_platform.engine.in_process import DuckDBEngine
 from movie_platform.errors import PlatformError
@@ -283,6 +284,43 @@ class Behavior(Subject):
         return found
 
 
+class BoxOffice(Subject):
+    """The example of docs/add-a-source.md, held to the same claims."""
+
+    source = box_office.SOURCE
+    names = ("box_office/x.csv.gz", "box_office/2026-13-02/a.csv", f"box_office/{DAY}/deeper/a.csv")
+
+    def files(self, content: int) -> dict[str, bytes]:
+        text = f"date,imdb_id,gross,theaters\n{DAY},tt0000001,{content},1\n{DAY},tt0000002,-5,1\n"
+        return {f"box_office/{DAY}/movies.csv": text.encode()}
+
+    def broken(self) -> dict[str, bytes]:
+        return {f"box_office/{DAY}/movies.csv": b"date,imdb_id\n"}
+
+    def process(self) -> None:
+        box_office.process(self.raw, self.lake, DAY)
+
+    def process_archive(self) -> None:
+        box_office.process(self.raw, self.lake, DAY)
+
+    def load(self) -> None:
+        box_office.load(self.warehouse, self.lake, DAY, run_id="test")
+
+    def loaded(self) -> int | None:
+        with suppress(Exception):
+            rows = self.warehouse.query("SELECT total_gross FROM box_office_totals").to_pylist()
+            return int(rows[0]["total_gross"]) if rows else None
+        return None
+
+    def in_lake(self) -> dict[str, int]:
+        found = {}
+        if self.lake.info(key := box_office.good_key(DAY)):
+            found["good"] = pq.read_table(io.BytesIO(self.lake.read(key)))["gross"].to_pylist()[0]
+        if self.lake.info(key := f"archive/box_office/{DAY}/movies.csv"):
+            found["archive"] = int(self.lake.read(key).split(b"tt0000001,")[1].split(b",")[0])
+        return found
+
+
 class OnePurchase:
     """A shop in which customer 1 bought one thing on the day."""
 
@@ -302,7 +340,7 @@ class OnePurchase:
         yield pa.RecordBatch.from_pylist([row], schema=USER_PURCHASE.arrow_schema)
 
 
-SUBJECTS: tuple[type[Subject], ...] = (Feed, Dataset, Quality, Behavior)
+SUBJECTS: tuple[type[Subject], ...] = (Feed, Dataset, Quality, Behavior, BoxOffice)
 
 
 def subject_of(kind: type[Subject], raw: str, lake: str, folder: Path) -> Subject:

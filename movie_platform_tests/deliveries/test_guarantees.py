@@ -2,13 +2,14 @@
 
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from movie_platform.deliveries import manifests
-from movie_platform.errors import WorldUnavailable
+from movie_platform.errors import PlatformError, WorldUnavailable
 from movie_platform.lake import ObjectStore
 from movie_platform.pipelines.movies_dataset import publication
 from movie_platform.pipelines.user_behavior import classification
@@ -106,8 +107,10 @@ def test_a_broken_delivery_of_a_good_one_leaves_it_served_and_is_not_tried_over_
     subject.deliver(1)
     subject.run()
     subject.deliver(0, files=subject.broken())
+    assert list(subject.owed()) == [subject.partition]
     subject.run_and_survive()
     assert subject.loaded() == 1
+    assert subject.owed() == {}
     subject.deliver(2)
     subject.settle()
     assert_everywhere(subject, 2)
@@ -238,11 +241,9 @@ def test_a_run_that_is_killed_before_any_change_of_the_lake_mixes_nothing_and_is
         with monkeypatch.context() as patch, pytest.raises(Killed):
             hooked(subject, kill, patch).run()
         # What a run of everything behind the archive makes of what the killed one left is one of both, or refused.
-        try:
+        with suppress(PlatformError, AttributeError):
             subject.process_archive()
             subject.load()
-        except Exception as error:
-            assert str(error)
         assert subject.loaded() in {1, 2}, changes[position]
         subject.settle()
         assert_everywhere(subject, 2)

@@ -16,7 +16,7 @@ from movie_platform_tests.deliveries.sources import BASE, SUBJECTS, Subject, sub
 from movie_platform_tests.deliveries.test_guarantees import Killed, assert_everywhere, hooked
 
 STEPS = 8
-SHORT = {"imdb_feed": 12, "movies_dataset": 2, "quality_movies": 6, "user_behavior": 3}
+SHORT = {"imdb_feed": 12, "movies_dataset": 2, "quality_movies": 6, "user_behavior": 3, "box_office": 6}
 LONG = 1_000
 
 

@@ -1,7 +1,6 @@
 """From the lake to the warehouse: the newest delivery, whatever the order in which deliveries are run."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 from movie_platform.deliveries import manifests, receipts
 from movie_platform.deliveries.receipts import Standing
@@ -97,8 +96,6 @@ def _refuse_shrinking(lake: ObjectStore, last: Mapping[str, LedgerRow], publishe
         try:
             keep_master(table, before.rows, sum(part.rows for part in published.tables[table.name]))
         except LoadRefused as refused:
-            at = datetime.now(UTC).isoformat(timespec="seconds")
             for receipt in receipts.standing(lake, NAME, published.day).receipts:
-                note = receipts.Refusal(published.day, receipt.fingerprint, str(refused), "rows_kept", at)
-                receipts.refuse(lake, NAME, note)
+                receipts.refuse(lake, NAME, published.day, receipt.fingerprint, refused, "rows_kept")
             raise

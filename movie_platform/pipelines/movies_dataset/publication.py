@@ -124,7 +124,7 @@ def _published(
             report = _built(raw, key, folder, engine, progress, limits)
         except InputRefused as refused:
             must_be_unchanged(lambda: FILES.find(raw, day, datetime.now(UTC)), delivery)
-            _note_refusal(lake, delivery, refused)
+            receipts.refuse(lake, NAME, day, delivery.fingerprint, refused)
             raise
         digest = manifests.sha256_of(raw, key)
         must_be_unchanged(lambda: FILES.find(raw, day, datetime.now(UTC)), delivery)
@@ -179,12 +179,6 @@ def _manifest(
         manifests.rewrite(lake, made)  # the same content, written again
         return made
     return manifests.publish(lake, NAME, delivery.partition, files, after=before, delivered_at=delivery.delivered_at)
-
-
-def _note_refusal(lake: ObjectStore, delivery: Delivery, refused: InputRefused) -> None:
-    at = datetime.now(UTC).isoformat(timespec="seconds")
-    note = receipts.Refusal(delivery.partition, delivery.fingerprint, str(refused), refused.rule, at)
-    receipts.refuse(lake, NAME, note)
 
 
 def _built(raw: ObjectStore, key: str, folder: Path, engine: Engine, progress: Progress, limits: Limits) -> BuildReport:

@@ -226,12 +226,7 @@ class _Work:
 
     def _must_be_current(self) -> None:
         """A run that began earlier and ends later would otherwise put the superseded delivery over the newer one."""
-        manifest = self._delivered.manifest
-        if manifest.sequence:
-            manifests.must_be_newest(self._lake, manifest)
-        now = self._find()
-        if now is not None and now.fingerprint != self._delivered.fingerprint:
-            raise Overtaken(f"{self._day} was delivered anew")
+        self._delivered.must_be_current(self._lake, self._find)
         if record_of(self._lake, self._day) != self._before:
             raise Overtaken(f"{self._day} was judged by another run")
 

@@ -11,10 +11,11 @@ from typing import Any, BinaryIO
 from movie_platform.deliveries import Overtaken, Receipt, fingerprint_of, manifests, receipts, until_undisturbed
 from movie_platform.deliveries.copies import by_name
 from movie_platform.engine import CsvFile, Engine
+from movie_platform.errors import InputRefused
 from movie_platform.lake import ObjectStore, open_store
 from movie_platform.lake.parquet import put_parquet
 from movie_platform.pipelines.user_behavior import reviews
-from movie_platform.pipelines.user_behavior.archive import ARCHIVE, REVIEWS
+from movie_platform.pipelines.user_behavior.archive import ARCHIVE, NAME, REVIEWS
 from movie_platform.pipelines.user_behavior.tables import MOVIE_REVIEW, REJECT
 from movie_platform.progress import Progress
 from movie_platform.table import Table
@@ -43,8 +44,13 @@ def _classified(engine: Engine, progress: Progress, store: ObjectStore, day: str
         manifests.refuse_torn(store, ARCHIVE.folder(day), by_name(ARCHIVE, manifest))
     with tempfile.TemporaryDirectory(prefix="movie-platform-reviews-") as folder:
         work = _Work(engine, store, on, classifier, Path(folder))
-        for step in progress.track(work.steps(), len(work.steps()), f"reviews of {day}"):
-            step()
+        try:
+            for step in progress.track(work.steps(), len(work.steps()), f"reviews of {day}"):
+                step()
+        except InputRefused as refused:
+            delivered = {key: file.etag for key, file in manifest.files.items()} if manifest else {}
+            receipts.refuse(store, NAME, day, fingerprint_of(delivered), refused)
+            raise
         if manifests.latest_sequence(store, REVIEWS, day) != (manifest.sequence if manifest else 0):
             raise Overtaken(f"other reviews of {day} were archived meanwhile")
     made = receipts.made_of(work.etags)
