@@ -272,7 +272,7 @@ class Settings(BaseSettings):
 
     @property
     def platform_name(self) -> str:
-        """What tells this platform from another one on the same lake: a digest of its warehouse's address."""
+        """What distinguishes this platform from another one on the same lake: a digest of its warehouse's address."""
         return hashlib.blake2b(self.warehouse.encode(), digest_size=6).hexdigest()
 
 

@@ -25,6 +25,121 @@ def sources() -> Iterator[tuple[Path, ast.Module]]:
         yield path.relative_to(PACKAGE), ast.parse(path.read_text())
 
 
+FLOORS = (
+    {"__main__"},
+    {"commands"},
+    {"definitions"},
+    {"samples"},
+    {"pipelines"},
+    {"orchestration"},
+    {"deliveries"},
+    {"warehouse", "notify", "engine"},
+    {"lake", "quality"},
+    {"csv_files", "settings"},
+    {"errors", "progress", "table"},
+)
+"""The rooms from the top floor down: what a room imports is below it, or in it."""
+LONG_FILES: set[str] = set()
+"""Files that may have more than 500 lines, with a reason each."""
+LONG_FUNCTIONS: set[str] = set()
+"""Functions that may have more than 60 lines, with a reason each."""
+JARGON = re.compile(r"(?<![a-z])(told|tells?|strange(?:ness|rs?)?|lies|stretch(?:es)?|fine)(?![a-z])", re.IGNORECASE)
+
+
+def module_of(path: Path) -> str:
+    parts = path.with_suffix("").parts
+    return ".".join(("movie_platform", *(parts[:-1] if parts[-1] == "__init__" else parts)))
+
+
+def without_type_checking(tree: ast.Module) -> ast.Module:
+    """The module without what only a type checker imports."""
+
+    class Removed(ast.NodeTransformer):
+        def visit_If(self, node: ast.If) -> ast.AST | None:
+            is_checked = isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+            return None if is_checked else self.generic_visit(node)
+
+    removed: ast.Module = Removed().visit(tree)
+    return removed
+
+
+def graph() -> dict[str, set[str]]:
+    """Which module of the package imports which, inside functions too."""
+    trees = {module_of(path): without_type_checking(tree) for path, tree in sources()}
+    found: dict[str, set[str]] = {}
+    for module, tree in trees.items():
+        names = set()
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                inner = {f"{node.module}.{alias.name}" for alias in node.names}
+                # A name that a package hands on is an import of the package; a module in it is one of that module.
+                names |= {name if name in trees else node.module for name in inner}
+        found[module] = {name for name in names if name in trees and name != module}
+    return found
+
+
+def floor_of(module: str) -> int:
+    room = module.split(".")[1] if "." in module else ""
+    return next((number for number, rooms in enumerate(FLOORS) if room in rooms), -1)
+
+
+def test_imports_run_downward_only() -> None:
+    wrong = [
+        f"{module} imports {other}"
+        for module, others in graph().items()
+        for other in others
+        if floor_of(module) >= 0
+        and floor_of(other) >= 0
+        and other.split(".")[1:2] != module.split(".")[1:2]
+        and floor_of(other) <= floor_of(module)
+    ]
+    assert wrong == []
+    assert {module for module in graph() if floor_of(module) < 0} == {"movie_platform"}
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    imported = graph()
+    reached: dict[str, set[str]] = {}
+
+    def reach(module: str) -> set[str]:
+        found: set[str] = set()
+        waiting = list(imported[module])
+        while waiting:
+            other = waiting.pop()
+            if other not in found:
+                found.add(other)
+                waiting += imported[other]
+        return found
+
+    for module in imported:
+        reached[module] = reach(module)
+    assert sorted(module for module in imported if module in reached[module]) == []
+
+
+def test_no_file_is_long_and_no_function() -> None:
+    files, functions = set(), set()
+    for path, tree in sources():
+        if len((PACKAGE / path).read_text().splitlines()) > 500:
+            files.add(str(path))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef) and (node.end_lineno or 0) - node.lineno + 1 > 60:
+                functions.add(f"{path}:{node.name}")
+    assert files == LONG_FILES
+    assert functions == LONG_FUNCTIONS
+
+
+def test_the_package_speaks_plainly() -> None:
+    found = [
+        f"{path}:{number}: {line.strip()}"
+        for path in sorted(PACKAGE.rglob("*.py"))
+        for number, line in enumerate(path.read_text().splitlines(), start=1)
+        if JARGON.search(line.replace("_", " "))
+    ]
+    assert len(found) <= 20, "\n".join(found)
+
+
 def imports(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

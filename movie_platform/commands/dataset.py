@@ -185,8 +185,8 @@ def answers(as_json: bool, rows: int) -> None:
     found = [(question, answer(warehouse, question)) for question in QUESTIONS]
     undated = movies_without_year(warehouse)
     if as_json:
-        told = {question.view: rows_found.to_pylist() for question, rows_found in found}
-        click.echo(json.dumps({**told, "movies_without_year": undated}, ensure_ascii=False))
+        found_rows = {question.view: rows_found.to_pylist() for question, rows_found in found}
+        click.echo(json.dumps({**found_rows, "movies_without_year": undated}, ensure_ascii=False))
         return
     for question, rows_found in found:
         largest = sorted(rows_found.to_pylist(), key=lambda row: row[question.measure], reverse=True)[:rows]

@@ -1,7 +1,7 @@
 """Objects on local disk and on S3 behind one interface.
 
 A reader never sees half an object, a killed writer leaves nothing that a reader could take for an object, and a listing
-can start behind a key without walking what lies before it. Raw side and lake are two stores.
+can start behind a key without walking what comes before it. Raw side and lake are two stores.
 """
 
 from movie_platform.lake.address import open_store

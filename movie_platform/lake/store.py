@@ -16,7 +16,7 @@ from movie_platform.errors import ObjectMissing, WorldUnavailable
 
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
-    """What a listing tells of an object; another `etag` means other content."""
+    """What a listing shows of an object; another `etag` means other content."""
 
     key: str
     size: int

@@ -83,7 +83,7 @@ class SubprocessSpark:
             self._settings, job, parameters, master=self._master, work=not local, run_id=context.run.run_id
         )
         command = [sys.executable, "-m", "movie_platform.engine.spark_job"]
-        with _told(context, reader, job):
+        with _raising_what_it_said(context, reader, job):
             client.run(context=context, command=command, extras=extras, env={"PYTHONPATH": str(PACKAGE_PARENT)})
         return _result(reader, job)
 
@@ -140,7 +140,10 @@ class ServerlessSpark:
             if emr.get_job_run(**job_run)["jobRun"]["state"] not in {"SUCCESS", "FAILED", "CANCELLING", "CANCELLED"}:
                 emr.cancel_job_run(**job_run)
 
-        with _told(context, reader, job), _cancelled_with_the_run(emr.start_job_run, cancel) as emr.start_job_run:
+        with (
+            _raising_what_it_said(context, reader, job),
+            _cancelled_with_the_run(emr.start_job_run, cancel) as emr.start_job_run,
+        ):
             client.run(context=context, start_job_run_params=parameters_, extras=extras)
         return _result(reader, job)
 
@@ -173,7 +176,7 @@ class StepSpark:
                 emr.cancel_steps(**asked, StepCancellationOption="TERMINATE_PROCESS")
 
         with (
-            _told(context, reader, job),
+            _raising_what_it_said(context, reader, job),
             open_pipes_session(
                 context=context, message_reader=reader, context_injector=client.context_injector, extras=extras
             ) as session,
@@ -315,13 +318,13 @@ def _cancelled_with_the_run(
             for answer in answers:
                 try:
                     cancel(answer.result())
-                except Exception as error:  # noqa: BLE001 - what ended the run is what the run tells
+                except Exception as error:  # noqa: BLE001 - what ended the run is what the run says
                     ending.add_note(f"What was started may still be running: it could not be cancelled: {error}")
             raise
 
 
 @contextmanager
-def _told(context: dg.AssetExecutionContext, reader: "_Kept", job: str) -> Iterator[None]:
+def _raising_what_it_said(context: dg.AssetExecutionContext, reader: "_Kept", job: str) -> Iterator[None]:
     """Of a failed job, raise what it said rather than that it failed."""
     try:
         yield

@@ -1,4 +1,4 @@
-"""What Dagster is told of the platform's work: arrivals, loads, and one mapping of our errors to its own."""
+"""What Dagster records of the platform's work: arrivals, loads, and one mapping of our errors to its own."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager

@@ -31,17 +31,17 @@ class RulesetChecks:
     def specs(self) -> list[dg.AssetCheckSpec]:
         """For the asset that is judged; none of them holds anything back, since the gate is in the pipeline."""
         if self.file.ruleset is None:
-            told = f"{self.file.name} can be read as DQDL. It can not, so no data is judged by it."
-            return [self._spec(RULESET_PARSES, told, {"ruleset": self.file.name, "problem": self.file.problem})]
+            problem = f"{self.file.name} can be read as DQDL. It can not, so no data is judged by it."
+            return [self._spec(RULESET_PARSES, problem, {"ruleset": self.file.name, "problem": self.file.problem})]
         return [self._spec(rule.name, _legible(rule.claim), _about(rule, self.file.name)) for rule in self.file.ruleset]
 
     def results(self, evaluation: Evaluation) -> Iterator[dg.AssetCheckResult]:
-        """What an asset yields, in a run of one partition or of none, to tell how each rule came out."""
+        """What an asset yields, in a run of one partition or of none, to say how each rule came out."""
         for outcome in evaluation.outcomes:
             yield dg.AssetCheckResult(asset_key=self.asset, check_name=outcome.rule.name, **_verdict(outcome))
 
     def evaluations(self, evaluation: Evaluation, partition: str) -> Iterator[dg.AssetCheckEvaluation]:
-        """The same in a run of a range of partitions, where Dagster cannot tell which partition a result is about."""
+        """The same in a run of a range of partitions, where Dagster cannot know which partition a result is about."""
         for outcome in evaluation.outcomes:
             yield dg.AssetCheckEvaluation(
                 asset_key=self.asset, check_name=outcome.rule.name, partition=partition, **_verdict(outcome)

@@ -1,4 +1,4 @@
-"""Sensors that tell how runs ended, a run that succeeded with failed checks included."""
+"""Sensors that send notices of how runs ended, a run that succeeded with failed checks included."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -9,8 +9,8 @@ from dagster import ResourceParam
 from movie_platform.errors import PlatformError
 from movie_platform.notify import Notifier, RuleResult, RunEnded
 
-TOLD = "movie_platform/told"
-"""The run's tag that names who was told of its end, so that nobody is told again."""
+NOTIFIED = "movie_platform/told"
+"""The run's tag that names who was notified of its end, so that nobody is notified again."""
 _WILL_RETRY = "dagster/will_retry"
 _PAGE = 1_000
 
@@ -19,10 +19,14 @@ def run_sensors() -> list[dg.SensorDefinition]:
     """One sensor for runs that failed, one for those that succeeded."""
     return [
         _sensor(
-            "run_failures", dg.DagsterRunStatus.FAILURE, "Tells that a run failed, and why, unless it is started again."
+            "run_failures",
+            dg.DagsterRunStatus.FAILURE,
+            "Notifies that a run failed, and why, unless it is started again.",
         ),
         _sensor(
-            "run_successes", dg.DagsterRunStatus.SUCCESS, "Tells that a run succeeded, and which of its checks failed."
+            "run_successes",
+            dg.DagsterRunStatus.SUCCESS,
+            "Notifies that a run succeeded, and which of its checks failed.",
         ),
     ]
 
@@ -32,26 +36,26 @@ def _sensor(name: str, status: dg.DagsterRunStatus, description: str) -> dg.Sens
         run_status=status, name=name, description=description, default_status=dg.DefaultSensorStatus.RUNNING
     )
     def sensor(context: dg.RunStatusSensorContext, notifier: ResourceParam[Notifier]) -> None:
-        tell_of_run(context.instance, context.dagster_run.run_id, notifier)
+        notify_of_run(context.instance, context.dagster_run.run_id, notifier)
 
     return sensor
 
 
-def tell_of_run(instance: dg.DagsterInstance, run_id: str, notifier: Notifier) -> None:
-    """Tell how a run ended to those who do not know; raises, which the sensor shows, where one was not reached."""
+def notify_of_run(instance: dg.DagsterInstance, run_id: str, notifier: Notifier) -> None:
+    """Send how a run ended to those who do not know; raises, which the sensor shows, where one was not reached."""
     run = instance.get_run_by_id(run_id)
     if run is None or run.tags.get(_WILL_RETRY) == "true":
         return
-    already = [name for name in run.tags.get(TOLD, "").split(" ") if name]
-    told = notifier.tell(run_ended(instance, run, notifier), already=already)
-    if told.by:
-        instance.add_run_tags(run_id, {TOLD: " ".join([*already, *told.by])})
-    if not told.everywhere:
-        raise PlatformError(f"run {run_id}: {told}")
+    already = [name for name in run.tags.get(NOTIFIED, "").split(" ") if name]
+    delivered = notifier.tell(run_ended(instance, run, notifier), already=already)
+    if delivered.by:
+        instance.add_run_tags(run_id, {NOTIFIED: " ".join([*already, *delivered.by])})
+    if not delivered.everywhere:
+        raise PlatformError(f"run {run_id}: {delivered}")
 
 
 def run_ended(instance: dg.DagsterInstance, run: dg.DagsterRun, notifier: Notifier) -> RunEnded:
-    """How a run ended, told from its own events."""
+    """How a run ended, by its own events."""
     ended = instance.get_run_stats(run.run_id).end_time
     checks = list(_checks(instance, run.run_id))
     return RunEnded(

@@ -1,4 +1,4 @@
-"""What the UI shows of a table: its columns, where it lies, how much it holds."""
+"""What the UI shows of a table: its columns, where it is, how much it holds."""
 
 from typing import Any
 

@@ -10,7 +10,7 @@ import pytest
 
 from movie_platform.errors import PlatformError
 from movie_platform.notify import Notice, Notifier
-from movie_platform.orchestration.run_notices import TOLD, run_sensors, tell_of_run
+from movie_platform.orchestration.run_notices import NOTIFIED, notify_of_run, run_sensors
 
 DAYS = dg.DailyPartitionsDefinition("2026-01-01")
 
@@ -78,7 +78,7 @@ def test_a_green_run_with_failed_checks_says_which_and_by_how_much(
     instance: dg.DagsterInstance, notifier: Notifier, pager: Pager
 ) -> None:
     run_id = run_of(movies, instance)
-    tell_of_run(instance, run_id, notifier)
+    notify_of_run(instance, run_id, notifier)
     (notice,) = pager.heard
     assert notice.subject.startswith("Succeeded with 1 failed checks: ")
     assert "rated on movies" in notice.body
@@ -89,7 +89,7 @@ def test_a_green_run_with_failed_checks_says_which_and_by_how_much(
 
 
 def test_a_failed_run_says_why(instance: dg.DagsterInstance, notifier: Notifier, pager: Pager) -> None:
-    tell_of_run(instance, run_of(refused, instance), notifier)
+    notify_of_run(instance, run_of(refused, instance), notifier)
     (notice,) = pager.heard
     assert notice.subject.startswith("FAILED")
     assert "blocked by RowCount > 10" in notice.body
@@ -98,11 +98,11 @@ def test_a_failed_run_says_why(instance: dg.DagsterInstance, notifier: Notifier,
 def test_a_run_is_told_once(instance: dg.DagsterInstance, notifier: Notifier, pager: Pager) -> None:
     run_id = run_of(movies, instance)
     for _ in range(3):
-        tell_of_run(instance, run_id, notifier)
+        notify_of_run(instance, run_id, notifier)
     assert len(pager.heard) == 1
     run = instance.get_run_by_id(run_id)
     assert run is not None
-    assert run.tags[TOLD] == "pager"
+    assert run.tags[NOTIFIED] == "pager"
 
 
 def test_a_run_that_is_started_again_is_not_told(
@@ -110,7 +110,7 @@ def test_a_run_that_is_started_again_is_not_told(
 ) -> None:
     run_id = run_of(refused, instance)
     instance.add_run_tags(run_id, {"dagster/will_retry": "true"})
-    tell_of_run(instance, run_id, notifier)
+    notify_of_run(instance, run_id, notifier)
     assert pager.heard == []
 
 
@@ -120,9 +120,9 @@ def test_a_notifier_that_is_not_reached_shows_in_the_sensor_and_is_told_by_the_n
     run_id = run_of(movies, instance)
     pager.is_broken = True
     with pytest.raises(PlatformError, match="no battery"):
-        tell_of_run(instance, run_id, notifier)
+        notify_of_run(instance, run_id, notifier)
     pager.is_broken = False
-    tell_of_run(instance, run_id, notifier)
+    notify_of_run(instance, run_id, notifier)
     assert len(pager.heard) == 1
 
 
@@ -150,5 +150,5 @@ def test_bad_news_is_logged_as_a_warning(instance: dg.DagsterInstance, caplog: p
     from movie_platform.notify import open_notifier
 
     with caplog.at_level(logging.INFO, "movie_platform.notify"):
-        tell_of_run(instance, run_of(refused, instance), open_notifier(["log"]))
+        notify_of_run(instance, run_of(refused, instance), open_notifier(["log"]))
     assert [record.levelname for record in caplog.records if record.name == "movie_platform.notify"] == ["WARNING"]

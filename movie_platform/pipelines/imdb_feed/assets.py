@@ -132,7 +132,7 @@ def _recorded(context: dg.AssetExecutionContext, lake: ObjectStore, outcomes: li
             if event.asset_key in context.selected_asset_keys:
                 context.log_event(event)
         if outcome.provenance is None and outcome.refusal is None:
-            context.log.info(f"{outcome.window}: nothing lies there to be processed")
+            context.log.info(f"{outcome.window}: nothing is there to be processed")
     evaluations = [e for o in outcomes for e in (*archive_evaluations(o), *clean_evaluations(o))]
     asked = [e for e in evaluations if e.asset_check_key in context.selected_asset_check_keys]
     yield from judging_latest(asked, context.instance, context.run.run_id)

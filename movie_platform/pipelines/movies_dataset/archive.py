@@ -97,7 +97,7 @@ def open_archive(source: Path | BinaryIO, name: str, limits: Limits, *, required
             _examine(member, name, limits)
             if not 0 <= member.header_offset <= zipped.start_dir - member.compress_size:
                 raise InputRefused(
-                    f"{member.filename} in {name} is damaged: it lies outside of the zip", rule="damaged zip"
+                    f"{member.filename} in {name} is damaged: it is outside of the zip", rule="damaged zip"
                 )
         names = [member.filename for member in members]
         if len(set(names)) != len(names):

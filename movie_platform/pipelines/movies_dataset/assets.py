@@ -126,7 +126,7 @@ def _table_spec(table: Table, days: dg.PartitionsDefinition) -> dg.AssetSpec:
         deps=[_COMES_FROM.get(table.name, ZIP.to_user_string())],
         skippable=True,
         description=f"{table.description} In the lake below `movie_data_output/<day>/`; the warehouse has the newest "
-        "delivery. What could not be loaded lies in `rejects/movies_dataset/<day>/`.",
+        "delivery. What could not be loaded is in `rejects/movies_dataset/<day>/`.",
         metadata=described(table, in_warehouse=True),
         group_name=GROUP,
         owners=OWNERS,

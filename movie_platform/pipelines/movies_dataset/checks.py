@@ -35,7 +35,7 @@ def table_checks(partitions: dg.PartitionsDefinition) -> list[dg.AssetCheckSpec]
         spec(
             CELLS_READABLE,
             "movies_master",
-            "Every cell holds what its column is for. One that does not is null, and lies in the rejects.",
+            "Every cell holds what its column is for. One that does not is null, and is in the rejects.",
         )
     ]
     for file in FILES:
@@ -87,21 +87,21 @@ def table_results(published: Publication) -> Iterator[dg.AssetCheckResult]:
         if found is None:
             yield _warning(MOVIES_KNOWN, name, True, "not looked at: the table or its way to the movies is missing")
         else:
-            told = f"{found.unknown:,} of {found.rows:,} rows are of movies that movies_master does not have"
-            yield _warning(MOVIES_KNOWN, name, found.unknown == 0, told, rows=found.unknown, share=found.share)
+            description = f"{found.unknown:,} of {found.rows:,} rows are of movies that movies_master does not have"
+            yield _warning(MOVIES_KNOWN, name, found.unknown == 0, description, rows=found.unknown, share=found.share)
 
 
 def _conserved(file: SourceFile, account: FileAccount | None) -> dg.AssetCheckResult:
     if account is None:
         return _warning(ROWS_CONSERVED, file.tables[0].name, True, f"{file.name} is not in the zip")
-    told = (
+    description = (
         f"{account.records:,} records = {account.out:,} out + {account.merged:,} merged + {account.rejected:,} rejected"
     )
     return dg.AssetCheckResult(
         asset_key=dg.AssetKey(file.tables[0].name),
         check_name=ROWS_CONSERVED,
         passed=account.is_conserved,
-        description=told if account.is_conserved else told.replace(" = ", " are not "),
+        description=description if account.is_conserved else description.replace(" = ", " are not "),
         metadata={
             "records": account.records,
             "out": account.out,
@@ -114,9 +114,9 @@ def _conserved(file: SourceFile, account: FileAccount | None) -> dg.AssetCheckRe
 
 def _cells(account: FileAccount | None) -> dg.AssetCheckResult:
     bad = account.bad_cells if account else {}
-    told = ", ".join(f"{count} in {column}" for column, count in bad.items())
+    description = ", ".join(f"{count} in {column}" for column, count in bad.items())
     return _warning(
-        CELLS_READABLE, "movies_master", not bad, f"set to null: {told}" if bad else "all of them", cells=bad
+        CELLS_READABLE, "movies_master", not bad, f"set to null: {description}" if bad else "all of them", cells=bad
     )
 
 

@@ -288,7 +288,7 @@ def _left_out_before(lake: ObjectStore, before: DayRecord | None) -> set[tuple[s
 
 
 def _result_id(made: DayRecord, outcomes: str) -> str:
-    """The same for the same delivery, rules and results, so that it is told once."""
+    """The same for the same delivery, rules and results, so that its notice is sent once."""
     text = "\n".join([DATASET, made.day, made.digest, made.rules_digest, outcomes])
     return f"dqresult-{hashlib.sha256(text.encode()).hexdigest()[:40]}"
 

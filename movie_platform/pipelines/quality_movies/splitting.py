@@ -162,11 +162,11 @@ def _left_out(
     sources = pa.DictionaryArray.from_arrays(pa.array(records.source_of[places][rows]), pa.array(records.sources))
     passed, failed, skipped, _ = evaluation.rows.columns(places.start, places.stop, chosen)
     if reasons:
-        told = [list(rules) for rules in failed.to_pylist()]
+        broken = [list(rules) for rules in failed.to_pylist()]
         for position, row in enumerate(rows):
             if int(row) in reasons:
-                told[position] += reasons[int(row)]
-        failed = pa.array(told, _RULES)
+                broken[position] += reasons[int(row)]
+        failed = pa.array(broken, _RULES)
     arrays = [
         sources.dictionary_decode(),
         pa.array(records.number_of[places][rows]),
