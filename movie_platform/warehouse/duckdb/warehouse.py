@@ -15,7 +15,7 @@ from movie_platform.errors import LoadRefused, PlatformError, WorldUnavailable
 from movie_platform.table import Column, Table
 from movie_platform.warehouse.connection import Connection
 from movie_platform.warehouse.dialect import Sql, literal, statement
-from movie_platform.warehouse.duckdb.connection import connected
+from movie_platform.warehouse.duckdb.connection import connected, damage_named
 from movie_platform.warehouse.duckdb.dialect import DUCKDB
 from movie_platform.warehouse.duckdb.lock import Deadline, held
 from movie_platform.warehouse.duckdb.published import Published
@@ -62,10 +62,11 @@ class DuckDBWarehouse(LoadingWarehouse):
         with tempfile.TemporaryDirectory(prefix="movie-platform-load-") as folder:
             placed = _placed(staging, Path(folder))
             try:
-                if placed:
-                    self._read(connection, staging, placed, into)
-                    self._measure(connection, table, into)
-                yield
+                with damage_named(self.path):
+                    if placed:
+                        self._read(connection, staging, placed, into)
+                        self._measure(connection, table, into)
+                    yield
             except duckdb.ConstraintException as error:
                 raise LoadRefused(f"{table.qualified_name} does not take these rows: {error}") from error
             except duckdb.IOException as error:
