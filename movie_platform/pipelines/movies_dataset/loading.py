@@ -5,7 +5,7 @@ from movie_platform.pipelines.movies_dataset.answers import views
 from movie_platform.pipelines.movies_dataset.publication import CODE_VERSION, Publication
 from movie_platform.pipelines.movies_dataset.tables import TABLES
 from movie_platform.table import Table
-from movie_platform.warehouse import LoadResult, Provenance, Source, Warehouse, keep_master
+from movie_platform.warehouse import LoadResult, Provenance, Source, Warehouse, refuse_shrinking
 
 
 def load(
@@ -19,7 +19,7 @@ def load(
     results = {}
     if not force:
         for table in TABLES:
-            _keep_master(warehouse, table, published)
+            _refuse_shrinking(warehouse, table, published)
     for table in TABLES:
         if parts := published.tables.get(table.name):
             sources = [
@@ -32,8 +32,8 @@ def load(
     return results
 
 
-def _keep_master(warehouse: Warehouse, table: Table, published: Publication) -> None:
+def _refuse_shrinking(warehouse: Warehouse, table: Table, published: Publication) -> None:
     if parts := published.tables.get(table.name):
         loads = warehouse.ledger(table)
         if loads and loads[-1].version < published.version:
-            keep_master(table, loads[-1].rows, sum(part.rows for part in parts))
+            refuse_shrinking(table, loads[-1].rows, sum(part.rows for part in parts))

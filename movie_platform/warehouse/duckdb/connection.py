@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 
 from movie_platform.errors import WarehouseDamaged, WorldUnavailable
-from movie_platform.warehouse.dialect import Sql, statement
+from movie_platform.warehouse.dialect import Sql, filled
 from movie_platform.warehouse.duckdb.lock import Deadline
 from movie_platform.warehouse.duckdb.published import published_path
 
@@ -32,7 +32,7 @@ class DuckDBConnection:
     def insert(self, into: Sql, rows: pa.Table) -> None:
         self.inner.register(_ROWS, rows)
         try:
-            self.inner.execute(statement("duckdb_insert", target=into, rows=Sql(_ROWS)))
+            self.inner.execute(filled("INSERT INTO {target} SELECT * FROM {rows}", target=into, rows=Sql(_ROWS)))
         finally:
             self.inner.unregister(_ROWS)
 

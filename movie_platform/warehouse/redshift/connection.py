@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -83,9 +82,8 @@ class Login:
 
 
 class RedshiftConnection:
-    def __init__(self, inner: Any, wait: timedelta) -> None:
+    def __init__(self, inner: Any) -> None:
         self.inner = inner
-        self.wait = wait
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> None:
         self._run(sql, parameters).close()
@@ -117,18 +115,6 @@ class RedshiftConnection:
     def rollback(self) -> None:
         if self.inner.in_transaction:
             self.execute("ROLLBACK")
-
-    def lock(self, table: Sql) -> None:
-        """Take a table for this transaction, waiting for others no longer than the settings allow."""
-        self.execute(f"SET statement_timeout TO {max(1, int(self.wait.total_seconds() * 1000))}")
-        try:
-            self.execute(f"LOCK {table}")
-        except Cancelled:
-            raise WorldUnavailable(
-                f"{table} is still locked by another load after {self.wait.total_seconds():g} s. Try again, or look "
-                "into svv_transactions for who holds it."
-            ) from None
-        self.execute("SET statement_timeout TO 0")
 
     def _run(self, sql: str, parameters: Sequence[object]) -> Any:
         import redshift_connector
@@ -177,7 +163,7 @@ def _arrow(values: Sequence[object], oid: int) -> pa.Array:
 
 
 @contextmanager
-def connected(login: Login, purpose: str, wait: timedelta) -> Iterator[RedshiftConnection]:
+def connected(login: Login, purpose: str) -> Iterator[RedshiftConnection]:
     """A session of its own; `purpose` is its application's name, where the cluster's people can see it."""
     import redshift_connector
     from botocore.exceptions import BotoCoreError
@@ -193,7 +179,7 @@ def connected(login: Login, purpose: str, wait: timedelta) -> Iterator[RedshiftC
         ) from None
     inner.autocommit = True
     try:
-        yield RedshiftConnection(inner, wait)
+        yield RedshiftConnection(inner)
     finally:
         # If it broke earlier, the error of that is on its way already.
         with suppress(redshift_connector.Error, OSError):
