@@ -12,13 +12,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
+from movie_platform.csv_files.cells import NOTHING, NUMBER, WHOLE, all_of_64_bits, between_blanks
 from movie_platform.quality.data import DataSet, SourceFile, spool
 from movie_platform.quality.errors import DataUnreadable
 
 _BLOCK_BYTES = 16 * 2**20
-_INTEGER = r"^\s*[+-]?[0-9]+\s*$"
-_NUMBER = r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*$"
-_BLANK = r"^\s*$"
+_INTEGER = between_blanks(WHOLE)
+_NUMBER = between_blanks(NUMBER)
+_BLANK = between_blanks(NOTHING)
 
 
 def read_csv(files: Sequence[SourceFile]) -> DataSet:
@@ -103,8 +104,8 @@ class _ColumnKind:
             self.integers = False
         if not self.integers and not _all(values, _NUMBER):
             self.numbers = False
-        elif self.integers and pc.max(pc.utf8_length(values)).as_py() > 18:
-            self.wide = self.wide or any(not -(2**63) <= int(value) < 2**63 for value in values.to_pylist())
+        elif self.integers and not self.wide:
+            self.wide = not all_of_64_bits(values)
 
     def decided(self) -> pa.DataType:
         if not self.any_value or not self.numbers or (self.integers and self.wide):
