@@ -4,8 +4,6 @@ A blank in a numeric column is null, a blank in a text column is the empty strin
 reads them.
 """
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
@@ -13,6 +11,8 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from movie_platform.csv_files.cells import NOTHING, NUMBER, WHOLE, all_of_64_bits, between_blanks
+from movie_platform.csv_files.strict import check
+from movie_platform.errors import InputRefused
 from movie_platform.quality.data import DataSet, SourceFile, spool
 from movie_platform.quality.errors import DataUnreadable
 
@@ -127,27 +127,12 @@ def _typed(cells: pa.Array, kind: pa.DataType) -> pa.Array:
 def _checked_header(source: SourceFile) -> list[str]:
     """The names of the columns, once every record was seen to be whole.
 
-    The fast reader below forgives a quote that is never closed, and joins the records that follow it into one cell;
-    this one does not.
+    The fast reader below forgives a quote that is never closed, and joins the records that follow it into one cell.
     """
-    csv.field_size_limit(max(csv.field_size_limit(), _BLOCK_BYTES))
-    header: list[str] = []
     try:
-        with io.TextIOWrapper(source.open(), encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            try:
-                for record in reader:
-                    if not header:
-                        header = record
-                    elif record and len(record) != len(header):
-                        cells = f"{len(record)} cell{'s' if len(record) != 1 else ''}"
-                        raise DataUnreadable(
-                            f"{source.name}, line {reader.line_num}: {cells}, where the header has {len(header)}"
-                        )
-            except csv.Error as failure:
-                raise DataUnreadable(f"{source.name}, line {reader.line_num}: {failure}") from failure
-    except UnicodeDecodeError as failure:
-        raise DataUnreadable(f"{source.name} is not UTF-8: {failure}") from failure
+        header = check(source.open)
+    except InputRefused as refused:
+        raise DataUnreadable(f"{source.name}: {refused}") from refused
     if not header:
         raise DataUnreadable(f"{source.name} is empty: it has not even a header")
     folded = [name.casefold() for name in header]
