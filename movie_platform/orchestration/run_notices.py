@@ -43,7 +43,7 @@ def tell_of_run(instance: dg.DagsterInstance, run_id: str, notifier: Notifier) -
     if run is None or run.tags.get(_WILL_RETRY) == "true":
         return
     already = [name for name in run.tags.get(TOLD, "").split(" ") if name]
-    told = notifier.tell(run_ended(instance, run, notifier), already=already)
+    told = notifier.notify(run_ended(instance, run, notifier), already=already)
     if told.by:
         instance.add_run_tags(run_id, {TOLD: " ".join([*already, *told.by])})
     if not told.everywhere:
