@@ -1,4 +1,4 @@
-"""How far a long piece of work is: told to whoever started it, in whatever form they read."""
+"""How far a long piece of work is, reported to whoever started it in the form that they read."""
 
 import logging
 import time

@@ -265,7 +265,8 @@ def _parse_fast(chunk: bytes, header: _Header) -> list[pa.RecordBatch] | None:
             return None
         if column.kind == "number" and _any(pc.invert(pc.is_finite(values))):
             return None
-    return table.to_batches()
+    batches: list[pa.RecordBatch] = table.to_batches()
+    return batches
 
 
 def _trimmed(values: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -31,12 +31,12 @@ def fits(found: pa.DataType, described: pa.DataType) -> bool:
             return True
     if types.is_integer(found) and types.is_integer(described):
         keeps_sign = types.is_unsigned_integer(found) or types.is_signed_integer(described)
-        return keeps_sign and found.bit_width < described.bit_width
+        return bool(keeps_sign and found.bit_width < described.bit_width)
     if types.is_floating(found) and types.is_floating(described):
-        return found.bit_width <= described.bit_width
+        return bool(found.bit_width <= described.bit_width)
     if types.is_decimal(found) and types.is_decimal(described):
         whole = found.precision - found.scale
-        return found.scale <= described.scale and whole <= described.precision - described.scale
+        return bool(found.scale <= described.scale and whole <= described.precision - described.scale)
     if types.is_timestamp(found) and types.is_timestamp(described):
         return (found.tz is None) == (described.tz is None) and _unit(found) <= _unit(described)
     if _is_list(found) and _is_list(described):
@@ -50,15 +50,15 @@ def fits(found: pa.DataType, described: pa.DataType) -> bool:
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
 def _is_bytes(kind: pa.DataType) -> bool:
-    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind)
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind))
 
 
 def _is_list(kind: pa.DataType) -> bool:
-    return pa.types.is_list(kind) or pa.types.is_large_list(kind)
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
 
 
 def _unit(kind: pa.TimestampType) -> int:

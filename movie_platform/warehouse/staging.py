@@ -108,7 +108,7 @@ def refuse_rows_of_other_partitions(request: Request, count: int) -> None:
         column = request.partition_column.name
         raise LoadRefused(
             f"{request.table.qualified_name}: {count} rows say another {column} than the partition they "
-            "are loaded as. Their object lies under a wrong name, or the program that wrote it is wrong."
+            "are loaded as. Their object has a wrong name, or the program that wrote it is wrong."
         )
 
 

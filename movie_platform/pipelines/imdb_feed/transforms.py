@@ -15,7 +15,7 @@ from movie_platform.csv_files.cells import blank_as_null, read_column
 from movie_platform.pipelines.imdb_feed.tables import IMDB_CLEAN, NOT_NULL, TRIPLET, TYPE_A, DeliveredFile
 from movie_platform.pipelines.imdb_feed.verification import Records, Triplet, file_name
 
-LEFT_OUT = pa.schema(
+REJECT_SCHEMA = pa.schema(
     [
         pa.field("window", pa.string(), nullable=False),
         pa.field("source", pa.string(), nullable=False),
@@ -300,4 +300,4 @@ def _left_out(window: str, found: list[tuple[_Judged, np.ndarray, dict[int, tupl
             raw = json.dumps(cells, ensure_ascii=False)
             row = {"window": window, "source": source, "record": at + 1, "rules": list(rules), "reason": reason}
             rows.append({**row, "raw": raw})
-    return pa.Table.from_pylist(rows, schema=LEFT_OUT) if rows else LEFT_OUT.empty_table()
+    return pa.Table.from_pylist(rows, schema=REJECT_SCHEMA) if rows else REJECT_SCHEMA.empty_table()

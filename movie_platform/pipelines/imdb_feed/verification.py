@@ -181,10 +181,10 @@ def _header_fault(header: tuple[str, ...] | None, kind: DeliveredFile) -> str:
 
 def _unexpected(window: str, names: list[str]) -> str:
     of_others = [name for name in names if is_window(of := name.partition("_type_")[0]) and of != window]
-    strange = [name for name in names if name not in of_others]
+    unknown = [name for name in names if name not in of_others]
     parts = [
         f"{_named(found)} {reason}"
-        for found, reason in ((of_others, "is of another window"), (strange, "does not belong there"))
+        for found, reason in ((of_others, "is of another window"), (unknown, "does not belong there"))
         if found
     ]
     return " and ".join(parts)

@@ -19,7 +19,7 @@ def load(
     results = {}
     if not force:
         for table in TABLES:
-            _refuse_shrinking(warehouse, table, published)
+            _keep_master(warehouse, table, published)
     for table in TABLES:
         if parts := published.tables.get(table.name):
             sources = [
@@ -32,7 +32,7 @@ def load(
     return results
 
 
-def _refuse_shrinking(warehouse: Warehouse, table: Table, published: Publication) -> None:
+def _keep_master(warehouse: Warehouse, table: Table, published: Publication) -> None:
     if parts := published.tables.get(table.name):
         loads = warehouse.ledger(table)
         if loads and loads[-1].version < published.version:

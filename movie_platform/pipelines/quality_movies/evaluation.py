@@ -130,14 +130,14 @@ def _judged(
         dataset=DATASET,
         at=moment_of(day),
     )
-    caster = RowCaster(IMDB_MOVIES_RATING, records.text.schema.names)
-    blocked = _why_blocked(evaluation, caster, records)
+    fitting = RowCaster(IMDB_MOVIES_RATING, records.text.schema.names)
+    blocked = _why_blocked(evaluation, fitting, records)
     with tempfile.TemporaryDirectory(prefix="movie-platform-quality-") as folder:
         files = SplitFiles.below(Path(folder))
         found = split(
             records,
             evaluation,
-            caster,
+            fitting,
             files,
             blocked=blocked,
             was_bad=was_bad,
@@ -188,7 +188,7 @@ def _judged(
             "metrics": len(metrics),
             "serves": serves,
             "serves_good": serves_good,
-            "missing_columns": caster.missing,
+            "missing_columns": fitting.missing,
         }
     )
     put_record(lake, record)
@@ -236,7 +236,7 @@ def _write_outcomes(lake: ObjectStore, day: str, outcomes: str) -> None:
     lake.write(outcomes_key(day, "jsonl"), "".join(f"{line}\n" for line in lines).encode())
 
 
-def _why_blocked(evaluation: Evaluation, caster: RowCaster, records: Records) -> str:
+def _why_blocked(evaluation: Evaluation, fitting: RowCaster, records: Records) -> str:
     """Why nothing of the delivery may be loaded; empty where something may.
 
     Without a row it is a mishap at the source: loaded, it would wipe out the day.
@@ -244,8 +244,8 @@ def _why_blocked(evaluation: Evaluation, caster: RowCaster, records: Records) ->
     reasons = [f"{outcome.rule.claim} ({outcome.failure_reason})" for outcome in evaluation.blocking]
     if not records.sound:
         reasons.append("the delivery holds no row")
-    if caster.missing:
-        reasons.append(f"the delivery lacks the columns {', '.join(caster.missing)} of the table")
+    if fitting.missing:
+        reasons.append(f"the delivery lacks the columns {', '.join(fitting.missing)} of the table")
     return "; ".join(reasons)
 
 

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 
 from movie_platform.errors import InputRefused, SettingsError, WorldUnavailable
 from movie_platform.lake import ObjectStore
-from movie_platform.lake.arrow import ArrowSink
+from movie_platform.lake.parquet import ArrowSink
 from movie_platform.pipelines.user_behavior.tables import USER_PURCHASE
 from movie_platform.settings import Settings
 from movie_platform.warehouse.address import duckdb_path

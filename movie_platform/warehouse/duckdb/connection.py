@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -23,7 +24,7 @@ class DuckDBConnection:
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> None:
         self.inner.execute(sql, list(parameters))
 
-    def fetch(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple]:
+    def fetch(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         return self.inner.execute(sql, list(parameters)).fetchall()
 
     def fetch_arrow(self, sql: str, parameters: Sequence[object] = ()) -> pa.Table:

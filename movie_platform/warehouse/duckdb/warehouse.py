@@ -1,4 +1,4 @@
-"""DuckDB as a warehouse: Parquet on this machine's disk is read where it lies."""
+"""DuckDB as a warehouse: Parquet on this machine's disk is read in place."""
 
 import shutil
 import tempfile
@@ -121,7 +121,7 @@ class DuckDBWarehouse(Warehouse):
 
 
 def _placed(staging: Staging, folder: Path) -> list[tuple[str, str]]:
-    """Paths of files on this machine's disk and the partition of each; what lies elsewhere is fetched first."""
+    """Paths of files on this machine's disk and the partition of each; files of other stores are fetched first."""
     lake = staging.lake
     keys = list(dict.fromkeys(source.key for _, source in staging.placed))
 
