@@ -3,6 +3,7 @@
 An `InputRefused` is about data that somebody sent: it is recorded and the work goes on.
 A `WorldUnavailable` is about something outside that may come back: the work is tried again.
 A `SettingsError` is about how the platform was set up: nothing starts until it is mended.
+A `WarehouseDamaged` is about a file that no longer holds what was written: a person must act, trying again is in vain.
 Everything else is a fault of ours and ends the run loudly.
 """
 
@@ -25,6 +26,10 @@ class WorldUnavailable(PlatformError):
 
 class SettingsError(PlatformError):
     """A setting has a value that the platform cannot work with."""
+
+
+class WarehouseDamaged(PlatformError):
+    """The warehouse's file is not what was written; the message says how to get a whole one again."""
 
 
 class ObjectMissing(PlatformError):

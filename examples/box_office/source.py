@@ -67,7 +67,7 @@ def load(warehouse: Warehouse, lake: ObjectStore, day: str, *, run_id: str, forc
     if info is None:
         return None
     metadata = pq.read_metadata(io.BytesIO(lake.read(good_key(day))))
-    served = LoadedObject(good_key(day), metadata.metadata[b"digest"].decode(), metadata.num_rows)
+    served = LoadedObject(good_key(day), metadata.metadata[b"digest"].decode(), metadata.num_rows, info.etag)
     provenance = Provenance(CODE_VERSION, RULES.rules.digest, run_id)
     result = loading.replace_day(warehouse, lake, NAME, BOX_OFFICE, day, (served,), provenance, force=force)
     warehouse.create_views(read_views(__package__))

@@ -24,6 +24,7 @@ from movie_platform.lake import open_store
 from movie_platform.pipelines.user_behavior.source import SOURCE
 from movie_platform.pipelines.user_behavior.tables import USER_PURCHASE
 from movie_platform.settings import Settings, load_settings
+from movie_platform.sql_names import quoted
 
 REVIEW_FILE = "movie_review.csv"
 
@@ -115,9 +116,9 @@ class _Shop(ABC):
     def __init__(self, connection: Any, relation: str) -> None:
         self._connection = connection
         schema, _, table = relation.rpartition(".")
-        self._relation = f"{_quoted(schema)}.{_quoted(table)}"
-        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {_quoted(schema)}")
-        columns = ", ".join(f"{_quoted(name)} {kind}" for name, kind in _TYPES.items())
+        self._relation = f"{quoted(schema)}.{quoted(table)}"
+        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
+        columns = ", ".join(f"{quoted(name)} {kind}" for name, kind in _TYPES.items())
         connection.execute(f"CREATE TABLE IF NOT EXISTS {self._relation} ({columns})")
 
     def _forget(self, day: date, parameter: str) -> None:
@@ -180,7 +181,3 @@ def _postgres(settings: Settings) -> Iterator[_Shop]:
     password = settings.purchases_password.get_secret_value() if settings.purchases_password else None
     with psycopg.connect(settings.purchases, password=password) as connection:
         yield _PostgresShop(connection, settings.purchases_table)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

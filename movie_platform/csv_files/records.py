@@ -11,7 +11,6 @@ by record. Both ways give the same result, so the fast one is never a matter of 
 
 import csv
 import itertools
-import math
 import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
+from movie_platform.csv_files.cells import read_number, read_whole
 from movie_platform.errors import InputRefused, PlatformError
 
 RECORD_NUMBER = "record_number"
@@ -39,9 +39,7 @@ BATCH_RECORDS = 4096
 BATCH_CHARACTERS = 16 * 2**20
 LOOK_AHEAD = 3
 
-_INTEGER = re.compile(r"[+-]?[0-9]+(?:\.0*)?")
 _HEXADECIMAL = re.compile(rb"0[xX]")
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _ARROW_TYPES = {"text": pa.string(), "integer": pa.int64(), "number": pa.float64()}
 
 
@@ -267,7 +265,8 @@ def _parse_fast(chunk: bytes, header: _Header) -> list[pa.RecordBatch] | None:
             return None
         if column.kind == "number" and _any(pc.invert(pc.is_finite(values))):
             return None
-    return table.to_batches()
+    batches: list[pa.RecordBatch] = table.to_batches()
+    return batches
 
 
 def _trimmed(values: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -435,23 +434,8 @@ def _text(cell: str, *, required: bool) -> str:
 
 
 def _integer(cell: str, *, required: bool) -> int | None:
-    text = _text(cell, required=required).strip()
-    if not text:
-        return None
-    if not _INTEGER.fullmatch(text):
-        raise ValueError("not an integer")
-    whole = text.partition(".")[0]
-    digits = whole.lstrip("+-").lstrip("0") or "0"
-    value = int(digits[:20]) * (-1 if whole.startswith("-") else 1)
-    if not -(2**63) <= value < 2**63:
-        raise ValueError("an integer of more than 64 bits")
-    return value
+    return read_whole(_text(cell, required=required))
 
 
 def _number(cell: str, *, required: bool) -> float | None:
-    text = _text(cell, required=required).strip()
-    if not text:
-        return None
-    if not _NUMBER.fullmatch(text) or not math.isfinite(float(text)):
-        raise ValueError("not a number")
-    return float(text)
+    return read_number(_text(cell, required=required))

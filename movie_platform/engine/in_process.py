@@ -19,6 +19,7 @@ from ibis.formats.pyarrow import PyArrowType
 from movie_platform.csv_files.records import CsvFile, RecordColumn, RereadableRecords
 from movie_platform.engine.literal import NATIVE_NONE, NATIVE_NULL, native_pattern, read_literals
 from movie_platform.engine.protocol import Format
+from movie_platform.sql_names import quoted
 
 ROW_GROUP = 122_880
 
@@ -65,7 +66,7 @@ class DuckDBEngine:
 
     def stage(self, name: str, table: ir.Table) -> ir.Table:
         with self._reading():
-            self._ibis.con.execute(f"CREATE OR REPLACE TEMP TABLE {_identifier(name)} AS {self._query(table)}")
+            self._ibis.con.execute(f"CREATE OR REPLACE TEMP TABLE {quoted(name)} AS {self._query(table)}")
         return self._ibis.table(name)
 
     def to_arrow(self, table: ir.Table) -> pa.Table:
@@ -97,15 +98,18 @@ class DuckDBEngine:
             raise
 
     def _query(self, table: ir.Table) -> str:
-        return self._ibis.compile(table)
+        return str(self._ibis.compile(table))
 
     def _function(self, function: Callable[[pa.ChunkedArray], pa.Array], kind: pa.DataType) -> Callable[..., Any]:
-        """The function of a column of text, known to DuckDB: Ibis tells it of its own only when it runs something."""
+        """A function of a column of text, registered in DuckDB: Ibis registers its own only when it runs something."""
         name, type_ = next(self._functions), PyArrowType.to_ibis(kind)
         self._ibis.con.create_function(
             name, function, ["VARCHAR"], DuckDBType.to_string(type_), type="arrow", null_handling="special"
         )
-        return ibis.udf.scalar.builtin(lambda _: None, name=name, signature=((dt.string,), type_))
+        registered: Callable[..., Any] = ibis.udf.scalar.builtin(
+            lambda _: None, name=name, signature=((dt.string,), type_)
+        )
+        return registered
 
     def close(self) -> None:
         self._ibis.disconnect()
@@ -128,11 +132,7 @@ _COPY_OPTIONS = {
 
 
 def _cast(name: str, kind: dt.DataType) -> str:
-    return f"CAST({_identifier(name)} AS {DuckDBType.to_string(kind)}) AS {_identifier(name)}"
-
-
-def _identifier(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+    return f"CAST({quoted(name)} AS {DuckDBType.to_string(kind)}) AS {quoted(name)}"
 
 
 def _text(value: object) -> str:

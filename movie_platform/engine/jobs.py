@@ -22,7 +22,7 @@ from movie_platform.progress import Progress
 Result = dict[str, Any]
 
 RESULT, FAILURE = "result", "failure"
-"""What a job tells at its end, as a message with one of these keys."""
+"""At its end a job sends a message with one of these keys."""
 
 
 def run_job(name: str, parameters: Mapping[str, Any], engine: Engine, progress: Progress) -> Result:
@@ -33,27 +33,27 @@ def run_job(name: str, parameters: Mapping[str, Any], engine: Engine, progress: 
 
 
 def failure(error: BaseException) -> Result:
-    """An error as a message that can travel; `remade` makes it one again."""
-    told = {"type": type(error).__name__, "message": str(error) or type(error).__name__}
+    """An error as a message that can travel; `error_from_message` makes it one again."""
+    message = {"type": type(error).__name__, "message": str(error) or type(error).__name__}
     if isinstance(error, InputRefused):
-        told["rule"] = error.rule
+        message["rule"] = error.rule
     if isinstance(error, ObjectMissing):
-        told["uri"] = error.uri
-    return told
+        message["uri"] = error.uri
+    return message
 
 
 class JobFailed(PlatformError):
     """A job ended by a fault of ours, or of the cluster; the message is what its driver said."""
 
 
-def remade(told: Mapping[str, str]) -> PlatformError:
+def error_from_message(message: Mapping[str, str]) -> PlatformError:
     """The error that a far-away job ended with, of its own type where that says who has to act."""
-    kind, message = told["type"], told["message"]
+    kind, text = message["type"], message["message"]
     if kind == InputRefused.__name__:
-        return InputRefused(message, rule=told["rule"])
+        return InputRefused(text, rule=message["rule"])
     if kind == ObjectMissing.__name__:
-        return ObjectMissing(told["uri"])
+        return ObjectMissing(message["uri"])
     for known in (WorldUnavailable, SettingsError, LoadRefused):
         if kind == known.__name__:
-            return known(message)
-    return JobFailed(f"{kind}: {message}")
+            return known(text)
+    return JobFailed(f"{kind}: {text}")

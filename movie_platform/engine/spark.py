@@ -32,7 +32,7 @@ from movie_platform.engine.protocol import Format
 from movie_platform.engine.spark_worker import Part, literals_as_json, read_part, write_part
 from movie_platform.errors import SettingsError
 from movie_platform.lake import open_store
-from movie_platform.lake.arrow import ArrowSink
+from movie_platform.lake.parquet import ArrowSink
 from movie_platform.settings import java_found
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ class SparkEngine:
         return self._handed_out(self._read(keys, schema))
 
     def _uploaded(self, path: Path) -> list[str]:
-        """This machine's disk is not the workers': what lies here goes to the work store first."""
+        """Workers do not see this machine's disk: its files go to the work store first."""
         prefix = f"uploaded-{next(_numbers)}/"
         files = sorted(path.iterdir()) if path.is_dir() else [path]
         for file in files:
@@ -189,7 +189,7 @@ class SparkEngine:
     def _function(self, name: str, function: Callable[[pd.Series], pd.Series], answer: dt.DataType) -> Any:
         """A function of a text on the workers. Spark hears of it at once, and Ibis takes it for one of Spark's own."""
         from ibis.backends.pyspark.datatypes import PySparkType
-        from pyspark.sql.functions import pandas_udf
+        from pyspark.sql.pandas.functions import pandas_udf
 
         name = f"{name}_{next(_numbers)}"
         self._session.udf.register(name, pandas_udf(function, PySparkType.from_ibis(answer)))  # type: ignore[call-overload]

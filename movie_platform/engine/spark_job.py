@@ -1,4 +1,4 @@
-"""The program that a Spark driver runs: one job, told by Dagster Pipes what to do and telling it how it goes.
+"""The program that a Spark driver runs: one job, handed to it by Dagster Pipes, through which it reports its progress.
 
 It is started as a process here, or by spark-submit on EMR; then its master and its environment are spark-submit's.
 """
@@ -16,9 +16,9 @@ from movie_platform.engine.jobs import FAILURE, RESULT, failure, run_job
 from movie_platform.engine.spark import SparkEngine, start_session
 
 T = TypeVar("T")
-_TELL_EVERY_SECONDS = 5.0
+_REPORT_EVERY_SECONDS = 5.0
 PATIENCE_SECONDS = 20.0
-"""Less than Dagster's client waits for a driver that it has told to stop."""
+"""Less than Dagster's client waits for a driver that it asked to stop."""
 
 
 class PipesProgress:
@@ -30,7 +30,7 @@ class PipesProgress:
     def track(self, items: Iterable[T], total: int, description: str) -> Iterator[T]:
         last = time.monotonic()
         for done, item in enumerate(items):
-            if time.monotonic() - last >= _TELL_EVERY_SECONDS:
+            if time.monotonic() - last >= _REPORT_EVERY_SECONDS:
                 last = time.monotonic()
                 self._log.info(f"{description}: {done} of {total}")
             yield item
@@ -47,7 +47,7 @@ def main(arguments: list[str]) -> None:
 
         writer = PipesS3MessageWriter(boto3.client("s3"), interval=2)
     signal.signal(signal.SIGTERM, _stop)
-    _leave_when_told()
+    _leave_when_asked_to_stop()
     with open_dagster_pipes(message_writer=writer) as pipes:
         asked = pipes.extras
         try:
@@ -65,8 +65,8 @@ def main(arguments: list[str]) -> None:
         pipes.report_custom_message({RESULT: result})
 
 
-def _leave_when_told() -> None:
-    """A driver that is told to stop while it sits in a call that does not return is gone after `PATIENCE_SECONDS`.
+def _leave_when_asked_to_stop() -> None:
+    """A driver that is asked to stop while it is in a call that does not return is gone after `PATIENCE_SECONDS`.
 
     Python's own handlers wait for such a call to return; the descriptor is written to at once.
     """
@@ -81,7 +81,7 @@ def _leave_when_told() -> None:
         signalled.close()
         os._exit(128 + number)
 
-    threading.Thread(target=leave, name="leave-when-told", daemon=True).start()
+    threading.Thread(target=leave, name="leave-when-asked-to-stop", daemon=True).start()
 
 
 def _stop(number: int, frame: object) -> None:

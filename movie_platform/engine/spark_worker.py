@@ -62,7 +62,7 @@ def _duckdb_type(kind: pa.DataType) -> str:
     from ibis.backends.sql.datatypes import DuckDBType
     from ibis.formats.pyarrow import PyArrowType
 
-    return DuckDBType.to_string(PyArrowType.to_ibis(kind))
+    return str(DuckDBType.to_string(PyArrowType.to_ibis(kind)))
 
 
 def _exactly(text: str, kind: pa.DataType) -> str | None:

@@ -1,10 +1,11 @@
-"""What an engine wrote, as one object of the lake: the same rows are the same bytes, whichever engine it was."""
+"""Parquet in a store: written as it is made, or from what an engine wrote, the same bytes for the same rows."""
 
 import hashlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -60,3 +61,27 @@ def _groups(path: Path | None, table: Table) -> Iterator[pa.Table]:
 
 def _one(batches: list[pa.RecordBatch], table: Table) -> pa.Table:
     return pa.Table.from_batches(batches).cast(table.arrow_schema).combine_chunks()
+
+
+class ArrowSink:
+    """A store's writer as a file that Arrow can write to; counts its bytes. The store finishes its object by itself."""
+
+    closed = False
+
+    def __init__(self, write: Callable[[bytes], object]) -> None:
+        self._write = write
+        self.bytes = 0
+
+    def write(self, data: Any) -> int:
+        self._write(bytes(data))
+        self.bytes += len(data)
+        return len(data)
+
+    def tell(self) -> int:
+        return self.bytes
+
+    def flush(self) -> None:
+        """The store's writer flushes when the object is whole."""
+
+    def close(self) -> None:
+        """The store's writer closes itself."""

@@ -1,4 +1,4 @@
-"""Where notices go. Each channel says one notice once; who tries again is the notifier."""
+"""Where notices go. A channel sends a notice once; the notifier tries again."""
 
 import json
 import logging
@@ -14,19 +14,19 @@ SOURCE = "movie-platform"
 SUBJECT_CHARACTERS = 100
 BODY_BYTES = 250_000
 
-_MAY_PASS = {"Throttling", "ThrottlingException", "InternalError", "InternalException", "InternalFailure"}
+_TRANSIENT = {"Throttling", "ThrottlingException", "InternalError", "InternalException", "InternalFailure"}
 
 
 class Channel(Protocol):
-    """A way to tell; `name` is the setting that made it."""
+    """Where notices are sent; `name` is the setting that made it."""
 
     name: str
 
     def send(self, notice: Notice) -> None:
-        """Say it. `WorldUnavailable` where the same call may succeed later, another error where it will not."""
+        """Send it. `WorldUnavailable` where the same call may succeed later, another error where it will not."""
 
     def examine(self) -> str:
-        """Whether the channel is there, told without sending anything; raises as `send` does."""
+        """Whether the channel is there, found out without sending anything; raises as `send` does."""
 
 
 class LogChannel:
@@ -134,18 +134,20 @@ def _reaching(name: str) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        told = error.response.get("Error", {})
+        answer = error.response.get("Error", {})
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        passing = "Throttling" if status >= 500 or status == 429 else told.get("Code", "")
-        raise _error(name, passing, told.get("Message") or str(error)) from error
+        code = "Throttling" if status >= 500 or status == 429 else answer.get("Code", "")
+        raise _error(name, code, answer.get("Message") or str(error)) from error
     except (NoRegionError, NoCredentialsError) as error:
-        raise SettingsError(f"{name} cannot be told: {error} AWS finds it by its own variables or files.") from error
+        raise SettingsError(
+            f"{name} cannot be notified: {error} AWS finds it by its own variables or files."
+        ) from error
     except BotoCoreError as error:
         raise WorldUnavailable(f"{name} could not be reached: {error}") from error
 
 
 def _error(name: str, code: str, message: str) -> PlatformError:
-    if code in _MAY_PASS:
+    if code in _TRANSIENT:
         return WorldUnavailable(f"{name} did not take it: {message}")
     return PlatformError(
         f"{name} refuses: {message}. Check that it exists and that the role may use it, or run `movie-platform doctor`."

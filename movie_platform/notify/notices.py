@@ -1,4 +1,4 @@
-"""What there is to tell, as a subject, a text for people, and a detail for programs."""
+"""What notices say: a subject, a text for people, and a detail for programs."""
 
 import re
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ RULE_CHARACTERS = 300
 
 
 class Notice(Protocol):
-    """Something to tell; the same `id` is the same news."""
+    """One piece of news; the same `id` is the same news."""
 
     @property
     def id(self) -> str: ...

@@ -15,8 +15,8 @@ WAITS = (1.0, 3.0)
 
 
 @dataclass(frozen=True)
-class Told:
-    """What came of telling one notice: the channels that took it, and why others did not."""
+class Delivered:
+    """What came of one notice: the channels that took it, and why others did not."""
 
     by: tuple[str, ...] = ()
     failures: dict[str, str] = field(default_factory=dict)
@@ -26,11 +26,13 @@ class Told:
         return not self.failures
 
     def __str__(self) -> str:
-        return "; ".join([*(f"told {name}" for name in self.by), *self.failures.values()]) or "told nobody anew"
+        return (
+            "; ".join([*(f"notified {name}" for name in self.by), *self.failures.values()]) or "nobody new was notified"
+        )
 
 
 class Notifier:
-    """Tells. A channel that fails holds back neither the others nor the caller."""
+    """Sends notices. A channel that fails holds back neither the others nor the caller."""
 
     def __init__(
         self, channels: Sequence[Channel], *, ui: str = "", wait: Callable[[float], None] = time.sleep
@@ -44,18 +46,18 @@ class Notifier:
         """Where people see the run; empty where no UI is known."""
         return f"{self._ui}/runs/{run_id}" if self._ui else ""
 
-    def tell(self, notice: Notice, *, already: Collection[str] = ()) -> Told:
-        """Say it through each channel but those that were told already. Never raises for what a channel did."""
+    def notify(self, notice: Notice, *, already: Collection[str] = ()) -> Delivered:
+        """Send it through each channel but those that took it already. Never raises for what a channel did."""
         by, failures = [], {}
         for channel in self.channels:
             if channel.name in already:
                 continue
             if failure := self._failure(channel, notice):
                 failures[channel.name] = failure
-                self._log.error("%s was not told of: %s", notice.subject, failure)
+                self._log.error("%s was not sent: %s", notice.subject, failure)
             else:
                 by.append(channel.name)
-        return Told(tuple(by), failures)
+        return Delivered(tuple(by), failures)
 
     def _failure(self, channel: Channel, notice: Notice) -> str:
         """Why the notice did not get through; empty where it did."""

@@ -16,7 +16,7 @@ from dagster import (
     open_pipes_session,
 )
 
-from movie_platform.engine.jobs import FAILURE, RESULT, JobFailed, Result, remade, run_job
+from movie_platform.engine.jobs import FAILURE, RESULT, JobFailed, Result, error_from_message, run_job
 from movie_platform.engine.shipping import PREFIX, Shipped, ship
 from movie_platform.errors import SettingsError
 from movie_platform.lake import S3Store, open_store
@@ -335,7 +335,7 @@ def _raising_what_it_said(context: dg.AssetExecutionContext, reader: "_Kept", jo
         said = reader.custom(FAILURE)
         if said is None:
             raise JobFailed(f"{job} ended without saying why: {error}") from error
-        raise remade(said) from error
+        raise error_from_message(said) from error
 
 
 def _result(reader: Any, job: str) -> Result:

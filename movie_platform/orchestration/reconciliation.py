@@ -7,7 +7,7 @@ import dagster as dg
 
 from movie_platform.deliveries.source import Source
 from movie_platform.deliveries.watching import report_owed
-from movie_platform.errors import WorldUnavailable
+from movie_platform.errors import WarehouseDamaged, WorldUnavailable
 from movie_platform.lake import ObjectStore
 from movie_platform.orchestration.events import errors_for_dagster
 from movie_platform.settings import Settings
@@ -34,7 +34,7 @@ def reconciliation(source: Source, settings: Settings, *, minute: int) -> dg.Sch
         with errors_for_dagster():
             try:
                 owed = source.owed(raw, lake, context.resources.warehouse, start, now)
-            except WorldUnavailable as error:
+            except (WorldUnavailable, WarehouseDamaged) as error:
                 context.log.warning(f"Whether everything is loaded cannot be found out now: {error}")
                 owed = source.owed(raw, lake, None, start, now)
             running = partitions_under_way(context.instance, source)

@@ -47,7 +47,7 @@ def notify_of_run(instance: dg.DagsterInstance, run_id: str, notifier: Notifier)
     if run is None or run.tags.get(_WILL_RETRY) == "true":
         return
     already = [name for name in run.tags.get(NOTIFIED, "").split(" ") if name]
-    delivered = notifier.tell(run_ended(instance, run, notifier), already=already)
+    delivered = notifier.notify(run_ended(instance, run, notifier), already=already)
     if delivered.by:
         instance.add_run_tags(run_id, {NOTIFIED: " ".join([*already, *delivered.by])})
     if not delivered.everywhere:

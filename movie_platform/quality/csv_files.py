@@ -4,21 +4,22 @@ A blank in a numeric column is null, a blank in a text column is the empty strin
 reads them.
 """
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
+from movie_platform.csv_files.cells import NOTHING, NUMBER, WHOLE, all_of_64_bits, between_blanks
+from movie_platform.csv_files.strict import check
+from movie_platform.errors import InputRefused
 from movie_platform.quality.data import DataSet, SourceFile, spool
 from movie_platform.quality.errors import DataUnreadable
 
 _BLOCK_BYTES = 16 * 2**20
-_INTEGER = r"^\s*[+-]?[0-9]+\s*$"
-_NUMBER = r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*$"
-_BLANK = r"^\s*$"
+_INTEGER = between_blanks(WHOLE)
+_NUMBER = between_blanks(NUMBER)
+_BLANK = between_blanks(NOTHING)
 
 
 def read_csv(files: Sequence[SourceFile]) -> DataSet:
@@ -103,8 +104,8 @@ class _ColumnKind:
             self.integers = False
         if not self.integers and not _all(values, _NUMBER):
             self.numbers = False
-        elif self.integers and pc.max(pc.utf8_length(values)).as_py() > 18:
-            self.wide = self.wide or any(not -(2**63) <= int(value) < 2**63 for value in values.to_pylist())
+        elif self.integers and not self.wide:
+            self.wide = not all_of_64_bits(values)
 
     def decided(self) -> pa.DataType:
         if not self.any_value or not self.numbers or (self.integers and self.wide):
@@ -126,27 +127,12 @@ def _typed(cells: pa.Array, kind: pa.DataType) -> pa.Array:
 def _checked_header(source: SourceFile) -> list[str]:
     """The names of the columns, once every record was seen to be whole.
 
-    The fast reader below forgives a quote that is never closed, and joins the records that follow it into one cell;
-    this one does not.
+    The fast reader below forgives a quote that is never closed, and joins the records that follow it into one cell.
     """
-    csv.field_size_limit(max(csv.field_size_limit(), _BLOCK_BYTES))
-    header: list[str] = []
     try:
-        with io.TextIOWrapper(source.open(), encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            try:
-                for record in reader:
-                    if not header:
-                        header = record
-                    elif record and len(record) != len(header):
-                        cells = f"{len(record)} cell{'s' if len(record) != 1 else ''}"
-                        raise DataUnreadable(
-                            f"{source.name}, line {reader.line_num}: {cells}, where the header has {len(header)}"
-                        )
-            except csv.Error as failure:
-                raise DataUnreadable(f"{source.name}, line {reader.line_num}: {failure}") from failure
-    except UnicodeDecodeError as failure:
-        raise DataUnreadable(f"{source.name} is not UTF-8: {failure}") from failure
+        header = check(source.open)
+    except InputRefused as refused:
+        raise DataUnreadable(f"{source.name}: {refused}") from refused
     if not header:
         raise DataUnreadable(f"{source.name} is empty: it has not even a header")
     folded = [name.casefold() for name in header]

@@ -476,7 +476,7 @@ def _cast(random: np.random.Generator, people: list[str], count: int) -> Iterato
 
 def _roles(random: np.random.Generator, count: int) -> list[int]:
     """Odd roles are rare, but even a small sample has each of them."""
-    roles = random.integers(0, 40_000, count).tolist()
+    roles: list[int] = random.integers(0, 40_000, count).tolist()
     roles[: len(_ODD_NAMES)] = range(min(len(_ODD_NAMES), count))
     return roles
 

@@ -1,4 +1,4 @@
-"""The warehouse: every load exactly once, into DuckDB, Redshift or Snowflake behind one protocol."""
+"""The warehouse: every load exactly once, into DuckDB, Redshift or Snowflake behind one interface."""
 
 from movie_platform.warehouse.address import open_warehouse
 from movie_platform.warehouse.loads import (
@@ -9,10 +9,10 @@ from movie_platform.warehouse.loads import (
     PartitionLoad,
     Provenance,
     Source,
-    keep_master,
+    refuse_shrinking,
 )
-from movie_platform.warehouse.protocol import Warehouse
 from movie_platform.warehouse.views import View, read_views
+from movie_platform.warehouse.warehouse import Warehouse
 
 __all__ = [
     "FORCE",
@@ -24,7 +24,7 @@ __all__ = [
     "Source",
     "View",
     "Warehouse",
-    "keep_master",
     "open_warehouse",
     "read_views",
+    "refuse_shrinking",
 ]

@@ -5,7 +5,7 @@ from urllib.parse import unquote, urlsplit
 
 from movie_platform.errors import SettingsError
 from movie_platform.settings import PROJECT_ROOT, Settings
-from movie_platform.warehouse.protocol import Warehouse
+from movie_platform.warehouse.warehouse import Warehouse
 
 
 def open_warehouse(settings: Settings) -> Warehouse:

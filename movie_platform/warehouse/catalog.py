@@ -1,9 +1,9 @@
-"""The Glue catalog: tables over the lake's Parquet, so that Athena and Redshift Spectrum can query it where it lies."""
+"""The Glue catalog: tables over the lake's Parquet, so that Athena and Redshift Spectrum can query it in place."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
@@ -11,6 +11,8 @@ from movie_platform.errors import PlatformError, SettingsError, WorldUnavailable
 from movie_platform.lake import ObjectStore
 from movie_platform.settings import Settings
 from movie_platform.table import Column, Table
+
+T = TypeVar("T")
 
 BATCH = 100
 """Partitions that Glue takes or gives in one call."""
@@ -126,17 +128,6 @@ class Catalog:
         with _reaching(self.database):
             self._as_wanted(self._glue(), table, wanted)
 
-    def forget(self, table: Table, partitions: Sequence[str]) -> None:
-        """Take partitions out whose folders are gone; those that are not known are no error."""
-        glue = self._glue()
-        with _reaching(self.database):
-            for batch in _batches(partitions):
-                glue.batch_delete_partition(
-                    DatabaseName=self.database,
-                    TableName=table.name,
-                    PartitionsToDelete=[{"Values": [value]} for value in batch],
-                )
-
     def _glue(self) -> Any:
         import boto3
 
@@ -210,9 +201,11 @@ class Catalog:
     def _known(self, glue: Any, table: str, values: Sequence[str]) -> Sequence[Any]:
         if not values:
             return []
-        return glue.batch_get_partition(
+        answer = glue.batch_get_partition(
             DatabaseName=self.database, TableName=table, PartitionsToGet=[{"Values": [value]} for value in values]
-        )["Partitions"]
+        )
+        known: list[Any] = answer["Partitions"]
+        return known
 
 
 def open_catalog(settings: Settings, lake: ObjectStore) -> Catalog | None:
@@ -251,7 +244,7 @@ def _column(column: Column) -> dict[str, str]:
     return described | ({"Comment": column.description[:255]} if column.description else {})
 
 
-def _essence(entry: Mapping[str, Any]) -> tuple:
+def _essence(entry: Mapping[str, Any]) -> tuple[str, list[tuple[str, str, str]]]:
     """What decides how files are read: where they are and their columns."""
     storage = entry["StorageDescriptor"]
     columns = [(c["Name"], c["Type"], c.get("Comment", "")) for c in storage["Columns"]]
@@ -263,5 +256,5 @@ def _parent(partitions: Mapping[str, str]) -> str:
     return first.rstrip("/").rpartition("/")[0] + "/" if first else ""
 
 
-def _batches(items: Sequence) -> list:
+def _batches(items: Sequence[T]) -> list[Sequence[T]]:
     return [items[start : start + BATCH] for start in range(0, len(items), BATCH)]

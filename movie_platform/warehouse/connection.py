@@ -1,11 +1,12 @@
 """The little that loading asks of a database connection."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import pyarrow as pa
 
-from movie_platform.warehouse.dialect import Sql, statement
+from movie_platform.warehouse.dialect import Dialect, Sql, filled
 
 
 class TransactionConflict(Exception):
@@ -17,7 +18,7 @@ class Connection(Protocol):
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> None: ...
 
-    def fetch(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple]: ...
+    def fetch(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]: ...
 
     def fetch_arrow(self, sql: str, parameters: Sequence[object] = ()) -> pa.Table: ...
 
@@ -32,6 +33,17 @@ class Connection(Protocol):
     def rollback(self) -> None: ...
 
 
+@dataclass(frozen=True)
+class Session:
+    """A connection, and the dialect in which to speak to it."""
+
+    connection: Connection
+    dialect: Dialect
+
+    def count(self, relation: Sql) -> int:
+        return int(self.connection.fetch(filled("SELECT count(*) FROM {relation}", relation=relation))[0][0])
+
+
 def insert_values(connection: Connection, into: Sql, rows: pa.Table, most_parameters: int) -> None:
     """Put rows in as values, as many in a statement as the engine takes parameters."""
     step = max(1, most_parameters // rows.num_columns)
@@ -40,4 +52,4 @@ def insert_values(connection: Connection, into: Sql, rows: pa.Table, most_parame
         part = rows.slice(start, step).to_pylist()
         values = Sql(", ".join([one] * len(part)))
         parameters = [value for row in part for value in row.values()]
-        connection.execute(statement("insert_values", target=into, values=values), parameters)
+        connection.execute(filled("INSERT INTO {target} VALUES {values}", target=into, values=values), parameters)

@@ -6,6 +6,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Literal, NewType
 
+from movie_platform.sql_names import quoted
 from movie_platform.table import Column, Table
 
 Sql = NewType("Sql", str)
@@ -36,7 +37,7 @@ class Dialect:
         if len(name.encode()) > self.max_identifier_bytes:
             raise ValueError(f"{name!r} is longer than the {self.max_identifier_bytes} bytes that {self.name} allows")
         cased = name.upper() if self.upper_case else name
-        return Sql('"' + cased.replace('"', '""') + '"')
+        return Sql(quoted(cased))
 
     def quoted(self, names: Iterable[str], of: str = "") -> Sql:
         """Several columns, of a table's alias where one is given."""
@@ -76,6 +77,11 @@ def _template(name: str) -> str:
     return "\n".join(line for line in text.splitlines() if not line.startswith("--")).strip().rstrip(";")
 
 
+def filled(template: str, **parts: Sql) -> str:
+    """A statement of one line, its names filled in."""
+    return template.format(**parts)
+
+
 def statement(name: str, **parts: Sql) -> str:
-    """A statement of `sql/`, with its names filled in."""
-    return _template(name).format(**parts)
+    """A statement of `sql/`, its names filled in."""
+    return filled(_template(name), **parts)

@@ -18,7 +18,7 @@ DIGESTS_BYTES = 4000
 """Source digests longer than this are kept as one digest of them all, so that the ledger fits every engine."""
 
 
-MASTER_SHARE = 0.5
+KEPT_SHARE = 0.5
 """A table that is replaced as a whole keeps at least this share of its rows, unless forced."""
 FORCE = "movie_platform/force"
 """A run with this tag loads also what is loaded already, and what takes most rows out of a table."""
@@ -26,11 +26,16 @@ FORCE = "movie_platform/force"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One Parquet object in the lake: where it is, a digest that changes with its content, and its rows."""
+    """One Parquet object in the lake: where it is, a digest that changes with its content, and its rows.
+
+    With an `etag`, the one that the lake has for these bytes, a load commits only if the object still has it when all
+    of its rows are read.
+    """
 
     key: str
     digest: str
     rows: int
+    etag: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,39 +128,6 @@ class LedgerRow:
     ended: datetime
 
 
-_INSTANT = pa.timestamp("us", tz="UTC")
-
-LEDGER = Table(
-    name="loads",
-    description="Every committed load, in the transaction that made it.",
-    columns=(
-        Column("load_number", pa.int64(), "increases with every committed load", nullable=False),
-        Column("table_name", pa.string(), "schema.table", nullable=False, max_bytes=512),
-        Column("partition", pa.string(), "what was replaced; blank for a whole table", nullable=False, max_bytes=512),
-        Column("version", pa.string(), "version of the delivery; sorts", nullable=False, max_bytes=512),
-        Column("outcome", pa.string(), "loaded, confirmed or built", nullable=False),
-        Column("source_digests", pa.string(), "digests of the objects loaded", nullable=False, max_bytes=8000),
-        Column("rows", pa.int64(), "rows that the load brought", nullable=False),
-        Column("rows_before", pa.int64(), "rows that the load took out", nullable=False),
-        Column("code_version", pa.string(), "code that made the rows", nullable=False, max_bytes=512),
-        Column("ruleset_digest", pa.string(), "rules that the rows passed", nullable=False, max_bytes=512),
-        Column("run_id", pa.string(), "run that loaded", nullable=False, max_bytes=512),
-        Column("started", _INSTANT, "when the load began", nullable=False),
-        Column("ended", _INSTANT, "when its rows were in place, just before the commit", nullable=False),
-    ),
-    sort=("table_name", "partition"),
-    distribution="all",
-)
-
-
-TURN = Table(
-    name="load_turn",
-    description="Holds nothing: the load that has it locked is the one that may commit. Readers never wait for it.",
-    columns=(Column("holder", pa.string(), "unused"),),
-    distribution="all",
-)
-
-
 @dataclass(frozen=True, slots=True)
 class Decision:
     outcome: Outcome
@@ -236,68 +208,10 @@ class Request:
             raise ValueError(f"the key of {name} holds {nullable}, which may be null: a null belongs to no key")
 
 
-def keep_master(table: Table, rows_before: int, rows: int) -> None:
+def refuse_shrinking(table: Table, rows_before: int, rows: int) -> None:
     """Refuse a load that leaves a table that is replaced as a whole less than its share of rows."""
-    if rows < rows_before * MASTER_SHARE:
+    if rows < rows_before * KEPT_SHARE:
         raise LoadRefused(
             f"{table.qualified_name} holds {rows_before} rows and this load would leave {rows}, less than half. "
             f"If the source really shrank, run it with --force, or in the UI with the run tag {FORCE}."
         )
-
-
-def misfits(table: Table, found: pa.Schema, *, without: Sequence[str] = ()) -> list[str]:
-    """Why Parquet with this schema does not hold the table's columns; `without` may be absent."""
-    problems = [f"{name} is not a column of the table" for name in found.names if name not in table.column_names]
-    for column in table.columns:
-        if column.name not in found.names:
-            if column.name not in without:
-                problems.append(f"{column.name} is missing")
-        elif not fits(found.field(column.name).type, column.type):
-            problems.append(f"{column.name} is {found.field(column.name).type}, and the table says {column.type}")
-    return problems
-
-
-def fits(found: pa.DataType, described: pa.DataType) -> bool:
-    """Whether every value of one type is a value of the other, unchanged."""
-    types = pa.types
-    if found == described or types.is_null(found):
-        return True
-    if types.is_dictionary(found):
-        return fits(found.value_type, described)
-    for family in (_is_text, _is_bytes):
-        if family(found) and family(described):
-            return True
-    if types.is_integer(found) and types.is_integer(described):
-        keeps_sign = types.is_unsigned_integer(found) or types.is_signed_integer(described)
-        return keeps_sign and found.bit_width < described.bit_width
-    if types.is_floating(found) and types.is_floating(described):
-        return found.bit_width <= described.bit_width
-    if types.is_decimal(found) and types.is_decimal(described):
-        whole = found.precision - found.scale
-        return found.scale <= described.scale and whole <= described.precision - described.scale
-    if types.is_timestamp(found) and types.is_timestamp(described):
-        return (found.tz is None) == (described.tz is None) and _unit(found) <= _unit(described)
-    if _is_list(found) and _is_list(described):
-        return fits(found.value_type, described.value_type)
-    if types.is_struct(found) and types.is_struct(described):
-        names = [f.name for f in found.fields]
-        return sorted(names) == sorted(f.name for f in described.fields) and all(
-            fits(found.field(name).type, described.field(name).type) for name in names
-        )
-    return False
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
-
-
-def _is_bytes(kind: pa.DataType) -> bool:
-    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind)
-
-
-def _is_list(kind: pa.DataType) -> bool:
-    return pa.types.is_list(kind) or pa.types.is_large_list(kind)
-
-
-def _unit(kind: pa.TimestampType) -> int:
-    return ["s", "ms", "us", "ns"].index(kind.unit)

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from movie_platform.errors import LoadRefused
 from movie_platform.lake import ObjectStore
 from movie_platform.table import Column, Table
-from movie_platform.warehouse.loading import Staging, refuse_long_text, refuse_strangers
+from movie_platform.warehouse.staging import Staging, refuse_long_text, refuse_rows_of_other_partitions
 
 STAGE = "stage/loads/"
 STAGED_FOR = timedelta(days=1)
@@ -71,7 +71,7 @@ def _aligned(staging: Staging, rows: pa.Table, partition: str) -> pa.Table:
             value = request.value_of(partition)
             if staging.holds_partition:
                 same = pc.equal(rows[column.name].cast(column.type), value)
-                refuse_strangers(staging, len(same) - (pc.sum(same).as_py() or 0))
+                refuse_rows_of_other_partitions(request, len(same) - (pc.sum(same).as_py() or 0))
             arrays.append(pa.chunked_array([pa.repeat(value, rows.num_rows)]))
         else:
             arrays.append(rows[column.name].cast(column.type))

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 
 import pyarrow as pa
@@ -204,6 +205,7 @@ class Dataset(Subject):
         f"project-data/{DAY}/old/the-movies-dataset.zip",
     )
 
+    @cache  # noqa: B019 - a zip holds the time at which it was made
     def files(self, content: int) -> dict[str, bytes]:
         with tempfile.TemporaryDirectory() as folder:
             movies = [dataset_movie(1, title=f"content {content}")]

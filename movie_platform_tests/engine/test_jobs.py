@@ -5,7 +5,7 @@ import json
 import pytest
 
 from movie_platform.engine.in_process import DuckDBEngine
-from movie_platform.engine.jobs import JobFailed, failure, remade, run_job
+from movie_platform.engine.jobs import JobFailed, error_from_message, failure, run_job
 from movie_platform.engine.shipping import ship
 from movie_platform.errors import InputRefused, LoadRefused, ObjectMissing, SettingsError, WorldUnavailable
 from movie_platform.lake import ObjectStore
@@ -23,14 +23,14 @@ from movie_platform.progress import LogProgress
     ],
 )
 def test_an_error_arrives_as_what_it_was(error: Exception) -> None:
-    arrived = remade(json.loads(json.dumps(failure(error))))
+    arrived = error_from_message(json.loads(json.dumps(failure(error))))
     assert type(arrived) is type(error)
     assert str(arrived) == str(error)
     assert vars(arrived) == vars(error)
 
 
 def test_a_fault_of_ours_names_its_kind() -> None:
-    arrived = remade(failure(ZeroDivisionError("division by zero")))
+    arrived = error_from_message(failure(ZeroDivisionError("division by zero")))
     assert isinstance(arrived, JobFailed)
     assert str(arrived) == "ZeroDivisionError: division by zero"
 

@@ -61,8 +61,8 @@ def bus(aws: str) -> Inbox:
 
 
 def test_a_topic_gets_subject_and_body(topic: Inbox) -> None:
-    told = open_notifier([topic.channel]).tell(evaluation())
-    assert told.by == (topic.channel,)
+    delivered = open_notifier([topic.channel]).notify(evaluation())
+    assert delivered.by == (topic.channel,)
     (message,) = topic.messages()
     assert message["Subject"] == evaluation().subject
     assert message["Message"] == evaluation().body
@@ -70,15 +70,15 @@ def test_a_topic_gets_subject_and_body(topic: Inbox) -> None:
 
 
 def test_a_subject_that_sns_would_refuse_is_made_fit(topic: Inbox) -> None:
-    told = open_notifier([topic.channel]).tell(evaluation(dataset="Amélie\n" + "x" * 200))
-    assert told.everywhere
+    delivered = open_notifier([topic.channel]).notify(evaluation(dataset="Amélie\n" + "x" * 200))
+    assert delivered.everywhere
     (message,) = topic.messages()
     assert len(message["Subject"]) == 100
     assert message["Subject"].isascii()
 
 
 def test_a_bus_gets_glues_event(bus: Inbox) -> None:
-    assert open_notifier([bus.channel]).tell(evaluation()).everywhere
+    assert open_notifier([bus.channel]).notify(evaluation()).everywhere
     (event,) = bus.messages()
     assert event["source"] == "movie-platform"
     assert event["detail-type"] == "Data Quality Evaluation Results Available"
@@ -88,15 +88,15 @@ def test_a_bus_gets_glues_event(bus: Inbox) -> None:
 
 def test_several_channels_are_told_at_once(topic: Inbox, bus: Inbox, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "movie_platform.notify"):
-        told = open_notifier(["log", topic.channel, bus.channel]).tell(evaluation())
-    assert told.by == ("log", topic.channel, bus.channel)
+        delivered = open_notifier(["log", topic.channel, bus.channel]).notify(evaluation())
+    assert delivered.by == ("log", topic.channel, bus.channel)
     assert "2 of 3 rules not passed" in caplog.text
     assert len(topic.messages()) == len(bus.messages()) == 1
 
 
 def test_who_was_told_already_is_not_told_again(topic: Inbox, bus: Inbox) -> None:
-    told = open_notifier([topic.channel, bus.channel]).tell(evaluation(), already={topic.channel})
-    assert told.by == (bus.channel,)
+    delivered = open_notifier([topic.channel, bus.channel]).notify(evaluation(), already={topic.channel})
+    assert delivered.by == (bus.channel,)
     assert topic.messages() == []
 
 
@@ -104,10 +104,10 @@ def test_a_topic_that_is_not_there_holds_back_nobody_and_is_reported(
     bus: Inbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     gone = "sns:arn:aws:sns:us-east-1:123456789012:gone"
-    told = open_notifier([gone, bus.channel]).tell(evaluation())
-    assert told.by == (bus.channel,)
-    assert gone in told.failures
-    assert "was not told" in caplog.text
+    delivered = open_notifier([gone, bus.channel]).notify(evaluation())
+    assert delivered.by == (bus.channel,)
+    assert gone in delivered.failures
+    assert "was not sent" in caplog.text
     assert len(bus.messages()) == 1
 
 
@@ -117,10 +117,10 @@ def test_an_unreachable_service_is_tried_again_and_then_reported(
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     waits: list[float] = []
     channel = open_channel("sns:arn:aws:sns:us-east-1:123456789012:notices")
-    told = Notifier([channel], wait=waits.append).tell(evaluation())
+    delivered = Notifier([channel], wait=waits.append).notify(evaluation())
     assert waits == [1.0, 3.0]
-    assert "3 attempts" in told.failures[channel.name]
-    assert "was not told" in caplog.text
+    assert "3 attempts" in delivered.failures[channel.name]
+    assert "was not sent" in caplog.text
 
 
 def test_without_credentials_the_message_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, aws: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from movie_platform.errors import PlatformError
 from movie_platform.lake import LocalStore, ObjectStore
-from movie_platform.notify import Notice, Notifier, open_notifier, tell_once
+from movie_platform.notify import Notice, Notifier, notify_once, open_notifier
 from movie_platform_tests.notify.test_notices import evaluation
 
 KEY = "notifications/quality_movies/2026-03-01.json"
@@ -34,24 +34,24 @@ class Pager:
 def test_the_same_news_is_told_once(store: ObjectStore) -> None:
     pager = Pager()
     for _ in range(3):
-        tell_once(Notifier([pager]), evaluation(), store, KEY)
+        notify_once(Notifier([pager]), evaluation(), store, KEY)
     assert pager.heard == ["dqresult-1"]
 
 
 def test_other_news_of_the_same_day_is_told(store: ObjectStore) -> None:
     pager = Pager()
     for name in ("first", "first", "second", "second", "first"):
-        tell_once(Notifier([pager]), evaluation(id=name), store, KEY)
+        notify_once(Notifier([pager]), evaluation(id=name), store, KEY)
     assert pager.heard == ["first", "second", "first"]
 
 
 def test_who_was_not_reached_is_told_later_and_the_others_not_again(store: ObjectStore) -> None:
     first, second = Pager(), Pager()
     second.name, second.is_broken = "second pager", True
-    told = tell_once(Notifier([first, second]), evaluation(), store, KEY)
-    assert told.failures == {"second pager": "the pager has no battery"}
+    delivered = notify_once(Notifier([first, second]), evaluation(), store, KEY)
+    assert delivered.failures == {"second pager": "the pager has no battery"}
     second.is_broken = False
-    assert tell_once(Notifier([first, second]), evaluation(), store, KEY).everywhere
+    assert notify_once(Notifier([first, second]), evaluation(), store, KEY).everywhere
     assert first.heard == second.heard == ["dqresult-1"]
 
 
@@ -60,6 +60,6 @@ def test_a_lake_that_is_away_keeps_nobody_from_hearing(tmp_path: Path, caplog: p
     lake = LocalStore((tmp_path / "lake").as_uri())
     lake.root = tmp_path / "file"
     with caplog.at_level(logging.INFO, "movie_platform.notify"):
-        told = tell_once(open_notifier(["log"]), evaluation(), lake, KEY)
-    assert told.by == ("log",)
+        delivered = notify_once(open_notifier(["log"]), evaluation(), lake, KEY)
+    assert delivered.by == ("log",)
     assert "is not remembered" in caplog.text

@@ -30,7 +30,6 @@ from movie_platform.warehouse import (
     open_warehouse,
 )
 from movie_platform.warehouse.duckdb import DuckDBWarehouse
-from movie_platform.warehouse.loading import LoadingWarehouse
 from movie_platform.warehouse.snowflake import SnowflakeWarehouse
 from movie_platform_tests.warehouse.redshift_stand_in import RedshiftStandIn, redshift_stand_in
 
@@ -200,7 +199,6 @@ def live_snowflake_loader(lake: ObjectStore) -> Iterator[Loader]:
 @contextmanager
 def _database_of_its_own(address: str, common: dict[str, Any]) -> Iterator[str]:
     warehouse = open_warehouse(load_settings(warehouse=address, **common))
-    assert isinstance(warehouse, LoadingWarehouse)
     name = f"movie_platform_{uuid.uuid4().hex[:12]}"
     with warehouse.connect("making a database for a test") as connection:
         connection.execute(f"CREATE DATABASE {name}")

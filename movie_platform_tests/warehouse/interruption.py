@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from movie_platform.warehouse import Warehouse
-from movie_platform.warehouse.loading import LoadingWarehouse
 
 
 class CutOff(BaseException):
@@ -30,7 +29,7 @@ class InterruptedConnection:
     inner: Any
     counter: Iterator[int]
     at: int
-    how: Callable[[], None]
+    how: Callable[[], object]
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self.inner, name)
@@ -46,9 +45,11 @@ class InterruptedConnection:
 
 
 @contextmanager
-def interrupting(warehouse: Warehouse, at: int, how: Callable[[], None] = cut_off) -> Iterator[None]:
-    """Within the block, the statement number `at` (from 1) of the warehouse does not begin: `how` happens instead."""
-    assert isinstance(warehouse, LoadingWarehouse)
+def interrupting(warehouse: Warehouse, at: int, how: Callable[[], object] = cut_off) -> Iterator[Iterator[int]]:
+    """Within the block, `how` happens before the warehouse's statement number `at` (from 1).
+
+    Yields the counter, whose next number is that of the next statement.
+    """
     connect = warehouse.connect
     counter = iter(range(1, 10_000))
 
@@ -59,7 +60,7 @@ def interrupting(warehouse: Warehouse, at: int, how: Callable[[], None] = cut_of
 
     warehouse.connect = interrupted  # type: ignore[method-assign]
     try:
-        yield
+        yield counter
     finally:
         del warehouse.connect
 

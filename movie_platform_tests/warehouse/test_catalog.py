@@ -82,12 +82,6 @@ def test_a_new_column_of_the_description_appears(catalog: Catalog) -> None:
     assert table(catalog)["StorageDescriptor"]["Columns"][-1]["Type"] == "decimal(18,2)"
 
 
-def test_windows_that_are_gone_are_forgotten(catalog: Catalog) -> None:
-    catalog.register(CLEAN, folders("202601010000", "202601010010"), partition_key="filetime")
-    catalog.forget(CLEAN, ["202601010000", "202601010020"])
-    assert list(locations(catalog)) == ["202601010010"]
-
-
 def test_a_table_without_partitions_is_one_folder_with_nested_columns(catalog: Catalog) -> None:
     catalog.register_folder(NESTED, "movie_data_output/2026-01-01/order/")
     found = table(catalog, "order")

@@ -6,7 +6,7 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from movie_platform.errors import WorldUnavailable
+from movie_platform.errors import WarehouseDamaged, WorldUnavailable
 from movie_platform.lake import ObjectStore, open_store
 from movie_platform.settings import PROJECT_ROOT, load_settings
 from movie_platform.warehouse import open_warehouse
@@ -52,6 +52,14 @@ STRANGER = """
     sys.stdin.readline()
     connection.close()
     print("closed", flush=True)
+"""
+
+KILLED = """
+    import sys, duckdb
+    connection = duckdb.connect(sys.argv[1])
+    connection.execute("CREATE TABLE late AS SELECT * FROM range(1000)")
+    print("ready", flush=True)
+    sys.stdin.read()
 """
 
 
@@ -127,10 +135,98 @@ def test_threads_take_turns_like_processes(patient: Loader) -> None:
     assert len(patient.rows(WINDOWS)) == 6
 
 
-def test_a_file_that_is_no_database_is_named(impatient: Loader, duckdb_path: Path) -> None:
-    duckdb_path.write_text("no database " * 1000)
+def file_of(loader: Loader) -> Path:
+    assert isinstance(loader.warehouse, DuckDBWarehouse)
+    return loader.warehouse.path
+
+
+def flipped(data: bytes, *places: int) -> bytes:
+    damaged = bytearray(data)
+    for place in places:
+        damaged[place] ^= 0xFF
+    return bytes(damaged)
+
+
+DAMAGED_WHEN_OPENED: dict[str, Callable[[bytes], bytes]] = {
+    "no database": lambda _data: b"no database " * 1000,
+    "empty": lambda _data: b"",
+    "cut in the header": lambda data: data[:100],
+    "first byte": lambda data: flipped(data, 0),
+    "magic": lambda data: flipped(data, 8),
+    "both headers": lambda data: flipped(data, 4100, 8200),
+}
+
+
+@pytest.fixture
+def in_lockers(tmp_path: Path, lake: ObjectStore) -> Loader:
+    """A warehouse in a folder whose name holds the word that DuckDB writes of a held lock, with 20,000 rows."""
+    path = tmp_path / "lockers" / "warehouse.duckdb"
+    loader = Loader(DuckDBWarehouse(path, wait=timedelta(minutes=10)), lake)
+    loader.window(FIRST, "1", [movie(n, f"title {n} {n * n}") for n in range(20_000)])
+    return loader
+
+
+@pytest.mark.parametrize("damage", DAMAGED_WHEN_OPENED)
+def test_a_damaged_file_is_named_at_once_with_the_way_out(in_lockers: Loader, damage: str) -> None:
+    path = file_of(in_lockers)
+    path.write_bytes(DAMAGED_WHEN_OPENED[damage](path.read_bytes()))
+    way_out = r"lockers/warehouse\.duckdb is damaged: .*Restore it from a copy, or move it .* load again from the lake"
+    with pytest.raises(WarehouseDamaged, match=way_out):
+        in_lockers.warehouse.query("SELECT 1")
+    with pytest.raises(WarehouseDamaged, match=way_out):
+        in_lockers.window(SECOND, "1", [movie(1)])
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: flipped(data, *range(12288, len(data), 65536)),
+        lambda data: data[: len(data) // 4],
+        lambda data: data[:12288] + bytes(len(data) - 12288),
+    ],
+    ids=["flipped", "cut", "zeros"],
+)
+def test_damage_in_the_middle_is_named_by_the_query_and_the_load_that_meet_it(
+    in_lockers: Loader, damage: Callable[[bytes], bytes]
+) -> None:
+    path = file_of(in_lockers)
+    data = path.read_bytes()
+    path.write_bytes(damage(data))
+    with pytest.raises(WarehouseDamaged, match=r"warehouse\.duckdb is damaged: "):
+        in_lockers.rows(WINDOWS)
+    with pytest.raises(WarehouseDamaged, match=r"warehouse\.duckdb is damaged: "):
+        in_lockers.window(FIRST, "2", [movie(1)])
+    path.write_bytes(data)
+    assert len(in_lockers.rows(WINDOWS)) == 20_000
+
+
+def test_a_damaged_log_of_changes_is_named(in_lockers: Loader) -> None:
+    path = file_of(in_lockers)
+    log = path.with_name("warehouse.duckdb.wal")
+    with program(KILLED, path):
+        entries = log.read_bytes()
+    log.write_bytes(flipped(entries, len(entries) // 2))
+    with pytest.raises(WarehouseDamaged, match=r"Failure while replaying WAL file.*warehouse\.duckdb\.wal"):
+        in_lockers.warehouse.query("SELECT 1")
+
+
+def test_the_published_copy_is_offered_in_the_place_of_a_damaged_file(duckdb_path: Path, lake: ObjectStore) -> None:
+    loader = Loader(DuckDBWarehouse(duckdb_path, publish_every=timedelta(minutes=5)), lake)
+    loader.window(FIRST, "1", [movie(1)])
+    duckdb_path.write_bytes(b"")
+    with pytest.raises(WarehouseDamaged, match=r"Restore it from a copy, such as .*warehouse\.published\.duckdb"):
+        loader.rows(WINDOWS)
+
+
+def test_a_question_that_quotes_the_words_of_damage_is_no_damage(impatient: Loader) -> None:
+    with pytest.raises(duckdb.ConversionException):
+        impatient.warehouse.query("SELECT CAST('Corrupt database file' AS INTEGER)")
+
+
+def test_a_file_that_cannot_be_opened_is_no_damage_and_is_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "lock").mkdir()
     with pytest.raises(WorldUnavailable, match="could not be opened"):
-        impatient.warehouse.query("SELECT 1")
+        DuckDBWarehouse(tmp_path / "lock", wait=timedelta(minutes=10)).query("SELECT 1")
 
 
 def published(path: Path) -> Path:

@@ -191,7 +191,7 @@ def test_a_load_waits_its_turn_only_so_long(redshift_loader: Loader) -> None:
     impatient = Loader(RedshiftWarehouse(warehouse.login, wait=timedelta(seconds=0.3)), redshift_loader.lake)
     with warehouse.connect("holding") as connection:
         connection.begin()
-        warehouse.take_turn(connection)
+        warehouse.lock_loads(connection)
         assert len(impatient.warehouse.ledger(WINDOWS)) == 1
         load = impatient.partition(SECOND, "1", [movie(2)])
         with pytest.raises(WorldUnavailable, match=r"still locked by another load after 0\.3 s"):

@@ -56,8 +56,8 @@ class Recorded:
 
 def test_with_a_stage_over_the_lake_parts_are_written_there_and_removed_again(lake: ObjectStore) -> None:
     from movie_platform.warehouse import PartitionLoad
-    from movie_platform.warehouse.loading import Staging
     from movie_platform.warehouse.loads import Provenance, Request
+    from movie_platform.warehouse.staging import Staging
 
     settings = load_settings(warehouse="snowflake://me@account/movies", snowflake_stage="de_bkt")
     warehouse = open_warehouse(settings)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from movie_platform.deliveries import manifests
 from movie_platform.deliveries.receipts import Standing
-from movie_platform.errors import PlatformError, WorldUnavailable
+from movie_platform.errors import PlatformError, WarehouseDamaged, WorldUnavailable
 from movie_platform.lake import ObjectStore
 from movie_platform.pipelines.imdb_feed.deliveries import NAME
 from movie_platform.pipelines.imdb_feed.processing import (
@@ -62,7 +62,7 @@ def _load_together(
     try:
         results = _load(warehouse, lake, windows, run_id=run_id, force=force)
         return Loads(tuple(_passed_ledger(warehouse, lake, windows, results, run_id=run_id, force=force)))
-    except WorldUnavailable as error:
+    except (WorldUnavailable, WarehouseDamaged) as error:
         return Loads(failed=tuple((made, str(error)) for made in windows))
     except Exception as error:
         if not isinstance(error, PlatformError):
@@ -124,7 +124,7 @@ def _load(
 
 
 def _source(made: Provenance) -> Source:
-    return Source(clean_key(made.window), made.digest, made.clean_rows)
+    return Source(clean_key(made.window), made.digest, made.clean_rows, made.etag)
 
 
 def owed_loads(lake: ObjectStore, warehouse: Warehouse, known: Mapping[str, Standing]) -> dict[str, str]:

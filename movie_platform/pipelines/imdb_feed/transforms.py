@@ -11,10 +11,11 @@ import pandera.pandas as pandera
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from movie_platform.csv_files.cells import blank_as_null, read_column
 from movie_platform.pipelines.imdb_feed.tables import IMDB_CLEAN, NOT_NULL, TRIPLET, TYPE_A, DeliveredFile
 from movie_platform.pipelines.imdb_feed.verification import Records, Triplet, file_name
 
-LEFT_OUT = pa.schema(
+REJECT_SCHEMA = pa.schema(
     [
         pa.field("window", pa.string(), nullable=False),
         pa.field("source", pa.string(), nullable=False),
@@ -151,10 +152,10 @@ def _judge(records: Records) -> _Judged:
     broken: dict[str, np.ndarray] = {}
     for name, type_ in kind.columns.items():
         cells = _single(raw[name])
-        typed[name], unreadable = _cast(cells, type_)
+        typed[name], unreadable = read_column(cells, type_)
         broken[f"{name}_is_a_{'whole_' if pa.types.is_integer(type_) else ''}number"] = unreadable
         if name in kind.required:
-            broken[f"{name}_{NOT_NULL.name}"] = _breaks(NOT_NULL, _blank_as_null(cells))
+            broken[f"{name}_{NOT_NULL.name}"] = _breaks(NOT_NULL, blank_as_null(cells))
         for check in kind.checks.get(name, ()):
             broken[str(check.name)] = _breaks(check, typed[name])
     broken = {rule: mask for rule, mask in broken.items() if mask.any()}
@@ -189,60 +190,6 @@ def _directors(pairs: _Judged, people: _Judged) -> tuple[np.ndarray, np.ndarray]
 
 def _single(column: pa.ChunkedArray) -> pa.Array:
     return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)
-
-
-def _blank_as_null(cells: pa.Array) -> pa.Array:
-    return pc.if_else(pc.equal(pc.utf8_trim_whitespace(cells), ""), pa.scalar(None, pa.string()), cells)
-
-
-_WHOLE = r"^[+-]?\d+(\.0*)?$"
-_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
-_SAFE_DIGITS = 18
-
-
-def _cast(cells: pa.Array, type_: pa.DataType) -> tuple[pa.Array, np.ndarray]:
-    """The cells in their type, unreadable ones as nulls, and which they are.
-
-    A number may stand between blanks and a whole number may carry `.0`, as programs write it whose column had blanks.
-    """
-    none = np.zeros(len(cells), bool)
-    if pa.types.is_string(type_):
-        return cells, none
-    is_whole = pa.types.is_integer(type_)
-    if (values := _cast_as_it_stands(cells, type_)) is not None:
-        return values, none
-    trimmed = pc.utf8_trim_whitespace(cells)
-    trimmed = pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
-    readable = pc.match_substring_regex(trimmed, _WHOLE if is_whole else _NUMBER)
-    kept = pc.if_else(readable, trimmed, pa.scalar(None, pa.string()))
-    if is_whole:
-        values = _whole_numbers(pc.replace_substring_regex(kept, r"^\+|\.0*$", ""))
-    else:
-        values = pc.cast(kept, type_)
-        values = pc.if_else(pc.is_finite(values), values, pa.scalar(None, type_))
-    unreadable = pc.and_(pc.is_valid(trimmed), pc.is_null(values))
-    return values, unreadable.to_numpy(zero_copy_only=False)
-
-
-def _cast_as_it_stands(cells: pa.Array, type_: pa.DataType) -> pa.Array | None:
-    """Arrow's own cast, where it reads every cell and reads it as we do: it also takes `0x1F`, `nan` and `inf`."""
-    try:
-        values = pc.cast(cells, type_)
-    except pa.ArrowInvalid:
-        return None
-    if pa.types.is_integer(type_):
-        odd = pc.any(pc.or_(pc.match_substring(cells, "x"), pc.match_substring(cells, "X")))
-    else:
-        odd = pc.any(pc.invert(pc.is_finite(values)))
-    return None if odd.as_py() else values
-
-
-def _whole_numbers(digits: pa.Array) -> pa.Array:
-    """Digits as 64-bit numbers, null where they do not fit."""
-    if not pc.any(pc.greater(pc.utf8_length(digits), _SAFE_DIGITS)).as_py():
-        return pc.cast(digits, pa.int64())
-    numbers = [None if text is None else int(text) for text in digits.to_pylist()]
-    return pa.array([n if n is not None and -(2**63) <= n < 2**63 else None for n in numbers], pa.int64())
 
 
 def _repeats(typed: Mapping[str, pa.Array], bad: np.ndarray) -> np.ndarray:
@@ -353,4 +300,4 @@ def _left_out(window: str, found: list[tuple[_Judged, np.ndarray, dict[int, tupl
             raw = json.dumps(cells, ensure_ascii=False)
             row = {"window": window, "source": source, "record": at + 1, "rules": list(rules), "reason": reason}
             rows.append({**row, "raw": raw})
-    return pa.Table.from_pylist(rows, schema=LEFT_OUT) if rows else LEFT_OUT.empty_table()
+    return pa.Table.from_pylist(rows, schema=REJECT_SCHEMA) if rows else REJECT_SCHEMA.empty_table()

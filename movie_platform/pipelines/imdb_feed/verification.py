@@ -8,8 +8,8 @@ from functools import lru_cache
 
 import pyarrow as pa
 
+from movie_platform.csv_files.strict import header_of, read_text
 from movie_platform.errors import InputRefused
-from movie_platform.pipelines.imdb_feed import csv_files
 from movie_platform.pipelines.imdb_feed.tables import TRIPLET, DeliveredFile
 from movie_platform.pipelines.imdb_feed.windows import is_window
 
@@ -131,7 +131,7 @@ def _judge(data: bytes, kind: DeliveredFile) -> Records:
     if not data.strip():
         raise _Faults(("has_rows", "is empty"))
     try:
-        parsed = csv_files.parse(data)
+        parsed = read_text(data)
     except InputRefused as refused:
         found = [(refused.rule, str(refused))]
         if refused.rule == "records" and (wrong := _header_fault(_header_or_none(data), kind)):
@@ -160,7 +160,7 @@ _read_once = lru_cache(maxsize=_REMEMBERED_FILES)(_judge)
 
 def _header_or_none(data: bytes) -> tuple[str, ...] | None:
     try:
-        return csv_files.header_of(data)
+        return header_of(data)
     except InputRefused:  # its own rule reports it
         return None
 

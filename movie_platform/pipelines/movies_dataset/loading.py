@@ -23,7 +23,7 @@ from movie_platform.warehouse import (
     Provenance,
     Source,
     Warehouse,
-    keep_master,
+    refuse_shrinking,
 )
 from movie_platform.warehouse.loads import WHOLE_TABLE, decide
 
@@ -76,7 +76,7 @@ def owed_loads(lake: ObjectStore, warehouse: Warehouse, known: Mapping[str, Stan
 
 def _sources(published: Publication, table: Table) -> list[Source]:
     return [
-        Source(part.key, f"{published.content}/{table.name}/{number}", part.rows)
+        Source(part.key, f"{published.content}/{table.name}/{number}", part.rows, part.etag)
         for number, part in enumerate(published.tables[table.name])
     ]
 
@@ -94,7 +94,7 @@ def _refuse_shrinking(lake: ObjectStore, last: Mapping[str, LedgerRow], publishe
         if before is None or before.version >= published.version or table.name not in published.tables:
             continue
         try:
-            keep_master(table, before.rows, sum(part.rows for part in published.tables[table.name]))
+            refuse_shrinking(table, before.rows, sum(part.rows for part in published.tables[table.name]))
         except LoadRefused as refused:
             for receipt in receipts.standing(lake, NAME, published.day).receipts:
                 receipts.refuse(lake, NAME, published.day, receipt.fingerprint, refused, "rows_kept")

@@ -11,6 +11,7 @@ import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 
+from movie_platform.csv_files.cells import AMERICAN_DAY, ISO_DAY, NUMBER, WHOLE_WITH_POINT, only
 from movie_platform.engine import RAW, REASON, REASON_COLUMN, RECORD_NUMBER
 from movie_platform.pipelines.movies_dataset.tables import (
     CAST,
@@ -28,10 +29,10 @@ LARGEST = 10**12
 """No amount, count or length of a movie comes near it. Below it, profits and sums over four million movies stay in 64
 bits, and what is added up or averaged stays finite."""
 _PLACES = 9
-_INTEGER = r"^[+-]?[0-9]+(\.0*)?$"
-_NUMBER = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
-_ISO_DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
-_SPREADSHEET_DAY = r"^([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})$"
+_INTEGER = only(WHOLE_WITH_POINT)
+_NUMBER = only(NUMBER)
+_ISO_DAY = only(ISO_DAY)
+_SPREADSHEET_DAY = only(AMERICAN_DAY)
 _ZERO_WHERE_BLANK = ("budget", "popularity", "revenue", "vote_count")
 _AVERAGED = (*_ZERO_WHERE_BLANK, "runtime", "vote_average")
 

@@ -35,7 +35,7 @@ from movie_platform.pipelines.quality_movies.day_records import (
     staged_key,
 )
 from movie_platform.pipelines.quality_movies.history import LakeHistory, history_key, moment_of
-from movie_platform.pipelines.quality_movies.records import Fitting, Records, read
+from movie_platform.pipelines.quality_movies.records import Records, RowCaster, read
 from movie_platform.pipelines.quality_movies.splitting import (
     Split,
     SplitFiles,
@@ -135,7 +135,7 @@ class _Work:
             dataset=DATASET,
             at=moment_of(self._day),
         )
-        fitting = Fitting(IMDB_MOVIES_RATING, records.text.schema.names)
+        fitting = RowCaster(IMDB_MOVIES_RATING, records.text.schema.names)
         blocked = _why_blocked(evaluation, fitting, records)
         with tempfile.TemporaryDirectory(prefix="movie-platform-quality-") as folder:
             files = SplitFiles.below(Path(folder))
@@ -259,7 +259,7 @@ def _first_record(delivered: ArchivedDay, rules: RulesInUse, before: DayRecord |
     )
 
 
-def _why_blocked(evaluation: Evaluation, fitting: Fitting, records: Records) -> str:
+def _why_blocked(evaluation: Evaluation, fitting: RowCaster, records: Records) -> str:
     """Why nothing of the delivery may be loaded; empty where something may.
 
     Without a row it is a mishap at the source: loaded, it would wipe out the day.

@@ -1,11 +1,14 @@
 """From a judged day to the warehouse: its good rows, and what its evaluation measured."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
+import pyarrow.parquet as pq
+
 from movie_platform.deliveries import Manifest, ManifestFile, manifests, receipts
 from movie_platform.deliveries.receipts import Standing
-from movie_platform.errors import PlatformError
+from movie_platform.errors import PlatformError, WorldUnavailable
 from movie_platform.lake import ObjectStore
 from movie_platform.pipelines.quality_movies.archive import NAME
 from movie_platform.pipelines.quality_movies.day_records import (
@@ -41,10 +44,13 @@ def load_good(
     if not record.is_loaded:
         raise PlatformError(f"{record.day} is {record.state}, and nothing of it is loaded: {record.reason}")
 
+    etag = _etag(lake, staged_key(record.day))
+    _must_hold(lake, record)
+
     def load(current: DayRecord) -> LoadResult:
         return warehouse.replace_partitions(
             DELIVERIES,
-            [_good(lake, current)],
+            [_good(current, etag)],
             lake=lake,
             provenance=_provenance(current, run_id),
             derived=[LatestPartition(IMDB_MOVIES_RATING)],
@@ -61,10 +67,11 @@ def load_history(
     warehouse: Warehouse, lake: ObjectStore, record: DayRecord, *, run_id: str, force: bool = False
 ) -> LoadResult:
     """Replace what the day's evaluation measured."""
+    etag = _etag(lake, history_key(DATASET, record.day))
 
     def load(current: DayRecord) -> LoadResult:
         return warehouse.replace_partitions(
-            QUALITY_HISTORY, [_measured(lake, current)], lake=lake, provenance=_provenance(current, run_id), force=force
+            QUALITY_HISTORY, [_measured(current, etag)], lake=lake, provenance=_provenance(current, run_id), force=force
         )[0]
 
     return _loaded(warehouse, lake, record, QUALITY_HISTORY, load)
@@ -111,21 +118,39 @@ def owed_loads(lake: ObjectStore, warehouse: Warehouse, known: Mapping[str, Stan
             record = record_of(lake, day) if standing.receipts else None
             if record is None:
                 continue
-            if record.is_loaded and is_owed(_good(lake, record), good, record):
+            if record.is_loaded and is_owed(_good(record), good, record):
                 yield day, "its good rows are not loaded"
-            elif record.state != "unreadable" and is_owed(_measured(lake, record), measured, record):
+            elif record.state != "unreadable" and is_owed(_measured(record), measured, record):
                 yield day, "what its evaluation measured is not loaded"
 
     return dict(owed())
 
 
-def _good(lake: ObjectStore, record: DayRecord) -> PartitionLoad:
-    return PartitionLoad(record.day, record.version, (Source(staged_key(record.day), record.good_digest, record.good),))
+def _good(record: DayRecord, etag: str = "") -> PartitionLoad:
+    source = Source(staged_key(record.day), record.good_digest, record.good, etag)
+    return PartitionLoad(record.day, record.version, (source,))
 
 
-def _measured(lake: ObjectStore, record: DayRecord) -> PartitionLoad:
-    source = Source(history_key(DATASET, record.day), record.result_id, record.metrics)
+def _measured(record: DayRecord, etag: str = "") -> PartitionLoad:
+    source = Source(history_key(DATASET, record.day), record.result_id, record.metrics, etag)
     return PartitionLoad(f"{DATASET}/{record.day}", record.version, (source,))
+
+
+def _etag(lake: ObjectStore, key: str) -> str:
+    """Of an object that a load goes by: replaced while it is read, it is not loaded."""
+    info = lake.info(key)
+    return info.etag if info else ""
+
+
+def _must_hold(lake: ObjectStore, record: DayRecord) -> None:
+    """`WorldUnavailable` where another run's rows are staged than those that the record speaks of."""
+    with lake.open(staged_key(record.day)) as file:
+        described = (pq.read_metadata(file).metadata or {}).get(b"movie_platform", b"{}")
+    made_from = json.loads(described)
+    if (made_from.get("digest"), made_from.get("rules_digest")) != (record.digest, record.rules_digest):
+        raise WorldUnavailable(
+            f"{lake.uri_of(staged_key(record.day))} is being written by another run; {record.day} is loaded by the next"
+        )
 
 
 def _provenance(record: DayRecord, run_id: str = "") -> Provenance:

@@ -3,15 +3,15 @@
 from datetime import UTC, datetime
 
 from movie_platform.lake import ObjectStore
-from movie_platform.notify import EvaluationEnded, Notifier, RuleResult, Told, tell_once
+from movie_platform.notify import Delivered, EvaluationEnded, Notifier, RuleResult, notify_once
 from movie_platform.pipelines.quality_movies.day_records import notices_key
 from movie_platform.pipelines.quality_movies.evaluation import JudgedDay, RulesInUse
 from movie_platform.pipelines.quality_movies.tables import DATASET
 
 
-def tell(notifier: Notifier, lake: ObjectStore, judged: JudgedDay, rules: RulesInUse, run_id: str) -> Told:
+def tell(notifier: Notifier, lake: ObjectStore, judged: JudgedDay, rules: RulesInUse, run_id: str) -> Delivered:
     """Tell how the day was judged, once however often it is judged with the same result."""
-    return tell_once(notifier, notice(notifier, judged, rules, run_id), lake, notices_key(judged.record.day))
+    return notify_once(notifier, notice(notifier, judged, rules, run_id), lake, notices_key(judged.record.day))
 
 
 def notice(notifier: Notifier, judged: JudgedDay, rules: RulesInUse, run_id: str) -> EvaluationEnded:

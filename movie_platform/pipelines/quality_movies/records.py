@@ -1,18 +1,17 @@
 """A day's files as one table of text with an account of every record, and as the columns that the warehouse takes."""
 
 import csv
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from movie_platform.csv_files.cells import read_exact
 from movie_platform.csv_files.records import CsvFile, RecordColumn, read_records
 from movie_platform.errors import InputRefused
 from movie_platform.quality import DataSet, open_data, shown
@@ -20,8 +19,6 @@ from movie_platform.table import Column, Table
 
 FITS = "Every value fits the table"
 """What a row breaks that the table cannot hold, beside the rules."""
-
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 
 
 @dataclass(frozen=True)
@@ -142,7 +139,7 @@ def _header(name: str, path: Path) -> list[str]:
     return header
 
 
-class Fitting:
+class RowCaster:
     """Puts text into a table's columns; a text that is no value of its column's type keeps its row out."""
 
     def __init__(self, table: Table, delivered: Sequence[str]) -> None:
@@ -156,22 +153,22 @@ class Fitting:
         pairs = zip(self.table.columns, self._places, strict=True)
         return tuple(column.name for column, place in pairs if place is None)
 
-    def fit(self, text: pa.RecordBatch) -> tuple[pa.RecordBatch, dict[int, list[str]]]:
+    def cast(self, text: pa.RecordBatch) -> tuple[pa.RecordBatch, dict[int, list[str]]]:
         """The batch with the table's columns and types, and for each row that does not fit, why. A blank number is
         null, a blank text stays blank; a column that was not delivered is null."""
         arrays: list[pa.Array] = []
-        misfits: dict[int, list[str]] = {}
+        mismatches: dict[int, list[str]] = {}
         for column, place in zip(self.table.columns, self._places, strict=True):
             if place is None:
                 arrays.append(pa.nulls(text.num_rows, column.type))
             elif pa.types.is_string(column.type):
                 arrays.append(text.column(place))
             else:
-                arrays.append(_numbers(text.column(place), column, misfits))
-        return pa.RecordBatch.from_arrays(arrays, schema=self.table.arrow_schema), misfits
+                arrays.append(_numbers(text.column(place), column, mismatches))
+        return pa.RecordBatch.from_arrays(arrays, schema=self.table.arrow_schema), mismatches
 
 
-def _numbers(cells: pa.Array, column: Column, misfits: dict[int, list[str]]) -> pa.Array:
+def _numbers(cells: pa.Array, column: Column, mismatches: dict[int, list[str]]) -> pa.Array:
     """Each distinct text is read once, exactly."""
     encoded = cells.dictionary_encode()
     texts = encoded.dictionary.to_pylist()
@@ -181,7 +178,7 @@ def _numbers(cells: pa.Array, column: Column, misfits: dict[int, list[str]]) -> 
         for row, place in enumerate(encoded.indices.to_pylist()):
             if place in wrong:
                 reason = f"{FITS}: {column.name} {shown(texts[place])} is no {_sql_name(column.type)}"
-                misfits.setdefault(row, []).append(reason)
+                mismatches.setdefault(row, []).append(reason)
     kept = [None if value is _NO_VALUE else value for value in values]
     return pa.array(kept, column.type).take(encoded.indices)
 
@@ -189,18 +186,11 @@ def _numbers(cells: pa.Array, column: Column, misfits: dict[int, list[str]]) -> 
 _NO_VALUE = object()
 
 
-def _value(text: str, kind: pa.DataType) -> Any:
-    text = text.strip()
-    if not text:
-        return None
-    if not _NUMBER.fullmatch(text):
+def _value(text: str, kind: pa.DataType) -> object:
+    try:
+        return read_exact(text, kind)
+    except ValueError:
         return _NO_VALUE
-    number = Decimal(text)
-    if pa.types.is_decimal(kind):
-        fits = number == round(number, kind.scale) and abs(number) < 10 ** (kind.precision - kind.scale)
-        return round(number, kind.scale) if fits else _NO_VALUE
-    limit = 2 ** (kind.bit_width - 1)
-    return int(number) if number == number.to_integral_value() and -limit <= number < limit else _NO_VALUE
 
 
 def _sql_name(kind: pa.DataType) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from movie_platform.pipelines.quality_movies.records import BrokenRecord, Fitting, Records
+from movie_platform.pipelines.quality_movies.records import BrokenRecord, Records, RowCaster
 from movie_platform.quality import RESULT_COLUMNS, Evaluation
 
 SOURCE, RECORD, RAW = "source", "record", "raw"
@@ -50,7 +50,7 @@ class SplitFiles:
 def split(
     records: Records,
     evaluation: Evaluation,
-    fitting: Fitting,
+    caster: RowCaster,
     files: SplitFiles,
     *,
     blocked: str = "",
@@ -77,24 +77,24 @@ def split(
     mask_digest = hashlib.sha256()
     schema = _left_out_schema(records.text.schema)
     with (
-        pq.ParquetWriter(files.good, fitting.table.arrow_schema.with_metadata(metadata), compression="zstd") as good,
+        pq.ParquetWriter(files.good, caster.table.arrow_schema.with_metadata(metadata), compression="zstd") as good,
         pq.ParquetWriter(files.bad, schema.with_metadata(metadata), compression="zstd") as bad,
         pq.ParquetWriter(files.withheld, schema.with_metadata(metadata), compression="zstd") as withheld,
     ):
         start = 0
         for text in _of_at_most(records.text.batches()):
             stop = start + text.num_rows
-            fitted, misfits = fitting.fit(text)
+            fitted, mismatches = caster.cast(text)
             left_out = is_bad[start:stop].copy()
-            for row in misfits:
+            for row in mismatches:
                 left_out[row] = True
-            counts["misfits"] += len(misfits)
+            counts["misfits"] += len(mismatches)
             mask_digest.update(np.packbits(left_out).tobytes())
             if was_bad is not None:
                 released += int(np.count_nonzero(before[start:stop] & ~left_out))
             places = slice(start, stop)
             if left_out.any():
-                bad.write_batch(_left_out(records, text, places, left_out, evaluation, misfits, schema))
+                bad.write_batch(_left_out(records, text, places, left_out, evaluation, mismatches, schema))
             if not left_out.all():
                 kept = ~left_out
                 if blocked:

@@ -95,7 +95,7 @@ def load(warehouse: Warehouse, lake: ObjectStore, made: DayMetric, *, run_id: st
     provenance = Provenance(metric.CODE_VERSION, run_id=run_id)
 
     def replace_day(version: str) -> LoadResult:
-        source = Source(made.key, made.sha256, made.rows)
+        source = Source(made.key, made.sha256, made.rows, made.etag)
         loads = [PartitionLoad(made.day.isoformat(), version, (source,))]
         return warehouse.replace_partitions(USER_BEHAVIOR_METRIC, loads, lake=lake, provenance=provenance, force=force)[
             0

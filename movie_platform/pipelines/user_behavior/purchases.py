@@ -29,6 +29,7 @@ from movie_platform.lake import ObjectStore
 from movie_platform.pipelines.user_behavior.archive import PURCHASES
 from movie_platform.pipelines.user_behavior.tables import USER_PURCHASE
 from movie_platform.settings import Settings
+from movie_platform.sql_names import quoted
 from movie_platform.warehouse.address import duckdb_path
 from movie_platform.warehouse.duckdb.connection import connected
 from movie_platform.warehouse.duckdb.lock import Deadline
@@ -233,8 +234,8 @@ def _fits(found: str, kind: pa.DataType) -> bool:
 
 
 def _select(relation: str, day: date | None, parameter: str) -> tuple[str, list[date]]:
-    columns = [_quoted(name) for name in USER_PURCHASE.column_names]
-    of_day = f"{_quoted('invoice_date')} >= {parameter} AND {_quoted('invoice_date')} < {parameter}"
+    columns = [quoted(name) for name in USER_PURCHASE.column_names]
+    of_day = f"{quoted('invoice_date')} >= {parameter} AND {quoted('invoice_date')} < {parameter}"
     text = _SQL.substitute(
         columns=", ".join(columns),
         relation=_quoted_relation(relation),
@@ -460,12 +461,8 @@ class _Watchdog:
             raise WorldUnavailable(f"the database said nothing for {self._silence:g} s") from error
 
 
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
 def _quoted_relation(relation: str) -> str:
-    return ".".join(_quoted(part) for part in relation.split("."))
+    return ".".join(quoted(part) for part in relation.split("."))
 
 
 def _first_line(error: Exception) -> str:

@@ -4,13 +4,15 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 
-from movie_platform.errors import WorldUnavailable
-from movie_platform.warehouse.dialect import Sql, statement
+from movie_platform.errors import WarehouseDamaged, WorldUnavailable
+from movie_platform.warehouse.dialect import Sql, filled
 from movie_platform.warehouse.duckdb.lock import Deadline
+from movie_platform.warehouse.duckdb.published import published_path
 
 _ROWS = "rows_to_insert"
 
@@ -22,7 +24,7 @@ class DuckDBConnection:
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> None:
         self.inner.execute(sql, list(parameters))
 
-    def fetch(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple]:
+    def fetch(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         return self.inner.execute(sql, list(parameters)).fetchall()
 
     def fetch_arrow(self, sql: str, parameters: Sequence[object] = ()) -> pa.Table:
@@ -31,7 +33,7 @@ class DuckDBConnection:
     def insert(self, into: Sql, rows: pa.Table) -> None:
         self.inner.register(_ROWS, rows)
         try:
-            self.inner.execute(statement("duckdb_insert", target=into, rows=Sql(_ROWS)))
+            self.inner.execute(filled("INSERT INTO {target} SELECT * FROM {rows}", target=into, rows=Sql(_ROWS)))
         finally:
             self.inner.unregister(_ROWS)
 
@@ -42,19 +44,57 @@ class DuckDBConnection:
         self.inner.execute("COMMIT")
 
     def rollback(self) -> None:
-        # An error in a statement may have ended the transaction already.
-        with suppress(duckdb.TransactionException):
+        # An error in a statement may have ended the transaction already, or the whole connection.
+        with suppress(duckdb.TransactionException, duckdb.FatalException):
             self.inner.execute("ROLLBACK")
 
 
 @contextmanager
 def connected(path: Path, purpose: str, deadline: Deadline) -> Iterator[DuckDBConnection]:
-    """The file, opened for one purpose and closed after it, so that others get their turn."""
-    inner = _open(path, purpose, deadline)
+    """The file, opened for one purpose and closed after it, so that others get their turn.
+
+    `WarehouseDamaged` if the file turns out to be damaged, when it is opened or while it is read.
+    """
+    with damage_named(path):
+        inner = _open(path, purpose, deadline)
+        try:
+            yield DuckDBConnection(inner)
+        finally:
+            inner.close()
+
+
+@contextmanager
+def damage_named(path: Path) -> Iterator[None]:
+    """Turn an error of DuckDB into `WarehouseDamaged` where it says that the file at `path` is damaged."""
     try:
-        yield DuckDBConnection(inner)
-    finally:
-        inner.close()
+        yield
+    except duckdb.Error as error:
+        if not _says_damaged(error, path):
+            raise
+        copy = published_path(path)
+        there = f", such as {copy}" if copy.exists() else ""
+        raise WarehouseDamaged(
+            f"{path} is damaged: {str(error).splitlines()[0]}. Restore it from a copy{there}, or move it and "
+            f"{path.name}.wal away and load again from the lake, which holds all that was loaded into it."
+        ) from error
+
+
+def _says_damaged(error: duckdb.Error, path: Path) -> bool:
+    """Whether DuckDB found the file, or its log, to hold something else than it wrote.
+
+    It has no error class for that. Only the beginning of its text counts: what follows may quote data.
+    """
+    if isinstance(error, duckdb.FatalException):
+        return "Corrupt " in str(error)
+    file = f'"{re.escape(str(path))}(\\.wal)?"'
+    signs = (
+        "Corrupt database file",
+        "Corrupt WAL file",
+        f"Failure while replaying WAL file {file}",
+        f"The file {file} exists, but it is not a valid DuckDB database file",
+        f"Could not read enough bytes from file {file}",
+    )
+    return re.match(rf"([\w ]+ Error: )?({'|'.join(signs)})", str(error)) is not None
 
 
 def _open(path: Path, purpose: str, deadline: Deadline) -> duckdb.DuckDBPyConnection:
@@ -64,9 +104,14 @@ def _open(path: Path, purpose: str, deadline: Deadline) -> duckdb.DuckDBPyConnec
         try:
             return duckdb.connect(str(path), config={"TimeZone": "UTC", "autoinstall_known_extensions": False})
         except duckdb.IOException as error:
+            if _says_damaged(error, path):
+                raise
+            if not str(error).startswith("IO Error: Could not set lock on file"):
+                raise WorldUnavailable(
+                    f"{path} could not be opened: {error}. Check the address in MOVIE_PLATFORM_WAREHOUSE, the disk and "
+                    "the permissions."
+                ) from error
             holder = re.search(r"Conflicting lock is held in (.+?) \(PID (\d+)\)", str(error))
-            if holder is None and "lock" not in str(error):
-                raise WorldUnavailable(f"{path} could not be opened: {error}") from None
             if next(attempts, StopIteration) is StopIteration:
                 who = f"process {holder[2]} ({holder[1]})" if holder else "another process"
                 raise WorldUnavailable(

@@ -7,6 +7,11 @@ from datetime import timedelta
 from pathlib import Path
 
 
+def published_path(warehouse: Path) -> Path:
+    """Where the copy of a warehouse's file is."""
+    return warehouse.with_name(f"{warehouse.stem}.published{warehouse.suffix}")
+
+
 class Published:
     """The copy beside the warehouse's file, read-only, as the warehouse was when the copy was made.
 
@@ -16,7 +21,7 @@ class Published:
     def __init__(self, warehouse: Path, every: timedelta) -> None:
         self.warehouse = warehouse
         self.every = every
-        self.path = warehouse.with_name(f"{warehouse.stem}.published{warehouse.suffix}")
+        self.path = published_path(warehouse)
 
     def renew_if_due(self) -> bool:
         """Renew the copy if it is old enough and the warehouse has changed since; the caller holds the lock."""

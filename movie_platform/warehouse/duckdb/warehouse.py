@@ -1,4 +1,4 @@
-"""DuckDB as a warehouse: Parquet on this machine's disk is read where it lies."""
+"""DuckDB as a warehouse: Parquet on this machine's disk is read in place."""
 
 import shutil
 import tempfile
@@ -14,22 +14,33 @@ import pyarrow as pa
 from movie_platform.errors import LoadRefused, PlatformError, WorldUnavailable
 from movie_platform.table import Column, Table
 from movie_platform.warehouse.connection import Connection
-from movie_platform.warehouse.dialect import Sql, literal, statement
-from movie_platform.warehouse.duckdb.connection import connected
+from movie_platform.warehouse.dialect import Sql, filled, literal, statement
+from movie_platform.warehouse.duckdb.connection import connected, damage_named
 from movie_platform.warehouse.duckdb.dialect import DUCKDB
 from movie_platform.warehouse.duckdb.lock import Deadline, held
 from movie_platform.warehouse.duckdb.published import Published
-from movie_platform.warehouse.loading import LoadingWarehouse, Staging, refuse_long_text, refuse_strangers
+from movie_platform.warehouse.schema import Schema
+from movie_platform.warehouse.staging import Staging, refuse_long_text, refuse_rows_of_other_partitions
+from movie_platform.warehouse.warehouse import Warehouse
 
 DOWNLOADS = 8
 COPY_BYTES = 8 * 1024 * 1024
 PLACED = "placed_files"
 
 
-class DuckDBWarehouse(LoadingWarehouse):
+class DuckDBSchema(Schema):
+    dialect = DUCKDB
+
+    def reported_types(self, connection: Connection, columns: Sequence[Column]) -> list[str]:
+        types = ", ".join(f"typeof(CAST(NULL AS {self.dialect.type_name(column)}))" for column in columns)
+        return list(connection.fetch(f"SELECT {types}")[0])
+
+
+class DuckDBWarehouse(Warehouse):
     """Opens its file per load and per question, in turn with all other processes."""
 
     dialect = DUCKDB
+    schema = DuckDBSchema()
 
     def __init__(
         self, path: Path, *, wait: timedelta = timedelta(minutes=10), publish_every: timedelta = timedelta(0)
@@ -49,12 +60,8 @@ class DuckDBWarehouse(LoadingWarehouse):
                 yield connection
             self.published.renew_if_due()
 
-    def take_turn(self, connection: Connection) -> None:
-        """The file is ours alone while the connection is open."""
-
-    def reported_types(self, connection: Connection, columns: Sequence[Column]) -> list[str]:
-        types = ", ".join(f"typeof(CAST(NULL AS {self.dialect.type_name(column)}))" for column in columns)
-        return list(connection.fetch(f"SELECT {types}")[0])
+    def lock_loads(self, connection: Connection) -> None:
+        """Nothing to do: no other process opens the file while this connection is open."""
 
     @contextmanager
     def stage(self, connection: Connection, staging: Staging, into: Sql) -> Iterator[None]:
@@ -62,10 +69,11 @@ class DuckDBWarehouse(LoadingWarehouse):
         with tempfile.TemporaryDirectory(prefix="movie-platform-load-") as folder:
             placed = _placed(staging, Path(folder))
             try:
-                if placed:
-                    self._read(connection, staging, placed, into)
-                    self._measure(connection, table, into)
-                yield
+                with damage_named(self.path):
+                    if placed:
+                        self._read(connection, staging, placed, into)
+                        self._measure(connection, table, into)
+                    yield
             except duckdb.ConstraintException as error:
                 raise LoadRefused(f"{table.qualified_name} does not take these rows: {error}") from error
             except duckdb.IOException as error:
@@ -91,14 +99,14 @@ class DuckDBWarehouse(LoadingWarehouse):
         paths, partitions = zip(*placed, strict=True)
         connection.insert(parts["placed"], pa.table({"file": list(paths), "partition": list(partitions)}))
         if staging.holds_partition:
-            strangers = statement("duckdb_strangers", partition=d.quote(partition.name), **parts)
-            refuse_strangers(staging, connection.fetch(strangers)[0][0])
-        others = [name for name in request.table.column_names if name != partition.name]
+            others = statement("duckdb_rows_of_other_partitions", partition=d.quote(partition.name), **parts)
+            refuse_rows_of_other_partitions(request, connection.fetch(others)[0][0])
+        columns_but_one = [name for name in request.table.column_names if name != partition.name]
         stage = statement(
             "duckdb_stage_partitions",
             staged=into,
-            columns=Sql(f"{d.quoted(others)}, {d.quote(partition.name)}"),
-            others=d.quoted(others, of="rows"),
+            columns=Sql(f"{d.quoted(columns_but_one)}, {d.quote(partition.name)}"),
+            others=d.quoted(columns_but_one, of="rows"),
             **parts,
         )
         connection.execute(stage)
@@ -107,13 +115,13 @@ class DuckDBWarehouse(LoadingWarehouse):
         limited = [column for column in table.columns if column.max_bytes is not None]
         if limited:
             longest = Sql(", ".join(f"coalesce(max(strlen({self.dialect.quote(c.name)})), 0)" for c in limited))
-            found = connection.fetch(statement("duckdb_longest", longest=longest, staged=staged))[0]
+            found = connection.fetch(filled("SELECT {longest} FROM {staged}", longest=longest, staged=staged))[0]
             for column, length in zip(limited, found, strict=True):
                 refuse_long_text(table, column, length)
 
 
 def _placed(staging: Staging, folder: Path) -> list[tuple[str, str]]:
-    """Paths of files on this machine's disk and the partition of each; what lies elsewhere is fetched first."""
+    """Paths of files on this machine's disk and the partition of each; files of other stores are fetched first."""
     lake = staging.lake
     keys = list(dict.fromkeys(source.key for _, source in staging.placed))
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -83,14 +82,13 @@ class Login:
 
 
 class RedshiftConnection:
-    def __init__(self, inner: Any, wait: timedelta) -> None:
+    def __init__(self, inner: Any) -> None:
         self.inner = inner
-        self.wait = wait
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> None:
         self._run(sql, parameters).close()
 
-    def fetch(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple]:
+    def fetch(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         cursor = self._run(sql, parameters)
         rows = [tuple(row) for row in cursor.fetchall()]
         cursor.close()
@@ -118,26 +116,14 @@ class RedshiftConnection:
         if self.inner.in_transaction:
             self.execute("ROLLBACK")
 
-    def lock(self, table: Sql) -> None:
-        """Take a table for this transaction, waiting for others no longer than the settings allow."""
-        self.execute(f"SET statement_timeout TO {max(1, int(self.wait.total_seconds() * 1000))}")
-        try:
-            self.execute(f"LOCK {table}")
-        except Cancelled:
-            raise WorldUnavailable(
-                f"{table} is still locked by another load after {self.wait.total_seconds():g} s. Try again, or look "
-                "into svv_transactions for who holds it."
-            ) from None
-        self.execute("SET statement_timeout TO 0")
-
     def _run(self, sql: str, parameters: Sequence[object]) -> Any:
-        import redshift_connector
+        from redshift_connector import error as errors
 
         cursor = self.inner.cursor()
         cursor.paramstyle = "qmark"
         try:
             cursor.execute(sql, tuple(parameters))
-        except redshift_connector.Error as error:
+        except errors.Error as error:
             raise _translated(error) from None
         except (OSError, AttributeError) as error:
             # The driver lets a broken socket through as it is, and as an AttributeError once it has closed it.
@@ -154,7 +140,7 @@ class RedshiftRefused(PlatformError):
 
 
 def _translated(error: Exception) -> Exception:
-    import redshift_connector
+    from redshift_connector import error as errors
 
     details = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
     code, message = details.get("C", ""), details.get("M") or str(error)
@@ -162,7 +148,7 @@ def _translated(error: Exception) -> Exception:
         return TransactionConflict(message)
     if code == CANCELLED:
         return Cancelled(f"Redshift cancelled the statement: {message}")
-    if isinstance(error, redshift_connector.InterfaceError | redshift_connector.OperationalError):
+    if isinstance(error, errors.InterfaceError | errors.OperationalError):
         return WorldUnavailable(f"Redshift could not be reached: {message}")
     more = "; ".join(str(details[field]) for field in ("D", "H") if details.get(field))
     return RedshiftRefused(f"Redshift refuses: {message}{f' ({more})' if more else ''}")
@@ -177,29 +163,30 @@ def _arrow(values: Sequence[object], oid: int) -> pa.Array:
 
 
 @contextmanager
-def connected(login: Login, purpose: str, wait: timedelta) -> Iterator[RedshiftConnection]:
+def connected(login: Login, purpose: str) -> Iterator[RedshiftConnection]:
     """A session of its own; `purpose` is its application's name, where the cluster's people can see it."""
     import redshift_connector
     from botocore.exceptions import BotoCoreError
+    from redshift_connector import error as errors
 
     arguments = login.arguments()
     try:
         inner = redshift_connector.connect(**arguments, application_name=f"movie-platform: {purpose}"[:60])
-    except (redshift_connector.Error, BotoCoreError, OSError, ValueError) as error:
+    except (errors.Error, BotoCoreError, OSError, ValueError) as error:
         where = f"{arguments['host']}:{arguments['port']}/{arguments['database']}"
         raise WorldUnavailable(
-            f"no connection to {where}: {without_secret(_said(error), arguments)}. Check the address, the user, its "
+            f"no connection to {where}: {without_secret(_message(error), arguments)}. Check the address, the user, its "
             "password or IAM permissions, and the network."
         ) from None
     inner.autocommit = True
     try:
-        yield RedshiftConnection(inner, wait)
+        yield RedshiftConnection(inner)
     finally:
         # If it broke earlier, the error of that is on its way already.
-        with suppress(redshift_connector.Error, OSError):
+        with suppress(errors.Error, OSError):
             inner.close()
 
 
-def _said(error: Exception) -> str:
+def _message(error: Exception) -> str:
     details = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
     return str(details.get("M") or error) or type(error).__name__

@@ -5,22 +5,53 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
-from movie_platform.errors import LoadRefused, SettingsError
+from movie_platform.errors import LoadRefused, SettingsError, WorldUnavailable
 from movie_platform.table import Column, Table
 from movie_platform.warehouse.connection import Connection
-from movie_platform.warehouse.dialect import Sql, literal, statement
-from movie_platform.warehouse.loading import LoadingWarehouse, Staging
-from movie_platform.warehouse.loads import TURN
-from movie_platform.warehouse.redshift.connection import Login, RedshiftRefused, connected
+from movie_platform.warehouse.dialect import Sql, filled, literal, statement
+from movie_platform.warehouse.ledger import LOAD_LOCK
+from movie_platform.warehouse.redshift.connection import Cancelled, Login, RedshiftRefused, connected
 from movie_platform.warehouse.redshift.dialect import LONGEST_TEXT, REDSHIFT, is_text, physical, reported_type, room
 from movie_platform.warehouse.restaging import parquet_parts, swept
+from movie_platform.warehouse.schema import Schema
+from movie_platform.warehouse.staging import Staging
+from movie_platform.warehouse.warehouse import Warehouse
 
 
-class RedshiftWarehouse(LoadingWarehouse):
+class RedshiftSchema(Schema):
+    dialect = REDSHIFT
+
+    def make_room(self, connection: Connection, table: Table, longest: dict[str, int]) -> None:
+        """Text columns grow to what their description says, or to what a load brings; they never shrink."""
+        columns = connection.fetch(statement("redshift_columns"), (table.schema, table.name))
+        lengths = {name: characters for name, _, characters, *_ in columns}
+        for column in table.columns:
+            if is_text(column.type):
+                needed = column.max_bytes or room(longest.get(column.name, 0))
+                if lengths[column.name] < needed:
+                    name = self.dialect.quote(column.name)
+                    connection.execute(
+                        f"ALTER TABLE {self.dialect.name_of(table)} ALTER COLUMN {name} TYPE VARCHAR({needed})"
+                    )
+
+    def found_types(self, connection: Connection, table: Table) -> dict[str, str]:
+        rows = connection.fetch(statement("redshift_columns"), (table.schema, table.name))
+        return {
+            name: f"numeric({precision},{scale})" if kind == "numeric" else kind
+            for name, kind, _, precision, scale in rows
+        }
+
+    def reported_types(self, connection: Connection, columns: Sequence[Column]) -> list[str]:
+        return [reported_type(column) for column in columns]
+
+
+class RedshiftWarehouse(Warehouse):
     """Loads from a lake on S3. The cluster reads it with an IAM role of its own: no credential is in any statement."""
 
     dialect = REDSHIFT
+    schema = RedshiftSchema()
 
     def __init__(self, login: Login, *, iam_role: str = "default", wait: timedelta = timedelta(minutes=10)) -> None:
         self.login = login
@@ -29,14 +60,24 @@ class RedshiftWarehouse(LoadingWarehouse):
 
     @contextmanager
     def connect(self, purpose: str) -> Iterator[Connection]:
-        with connected(self.login, purpose, self.wait) as connection:
+        with connected(self.login, purpose) as connection:
             yield connection
 
-    def make_turn(self, connection: Connection) -> None:
-        self.make(connection, TURN)
+    def prepare_lock(self, connection: Connection) -> None:
+        self.schema.make(connection, LOAD_LOCK)
 
-    def take_turn(self, connection: Connection) -> None:
-        connection.lock(self.dialect.name_of(TURN))  # type: ignore[attr-defined]
+    def lock_loads(self, connection: Connection) -> None:
+        """A table is locked until the transaction ends; waiting for it ends when the settings say."""
+        table = self.dialect.name_of(LOAD_LOCK)
+        connection.execute(f"SET statement_timeout TO {max(1, int(self.wait.total_seconds() * 1000))}")
+        try:
+            connection.execute(f"LOCK {table}")
+        except Cancelled:
+            raise WorldUnavailable(
+                f"{table} is still locked by another load after {self.wait.total_seconds():g} s. Try again, or look "
+                "into svv_transactions for who holds it."
+            ) from None
+        connection.execute("SET statement_timeout TO 0")
 
     @contextmanager
     def stage(self, connection: Connection, staging: Staging, into: Sql) -> Iterator[None]:
@@ -63,39 +104,12 @@ class RedshiftWarehouse(LoadingWarehouse):
             )
             raise LoadRefused(f"{table.qualified_name} does not take these rows: {found or error}") from error
 
-    def make_room(self, connection: Connection, table: Table, longest: dict[str, int]) -> None:
-        """Text columns grow to what their description says, or to what a load brings; they never shrink."""
-        columns = connection.fetch(self._columns_sql, (table.schema, table.name))
-        lengths = {name: characters for name, _, characters, *_ in columns}
-        for column in table.columns:
-            if is_text(column.type):
-                needed = column.max_bytes or room(longest.get(column.name, 0))
-                if lengths[column.name] < needed:
-                    name = self.dialect.quote(column.name)
-                    connection.execute(
-                        f"ALTER TABLE {self.dialect.name_of(table)} ALTER COLUMN {name} TYPE VARCHAR({needed})"
-                    )
-
-    @property
-    def _columns_sql(self) -> str:
-        return statement("redshift_columns")
-
-    def found_types(self, connection: Connection, table: Table) -> dict[str, str]:
-        rows = connection.fetch(self._columns_sql, (table.schema, table.name))
-        return {
-            name: f"numeric({precision},{scale})" if kind == "numeric" else kind
-            for name, kind, _, precision, scale in rows
-        }
-
-    def reported_types(self, connection: Connection, columns: Sequence[Column]) -> list[str]:
-        return [reported_type(column) for column in columns]
-
 
 def copy_statement(table: Table, into: Sql, manifest: str, iam_role: str) -> str:
     """COPY of the parts that a manifest lists; nested columns become SUPER."""
     nested = any(reported_type(column) == "super" for column in table.columns)
-    return statement(
-        "redshift_copy",
+    return filled(
+        "COPY {target} FROM {manifest} IAM_ROLE {iam_role} FORMAT AS PARQUET MANIFEST {nested}",
         target=into,
         manifest=literal(manifest),
         iam_role=Sql("default") if iam_role == "default" else literal(iam_role),
@@ -103,5 +117,5 @@ def copy_statement(table: Table, into: Sql, manifest: str, iam_role: str) -> str
     ).rstrip()
 
 
-def _stripped(rows: Sequence[tuple]) -> list[tuple]:
+def _stripped(rows: Sequence[tuple[Any, ...]]) -> list[tuple[str, ...]]:
     return [tuple(str(value or "").strip() for value in row) for row in rows]

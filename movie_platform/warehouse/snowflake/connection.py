@@ -68,7 +68,7 @@ class SnowflakeConnection:
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> None:
         self._run(sql, parameters).close()
 
-    def fetch(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple]:
+    def fetch(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         columns = [values for _, values, _ in self._columns(sql, parameters)]
         return list(zip(*columns, strict=True))
 
@@ -77,7 +77,7 @@ class SnowflakeConnection:
         arrays = [pa.array(values, kind) for _, values, kind in columns]
         return pa.table(arrays, names=[name for name, _, _ in columns])
 
-    def _columns(self, sql: str, parameters: Sequence[object]) -> list[tuple[str, list, pa.DataType]]:
+    def _columns(self, sql: str, parameters: Sequence[object]) -> list[tuple[str, list[Any], pa.DataType]]:
         """Name, values and type of each column of an answer; whole numbers as integers, whichever way they came."""
         cursor = self._run(sql, parameters)
         rows, described = cursor.fetchall(), cursor.description

@@ -10,19 +10,37 @@ from pathlib import Path
 from movie_platform.errors import LoadRefused
 from movie_platform.table import Column, Table
 from movie_platform.warehouse.connection import Connection
-from movie_platform.warehouse.dialect import Sql, literal, statement
-from movie_platform.warehouse.loading import LoadingWarehouse, Staging
-from movie_platform.warehouse.loads import TURN
+from movie_platform.warehouse.dialect import Sql, filled, literal, statement
+from movie_platform.warehouse.ledger import LOAD_LOCK
 from movie_platform.warehouse.restaging import parquet_parts, swept
+from movie_platform.warehouse.schema import Schema
 from movie_platform.warehouse.snowflake.connection import Login, SnowflakeRefused, connected
 from movie_platform.warehouse.snowflake.dialect import LONGEST_TEXT, SNOWFLAKE, physical, reported_type
+from movie_platform.warehouse.staging import Staging
 from movie_platform.warehouse.views import MAIN
+from movie_platform.warehouse.warehouse import Warehouse
 
 
-class SnowflakeWarehouse(LoadingWarehouse):
+class SnowflakeSchema(Schema):
+    dialect = SNOWFLAKE
+
+    def found_types(self, connection: Connection, table: Table) -> dict[str, str]:
+        by_capitals = {name.upper(): name for name in table.column_names}
+        rows = connection.fetch(statement("snowflake_columns"), (table.schema.upper(), table.name.upper()))
+        return {
+            by_capitals.get(name, name): f"NUMBER({precision}, {scale})" if kind == "NUMBER" else kind
+            for name, kind, _, precision, scale in rows
+        }
+
+    def reported_types(self, connection: Connection, columns: Sequence[Column]) -> list[str]:
+        return [reported_type(column) for column in columns]
+
+
+class SnowflakeWarehouse(Warehouse):
     """Parts go into a temporary stage of the session, or into the lake where a stage there is named."""
 
     dialect = SNOWFLAKE
+    schema = SnowflakeSchema()
 
     def __init__(self, login: Login, *, stage: str | None = None, wait: timedelta = timedelta(minutes=10)) -> None:
         self.login = login
@@ -34,16 +52,19 @@ class SnowflakeWarehouse(LoadingWarehouse):
         with connected(self.login, purpose, self.wait) as connection:
             yield connection
 
-    def make_turn(self, connection: Connection) -> None:
-        self.make(connection, TURN)
+    def prepare_lock(self, connection: Connection) -> None:
+        self.schema.make(connection, LOAD_LOCK)
         # Temporary tables need a current schema, which the session lacks where the schema has just been made.
         connection.execute(f"USE SCHEMA {self.dialect.quote(MAIN)}")
-        connection.execute(statement("snowflake_one_turn", turn=self.dialect.name_of(TURN)))
+        lock = self.dialect.name_of(LOAD_LOCK)
+        connection.execute(
+            filled("INSERT INTO {lock} SELECT 'free' WHERE NOT EXISTS (SELECT 1 FROM {lock})", lock=lock)
+        )
 
-    def take_turn(self, connection: Connection) -> None:
+    def lock_loads(self, connection: Connection) -> None:
         """An UPDATE holds its table until the transaction ends."""
-        holder = self.dialect.quote("holder")
-        connection.execute(statement("snowflake_take_turn", turn=self.dialect.name_of(TURN), holder=holder), ("taken",))
+        lock, holder = self.dialect.name_of(LOAD_LOCK), self.dialect.quote("holder")
+        connection.execute(filled("UPDATE {lock} SET {holder} = ?", lock=lock, holder=holder), ("taken",))
 
     @contextmanager
     def stage(self, connection: Connection, staging: Staging, into: Sql) -> Iterator[None]:
@@ -55,7 +76,9 @@ class SnowflakeWarehouse(LoadingWarehouse):
             yield
 
     @contextmanager
-    def _internal(self, connection: Connection, staging: Staging, parts: Iterator[bytes]) -> Iterator[tuple]:
+    def _internal(
+        self, connection: Connection, staging: Staging, parts: Iterator[bytes]
+    ) -> Iterator[tuple[Sql, list[str]]]:
         name = f"{self.dialect.quote(MAIN)}.{self.dialect.quote(f'loads_{uuid.uuid4().hex}')}"
         stage = Sql(f"@{name}")
         connection.execute(f"CREATE TEMPORARY STAGE {name}")
@@ -69,7 +92,9 @@ class SnowflakeWarehouse(LoadingWarehouse):
             yield stage, names
 
     @contextmanager
-    def _external(self, connection: Connection, staging: Staging, parts: Iterator[bytes]) -> Iterator[tuple]:
+    def _external(
+        self, connection: Connection, staging: Staging, parts: Iterator[bytes]
+    ) -> Iterator[tuple[Sql, list[str]]]:
         with swept(staging.lake) as written:
             folder = f"{uuid.uuid4().hex}/"
             names = [written.add(f"{folder}{number:04}.parquet", part) for number, part in enumerate(parts)]
@@ -80,17 +105,6 @@ class SnowflakeWarehouse(LoadingWarehouse):
             connection.execute(copy_statement(table, into, stage))
         except SnowflakeRefused as error:
             raise LoadRefused(f"{table.qualified_name} does not take these rows: {error}") from error
-
-    def found_types(self, connection: Connection, table: Table) -> dict[str, str]:
-        by_capitals = {name.upper(): name for name in table.column_names}
-        rows = connection.fetch(statement("snowflake_columns"), (table.schema.upper(), table.name.upper()))
-        return {
-            by_capitals.get(name, name): f"NUMBER({precision}, {scale})" if kind == "NUMBER" else kind
-            for name, kind, _, precision, scale in rows
-        }
-
-    def reported_types(self, connection: Connection, columns: Sequence[Column]) -> list[str]:
-        return [reported_type(column) for column in columns]
 
 
 def external_name(stage: str) -> Sql:

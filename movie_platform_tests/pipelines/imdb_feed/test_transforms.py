@@ -86,7 +86,20 @@ def test_a_whole_number_is_read_as_programs_write_it(cell: str, value: int) -> N
         assert rows[0]["num_voted_users"] == value
 
 
-@pytest.mark.parametrize("cell", ["0x1F", "1e3", "7.5", "1_000", "9223372036854775808", "٣", "--1", "7,5"])
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "0x1F",
+        "1e3",
+        "7.5",
+        "1_000",
+        "9223372036854775808",
+        "٣",
+        "--1",
+        "7,5",
+        pytest.param("9" * 5000, id="5,000 digits"),
+    ],
+)
 def test_what_is_no_whole_number_is_quarantined_whatever_stands_beside_it(cell: str) -> None:
     for neighbour in ("1", "no number"):
         movies = [movie(1, release_year=cell), movie(2, release_year=neighbour), movie(3)]

@@ -5,7 +5,7 @@ import tracemalloc
 
 import pytest
 
-from movie_platform.pipelines.imdb_feed import csv_files
+from movie_platform.csv_files import strict
 from movie_platform.pipelines.imdb_feed.tables import TYPE_A, TYPE_C
 from movie_platform.pipelines.imdb_feed.transforms import clean
 from movie_platform.pipelines.imdb_feed.verification import RULES, Verification, verify
@@ -134,8 +134,8 @@ def test_what_programs_write_differently_is_accepted(case: str) -> None:
 
 @pytest.mark.parametrize("blank", ["\n", "\r\n\r\n", "\n" * 9])
 def test_blank_lines_are_no_records_wherever_a_batch_ends(blank: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csv_files, "_BATCH_RECORDS", 2)
-    found = csv_files.parse(f"id,name\n1,a\n2,b\n{blank}3,c\n4,d\n{blank}".encode())
+    monkeypatch.setattr(strict, "_BATCH_RECORDS", 2)
+    found = strict.read_text(f"id,name\n1,a\n2,b\n{blank}3,c\n4,d\n{blank}".encode())
     assert [column.to_pylist() for column in found.records.columns] == [["1", "2", "3", "4"], ["a", "b", "c", "d"]]
 
 

@@ -112,6 +112,9 @@ def test_a_record_that_is_no_row_is_set_aside_alone(
         ({"meta_score": "7.5"}, "meta_score '7.5' is no INT"),
         ({"imdb_rating": "9.123"}, "imdb_rating '9.123' is no DECIMAL(10,2)"),
         ({"imdb_rating": "nan"}, "imdb_rating 'nan' is no DECIMAL(10,2)"),
+        ({"imdb_rating": "1e27"}, "imdb_rating '1e27' is no DECIMAL(10,2)"),
+        ({"imdb_rating": "9" * 27}, f"imdb_rating '{'9' * 27}' is no DECIMAL(10,2)"),
+        ({"no_of_votes": "1e999"}, "no_of_votes '1e999' is no INT"),
     ],
 )
 def test_a_value_that_the_table_cannot_hold_sets_its_row_aside(

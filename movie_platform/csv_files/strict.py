@@ -1,13 +1,17 @@
-"""A delivered CSV file, read strictly: every record as it stands, or the reason why the file cannot be read."""
+"""A CSV file, read strictly: every record as it stands, or the reason why the file cannot be read.
+
+Strictly means UTF-8, no quote that is never closed or stands unescaped in a quoted field, and as many fields in every
+record as in the header. A blank line is no record. `records.py` is the lenient reader, which goes on behind a fault.
+"""
 
 import codecs
 import csv
 import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import pyarrow as pa
 
@@ -16,46 +20,45 @@ from movie_platform.errors import InputRefused
 if TYPE_CHECKING:
     import _csv
 
-csv.field_size_limit(sys.maxsize)
-
 BOM = b"\xef\xbb\xbf"
 _BATCH_RECORDS = 20_000
 _DECODED_AT_A_TIME = 1024 * 1024
 
 
 @dataclass(frozen=True)
-class CsvFile:
-    """The file's header and its data records as text, blank cells as nulls. A blank line is no record."""
+class TextTable:
+    """The file's header and its data records as text, empty cells as nulls."""
 
     header: tuple[str, ...]
     records: pa.Table
     has_bom: bool
 
 
-def parse(data: bytes) -> CsvFile:
-    """Reads the whole file; refused where it is not UTF-8 or where a record does not have the header's cells.
+def read_text(data: bytes) -> TextTable:
+    """The whole file, its first line the header; `InputRefused` by the rule `utf8` or `records` if it cannot be read.
 
-    The text is decoded as it is read, so a large file never stands in memory as one string.
+    A NUL byte is refused as well. The text is decoded as it is read, so a large file never stands in memory as one
+    string.
     """
     _refuse_other_encodings(data)
     if (position := data.find(b"\0")) >= 0:
         raise InputRefused(f"{_where(data, position)} holds a NUL byte", rule="records")
     header = header_of(data)
-    reader = _reader(data)
+    reader = _reader(io.BytesIO(data))
     next(reader, None)
     try:
         batches = [pa.array([], pa.string()) for _ in header], *_columns(reader, len(header))
     except (csv.Error, _OtherWidth):
-        raise InputRefused(_first_fault(data, len(header)), rule="records") from None
+        raise InputRefused(_first_fault(_reader(io.BytesIO(data))), rule="records") from None
     columns = [pa.chunked_array(chunks, pa.string()) for chunks in zip(*batches, strict=True)]
     names = [str(position) for position in range(len(header))]
-    return CsvFile(header, pa.table(columns, names=names), data.startswith(BOM))
+    return TextTable(header, pa.table(columns, names=names), data.startswith(BOM))
 
 
 def header_of(data: bytes) -> tuple[str, ...]:
     """The first record's cells; empty where there is none."""
     try:
-        return tuple(next(_reader(data), ()))
+        return tuple(next(_reader(io.BytesIO(data)), ()))
     except csv.Error as error:
         raise InputRefused(f"the header cannot be read: {_quoting(error)}", rule="records") from None
     except UnicodeDecodeError:
@@ -63,8 +66,29 @@ def header_of(data: bytes) -> tuple[str, ...]:
         raise
 
 
-def _reader(data: bytes, *, strict: bool = True, errors: str = "strict") -> "_csv.Reader":
-    text = io.TextIOWrapper(io.BytesIO(data), encoding="utf-8-sig", errors=errors, newline="")
+def check(open_file: Callable[[], BinaryIO]) -> list[str]:
+    """The header of a file of any size once every record was seen to be whole, for readers that forgive what is not.
+
+    Blank lines may stand before the header, which is empty if the file holds nothing. NUL bytes are let through.
+    """
+    with open_file() as file:
+        reader = _reader(file)
+        try:
+            header = next(filter(None, reader), [])
+            whole = all(len(record) == len(header) for record in reader if record)
+        except UnicodeDecodeError as error:
+            raise InputRefused(f"is not UTF-8: {error}", rule="utf8") from error
+        except csv.Error:
+            whole = False
+    if whole:
+        return header
+    with open_file() as file:
+        raise InputRefused(_first_fault(_reader(file)), rule="records")
+
+
+def _reader(file: BinaryIO, *, strict: bool = True, errors: str = "strict") -> "_csv.Reader":
+    csv.field_size_limit(sys.maxsize)
+    text = io.TextIOWrapper(file, encoding="utf-8-sig", errors=errors, newline="")
     return csv.reader(text, strict=strict)
 
 
@@ -83,19 +107,19 @@ def _columns(reader: "_csv.Reader", width: int) -> Iterator[list[pa.Array]]:
             yield [pa.array([cell or None for cell in column], pa.string()) for column in zip(*rows, strict=True)]
 
 
-def _first_fault(data: bytes, width: int) -> str:
+def _first_fault(reader: "_csv.Reader") -> str:
     """What is wrong with the first record that cannot be read: read again with a count, only where there is one."""
-    reader = _reader(data)
-    next(reader, None)
-    number, line = 0, reader.line_num
+    number, line, width = -1, 0, 0
     try:
         for row in reader:
             number += bool(row)
+            width = width or len(row)
             if row and len(row) != width:
                 return f"record {number} (line {line + 1}) has {len(row)} fields where the header names {width}"
             line = reader.line_num
     except csv.Error as error:
-        return f"record {number + 1} (line {line + 1}): {_quoting(error)}"
+        where = f"record {number + 1}" if width else "the header"
+        return f"{where} (line {line + 1}): {_quoting(error)}"
     raise AssertionError("every record can be read")
 
 
@@ -135,5 +159,5 @@ def _where(data: bytes, position: int) -> str:
     """The data record that holds a byte, and its line."""
     line = data.count(b"\n", 0, position) + 1
     before = data[: position + 1].replace(b"\0", b" ")
-    records = sum(1 for row in _reader(before, strict=False, errors="replace") if row) - 1
+    records = sum(1 for row in _reader(io.BytesIO(before), strict=False, errors="replace") if row) - 1
     return f"record {records} (line {line})" if records else f"the header (line {line})"

@@ -1,1 +1,0 @@
-DELETE FROM {derived} USING {affected} AS affected WHERE {same_key}

@@ -1,1 +1,0 @@
-DELETE FROM {target} WHERE {partition} IN (SELECT {partition} FROM {loading})

@@ -1,1 +1,0 @@
-DELETE FROM {target} USING {winning} AS winning WHERE {same_key}

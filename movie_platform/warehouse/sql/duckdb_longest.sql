@@ -1,1 +1,0 @@
-SELECT {longest} FROM {staged}

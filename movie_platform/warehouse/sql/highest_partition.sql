@@ -1,1 +1,0 @@
-SELECT max(CAST({partition} AS {type})) FROM {loads} WHERE {table_name} = ?

@@ -1,1 +1,0 @@
-INSERT INTO {versions} ({columns}, {version}) SELECT {columns}, ? FROM {winning}

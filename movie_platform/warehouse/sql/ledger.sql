@@ -1,1 +1,0 @@
-SELECT {columns} FROM {loads} WHERE {conditions} ORDER BY {load_number}

@@ -1,1 +1,0 @@
-INSERT INTO {turn} SELECT 'free' WHERE NOT EXISTS (SELECT 1 FROM {turn})

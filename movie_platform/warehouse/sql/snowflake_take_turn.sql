@@ -1,1 +1,0 @@
-UPDATE {turn} SET {holder} = ?

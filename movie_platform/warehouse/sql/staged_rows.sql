@@ -1,1 +1,0 @@
-SELECT {partition}, count(*) FROM {staged} GROUP BY {partition}
