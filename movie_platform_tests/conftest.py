@@ -1,6 +1,7 @@
 """Real servers on loopback, started once per test process, and stores of every kind."""
 
 import os
+import sqlite3
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import sqlalchemy
 
 from movie_platform.engine.spark import JAVA_MISSING, start_session
 from movie_platform.lake import ObjectStore, open_store
@@ -34,6 +36,17 @@ def _no_settings_from_outside(request: pytest.FixtureRequest) -> None:
     if not live:
         os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
     os.environ["DAGSTER_DISABLE_TELEMETRY"] = "yes"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_wait_for_the_disk() -> None:
+    """Dagster commits to SQLite thousands of times, and no test is about its files on a machine that loses power."""
+
+    def connected(connection: object, _: object) -> None:
+        if isinstance(connection, sqlite3.Connection):
+            connection.execute("PRAGMA synchronous = OFF")
+
+    sqlalchemy.event.listen(sqlalchemy.Pool, "connect", connected)
 
 
 @pytest.fixture(scope="session")

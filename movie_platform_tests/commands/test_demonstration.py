@@ -10,7 +10,7 @@ from movie_platform.commands import demonstration
 from movie_platform.settings import load_settings
 from movie_platform.warehouse import open_warehouse
 
-SMALL = {"FEED_WINDOWS": 12, "QUALITY_DAYS": 2, "DATASET_SCALE": 0.001, "BEHAVIOR_DAYS": 2}
+SMALL = {"FEED_WINDOWS": 22, "QUALITY_DAYS": 2, "DATASET_SCALE": 0.001, "BEHAVIOR_DAYS": 2}
 """Enough for each pipeline to run, to refuse and to set aside something."""
 
 
