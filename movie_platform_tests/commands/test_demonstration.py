@@ -10,6 +10,9 @@ from movie_platform.commands import demonstration
 from movie_platform.settings import load_settings
 from movie_platform.warehouse import open_warehouse
 
+SMALL = {"FEED_WINDOWS": 22, "QUALITY_DAYS": 2, "DATASET_SCALE": 0.001, "BEHAVIOR_DAYS": 2}
+"""Enough for each pipeline to run, to refuse and to set aside something."""
+
 
 def test_the_demonstration_runs_every_pipeline_and_can_be_repeated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -20,6 +23,8 @@ def test_the_demonstration_runs_every_pipeline_and_can_be_repeated(
         warehouse=f"duckdb:///{tmp_path}/warehouse.duckdb",
         dagster_home=tmp_path / "dagster",
     )
+    for name, size in SMALL.items():
+        monkeypatch.setattr(demonstration, name, size)
     shown, loaded = [], []
     for _ in range(2):
         console = Console(file=io.StringIO(), record=True, width=160)
