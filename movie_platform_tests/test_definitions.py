@@ -1,5 +1,8 @@
 """Everything that the UI shows is described, owned and grouped."""
 
+import json
+from pathlib import Path
+
 import dagster as dg
 import pytest
 
@@ -39,3 +42,40 @@ def test_every_check_says_what_it_holds() -> None:
 
 def test_definitions_are_valid_and_name_no_default_group() -> None:
     dg.Definitions.validate_loadable(build_defs(default_settings()))
+
+
+SNAPSHOT = Path(__file__).parent / "specs.json"
+
+
+def described() -> dict[str, dict[str, dict[str, object]]]:
+    """Every asset's and check's spec, as far as users and other programs go by it."""
+    graph = build_defs(default_settings()).resolve_asset_graph()
+    assets = {}
+    for key in sorted(graph.get_all_asset_keys()):
+        node = graph.get(key)
+        assets[key.to_user_string()] = {
+            "after": sorted(parent.to_user_string() for parent in node.parent_keys),
+            "group": node.group_name,
+            "kinds": sorted(node.kinds),
+            "partitions": str(node.partitions_def) if node.partitions_def else "",
+            "code_version": node.code_version or "",
+            "table": str(node.metadata.get("dagster/table_name", "")),
+        }
+    checks = {
+        f"{key.asset_key.to_user_string()}: {key.name}": {
+            "description": spec.description,
+            "partitions": str(spec.partitions_def) if spec.partitions_def else "",
+        }
+        for key in sorted(graph.asset_check_keys, key=lambda key: (key.asset_key.to_user_string(), key.name))
+        if (spec := graph.get_check_spec(key))
+    }
+    return {"assets": assets, "checks": checks}
+
+
+def test_what_dagster_knows_changes_only_on_purpose() -> None:
+    """After a change on purpose: `python -m movie_platform_tests.test_definitions` writes the snapshot anew."""
+    assert described() == json.loads(SNAPSHOT.read_text())
+
+
+if __name__ == "__main__":
+    SNAPSHOT.write_text(json.dumps(described(), indent=1, ensure_ascii=False) + "\n")

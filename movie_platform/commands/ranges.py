@@ -14,7 +14,7 @@ from movie_platform.lake import LocalStore, ObjectStore, open_store
 from movie_platform.settings import Settings
 
 
-class Day(click.ParamType):
+class Day(click.ParamType[date]):
     """YYYY-MM-DD."""
 
     name = "date"
