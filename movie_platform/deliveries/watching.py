@@ -51,10 +51,10 @@ class Cursor:
         try:
             found = json.loads(text or "{}")
             cursor = cls(**{name: found[name] for name in vars(cls()) if name in found})
-            valid = all(isinstance(text, str) for text in (*cursor.asked.items(), cursor.owed, cursor.rejected))
+            texts = (*cursor.asked, *cursor.asked.values(), cursor.owed, cursor.rejected, cursor.problem)
         except (ValueError, TypeError, AttributeError):
             return cls()
-        return cursor if valid else cls()
+        return cursor if all(isinstance(text, str) for text in texts) else cls()
 
     def __str__(self) -> str:
         return json.dumps(vars(self), separators=(",", ":"))

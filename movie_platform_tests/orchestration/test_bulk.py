@@ -179,7 +179,7 @@ settings = load_settings(engine=sys.argv[1], lake_uri=sys.argv[2], spark_conf={"
 
 @dg.asset
 def bulk_work(context: dg.AssetExecutionContext) -> None:
-    bulk_of(settings).run(context, "movie_platform_tests.resources.test_bulk:endless", {})
+    bulk_of(settings).run(context, "movie_platform_tests.orchestration.test_bulk:endless", {})
 
 dg.materialize([bulk_work])
 """
