@@ -1,4 +1,4 @@
-"""The hourly job of each source: what it finds owed is left for the sensor, and what is under way is left to its run."""
+"""The hourly job of each source: what it finds owed it leaves for the sensor, and what is under way to its run."""
 
 import uuid
 from pathlib import Path
