@@ -7,7 +7,7 @@ TESTS ?= movie_platform_tests
 export DAGSTER_HOME ?= $(CURDIR)/.data/dagster
 export DAGSTER_DISABLE_TELEMETRY := yes
 
-.PHONY: demo install test test-live dev check bench soak lock clean
+.PHONY: demo install test test-live dev check bench model soak lock clean
 
 demo: .venv/base  ## sample data of every source through every pipeline, on local disk and DuckDB
 	@$(BIN)/movie-platform demo
@@ -32,6 +32,9 @@ check: .venv/all  ## lint, format, types, definitions
 
 bench: .venv/all  ## ratios, measured side by side in one run
 	@for bench in $(or $(BENCH),$(filter-out bench/__init__.py,$(wildcard bench/*.py))); do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done
+
+model: .venv/all  ## the review model trained again: its weights and its card
+	$(BIN)/python training/review_model.py
 
 soak: .venv/all  ## hours, not minutes
 	$(BIN)/python -m pytest -m soak --timeout 0 $(TESTS)

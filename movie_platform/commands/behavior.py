@@ -17,6 +17,7 @@ from movie_platform.pipelines.user_behavior.tables import USER_PURCHASE
 from movie_platform.settings import Settings, load_settings
 
 ASSETS = ("user_purchases", "movie_reviews_raw", "movie_reviews_classified", "user_behavior_metric")
+RECLASSIFIED = ("movie_reviews_classified", "user_behavior_metric")
 DAY = click.DateTime(["%Y-%m-%d"])
 REVIEW_FILE = "movie_review.csv"
 
@@ -72,8 +73,13 @@ def deliver_days(
 @click.option("--from", "first", required=True, type=DAY, metavar="DATE", help="First day.")
 @click.option("--to", "last", required=True, type=DAY, metavar="DATE", help="Last day, included.")
 @click.option("--full", is_flag=True, help="Stage all purchases under each day, not only those of the day.")
+@click.option(
+    "--reclassify",
+    is_flag=True,
+    help="Only classify again, and build the metric of, days whose reviews another classifier or version judged.",
+)
 @force_option
-def run_behavior(first: datetime, last: datetime, full: bool, force: bool) -> None:
+def run_behavior(first: datetime, last: datetime, full: bool, reclassify: bool, force: bool) -> None:
     """Stage purchases, classify reviews and build the metric of every day of the range.
 
     Ends with 0 when every day was built or refused for its own data's reasons, with 1 when something of ours failed.
@@ -83,16 +89,19 @@ def run_behavior(first: datetime, last: datetime, full: bool, force: bool) -> No
         raise click.UsageError(f"--from {first:%Y-%m-%d} lies behind --to {last:%Y-%m-%d}")
     if last.date() < settings.behavior_start:
         raise click.UsageError(f"--to {last:%Y-%m-%d} lies before the first day {settings.behavior_start}")
-    if not run_days(settings, first.date(), last.date(), full=full, force=force):
+    if not run_days(settings, first.date(), last.date(), full=full, reclassify=reclassify, force=force):
         raise SystemExit(1)
 
 
-def run_days(settings: Settings, first: date, last: date, *, full: bool = False, force: bool = False) -> bool:
+def run_days(
+    settings: Settings, first: date, last: date, *, full: bool = False, reclassify: bool = False, force: bool = False
+) -> bool:
     """Run every day from the first to the last, up to today; whether nothing of ours failed."""
     from movie_platform.definitions import build_defs
     from movie_platform.orchestration.arrivals import report
     from movie_platform.orchestration.runs import instance, run_partitions
     from movie_platform.pipelines.user_behavior.assets import FULL, arrival
+    from movie_platform.pipelines.user_behavior.classification import outdated
     from movie_platform.warehouse import FORCE
 
     begin, end = max(first, settings.behavior_start), min(last, datetime.now(UTC).date())
@@ -100,6 +109,12 @@ def run_days(settings: Settings, first: date, last: date, *, full: bool = False,
     if not days:
         out.print(safe(f"No day from {first} to {last} has come yet."))
         return True
+    if reclassify:
+        days = outdated(open_store(settings.lake_uri), days, settings.review_classifier)
+        if not days:
+            out.print(safe(f"No staged review from {begin} to {end} was judged by another classifier."))
+            return True
+    assets = RECLASSIFIED if reclassify else ASSETS
     definitions = build_defs(settings, resources={"progress": TerminalProgress()})
     raw = open_store(settings.source_uri("behavior"))
     tags = {tag: "true" for tag, is_asked in ((FULL, full), (FORCE, force)) if is_asked}
@@ -108,7 +123,7 @@ def run_days(settings: Settings, first: date, last: date, *, full: bool = False,
         found = find_deliveries(raw)
         report((arrival(found[day], raw) for day in days if day in found), on)
         for day in TerminalProgress().track(days, len(days), "days"):
-            outcome = run_partitions(definitions, ASSETS, [day.isoformat()], on, tags=tags)
+            outcome = run_partitions(definitions, assets, [day.isoformat()], on, tags=tags)
             if not outcome.succeeded:
                 (err if outcome.ours else out).print(safe(f"{day}: {outcome.message}"))
             fine = fine and not outcome.ours
