@@ -61,7 +61,9 @@ def spark_terms(texts: Sequence[str], buckets: int) -> Features:
 def spark_tokens(text: str) -> list[str]:
     """The text in lower case, cut at every single blank as Spark's Tokenizer does: `good.` is a token, and so is ``."""
     tokens = _JAVA_SPACE.split(text.lower())
-    while len(tokens) > 1 and not tokens[-1]:
+    if len(tokens) == 1:
+        return tokens
+    while tokens and not tokens[-1]:  # Java drops what is empty at the end
         tokens.pop()
     return tokens
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 BUCKETS = 2**18
 FEWEST_REVIEWS = 3
-PENALTY = 0.003
+PENALTY = 0.3
+"""Right in 84.5 % of the reviews for validation of the package's own data; 0.03 in 83.0 %, 0.003 in 81.3 %."""
 STEPS = 100
 LARGEST = 2**24
 """The heaviest weight as a whole number: rounding moves no score that people see."""
