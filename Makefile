@@ -14,7 +14,7 @@ export PYTHONDONTWRITEBYTECODE :=
 export PYTHONPYCACHEPREFIX ?= $(CURDIR)/.venv/bytecode
 
 .DEFAULT_GOAL := demo
-.PHONY: help demo install test test-live coverage dev check bench soak lock clean
+.PHONY: help demo install test test-live coverage dev check bench model soak lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ check: .venv/all  ## lint, format, types, definitions
 
 bench: .venv/all  ## ratios, measured side by side in one run; one alone with BENCH=bench/feed.py
 	@for bench in $(or $(BENCH),$(filter-out bench/__init__.py,$(wildcard bench/*.py))); do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done
+
+model: .venv/all  ## the review model trained again: its weights and its card
+	$(BIN)/python training/review_model.py
 
 soak: .venv/all  ## hours, not minutes
 	$(BIN)/python -m pytest -m soak --timeout 0 $(TESTS)

@@ -87,9 +87,12 @@ def _purchases(value: str) -> str:
 
 
 def _classifier(value: str) -> str:
-    if value in {"token", "lexicon"} or re.fullmatch(r"[\w.]+:\w+", value):
+    if value.startswith("model:") and not value.endswith((":", "/")):
+        folder, _, name = value.removeprefix("model:").rpartition("/")
+        return f"model:{_store_uri(folder or '.')}/{name}"
+    if value in {"model", "token", "lexicon"} or re.fullmatch(r"[\w.]+:\w+", value):
         return value
-    raise ValueError("allowed are token, lexicon and package.module:Class")
+    raise ValueError("allowed are model, model:<address of weights>, token, lexicon and package.module:Class")
 
 
 def _relation(value: str) -> str:
@@ -200,7 +203,9 @@ class Settings(BaseSettings):
         timedelta(seconds=60), description="how long the purchases' database may say nothing before it counts as away"
     )
     review_classifier: Annotated[str, AfterValidator(_classifier)] = Field(
-        "token", description="which classifier counts: token, lexicon, or package.module:Class of your own"
+        "model",
+        description="which classifier counts: model, token, lexicon, model:<address of your own weights>, or "
+        "package.module:Class of your own",
     )
 
     quality_ruleset: Annotated[str, AfterValidator(_ruleset)] = Field(

@@ -26,6 +26,7 @@ from movie_platform.pipelines.user_behavior.tables import USER_PURCHASE
 from movie_platform.settings import Settings, load_settings
 from movie_platform.sql_names import quoted
 
+RECLASSIFIED = ("movie_reviews_classified", "user_behavior_metric")
 REVIEW_FILE = "movie_review.csv"
 
 
@@ -76,8 +77,13 @@ def deliver_days(
 @click.option("--from", "first", required=True, type=DAY, metavar="DATE", help="First day.")
 @click.option("--to", "last", required=True, type=DAY, metavar="DATE", help="Last day, included.")
 @click.option("--full", is_flag=True, help="Stage all purchases under each day, not only those of the day.")
+@click.option(
+    "--reclassify",
+    is_flag=True,
+    help="Only classify again, and build the metric of, days whose reviews another classifier or version judged.",
+)
 @force_option
-def run_behavior(first: date, last: date, full: bool, force: bool) -> None:
+def run_behavior(first: date, last: date, full: bool, reclassify: bool, force: bool) -> None:
     """Stage purchases, classify reviews and build the metric of every day of the range.
 
     Ends with 0 when every day was built or refused for its own data's reasons, with 1 when something of the platform
@@ -85,13 +91,17 @@ def run_behavior(first: date, last: date, full: bool, force: bool) -> None:
     """
     settings = load_settings()
     begin, end = check_range(SOURCE, settings, first.isoformat(), last.isoformat())
-    if not run_days(settings, date.fromisoformat(begin), date.fromisoformat(end), full=full, force=force):
+    days = date.fromisoformat(begin), date.fromisoformat(end)
+    if not run_days(settings, *days, full=full, reclassify=reclassify, force=force):
         raise SystemExit(1)
 
 
-def run_days(settings: Settings, first: date, last: date, *, full: bool = False, force: bool = False) -> bool:
+def run_days(
+    settings: Settings, first: date, last: date, *, full: bool = False, reclassify: bool = False, force: bool = False
+) -> bool:
     """Run every day from the first to the last, up to today; whether nothing of the platform failed."""
     from movie_platform.pipelines.user_behavior.assets import FULL
+    from movie_platform.pipelines.user_behavior.classification import outdated
     from movie_platform.warehouse import FORCE
 
     end = min(last, datetime.now(UTC).date())
@@ -99,11 +109,19 @@ def run_days(settings: Settings, first: date, last: date, *, full: bool = False,
     if not days:
         out.print(safe(f"No day from {first} to {last} has come yet."))
         return True
+    if reclassify:
+        lake, on = open_store(settings.lake_uri), [date.fromisoformat(day) for day in days]
+        days = [day.isoformat() for day in outdated(lake, on, settings.review_classifier)]
+        if not days:
+            out.print(safe(f"No staged review from {first} to {end} was judged by another classifier."))
+            return True
+    assets = RECLASSIFIED if reclassify else SOURCE.assets
     raw = open_store(settings.source_uri("behavior"))
     listing = SOURCE.shape.listing(raw, SOURCE.start(settings), datetime.now(UTC))
     show_rejected(SOURCE, settings, listing.rejected_keys, listing.rejected)
     delivered = [listing.deliveries[day] for day in days if day in listing.deliveries]
-    ok = run_range(settings, SOURCE, [[day] for day in days], delivered, tags={FULL: full, FORCE: force})
+    tags = {FULL: full, FORCE: force}
+    ok = run_range(settings, SOURCE, [[day] for day in days], delivered, selection=lambda _days: assets, tags=tags)
     out.print(safe(f"Days gone through: {len(days)}, {days[0]} to {days[-1]}"))
     return ok
 

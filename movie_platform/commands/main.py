@@ -59,6 +59,7 @@ cli = Commands(
         "dataset": f"{HERE}.dataset:dataset",
         "answers": f"{HERE}.dataset:answers",
         "quality": f"{HERE}.quality_movies:quality",
+        "reviews": f"{HERE}.reviews:reviews",
     },
     "Take in movie data, prove its quality, serve it from a lake and a warehouse.",
 )

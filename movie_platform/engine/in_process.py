@@ -58,11 +58,11 @@ class DuckDBEngine:
     def parquet(self, paths: Sequence[Path]) -> ir.Table:
         return self._ibis.read_parquet([str(path) for path in paths])
 
-    def predicate(self, function: Callable[[str], bool], text: ir.StringValue) -> ir.BooleanValue:
-        def judge(texts: pa.ChunkedArray) -> pa.Array:
-            return pa.array([function(text.as_py()) for text in texts], pa.bool_())
+    def numbers(self, function: Callable[[Sequence[str]], Sequence[int]], text: ir.StringValue) -> ir.IntegerValue:
+        def answer(texts: pa.ChunkedArray) -> pa.Array:
+            return pa.array(function(texts.to_pylist()), pa.int64())
 
-        return self._function(judge, pa.bool_())(text)
+        return self._function(answer, pa.int64())(text)
 
     def stage(self, name: str, table: ir.Table) -> ir.Table:
         with self._reading():

@@ -2,7 +2,7 @@
 
 Transforms are Ibis expressions over the tables an engine hands out; they never ask which engine it is. Three things
 have an implementation per engine, held to one suite of cases: reading CSV records with their record number, reading a
-column of Python literals, and asking a Python function about each text of a column.
+column of Python literals, and asking a Python function about the texts of a column.
 """
 
 from collections.abc import Callable, Sequence
@@ -37,9 +37,10 @@ class Engine(Protocol):
     def parquet(self, paths: Sequence[Path]) -> ir.Table:
         """The rows of Parquet files of one schema."""
 
-    def predicate(self, function: Callable[[str], bool], text: ir.StringValue) -> ir.BooleanValue:
-        """What a function says of each text. It must be one that pickle can carry to a worker, such as a function of a
-        module or a `functools.partial` of one, and of its argument alone. Texts must not be null."""
+    def numbers(self, function: Callable[[Sequence[str]], Sequence[int]], text: ir.StringValue) -> ir.IntegerValue:
+        """The whole number (64 bits) that a function gives each text; it gets many texts at once, however they are
+        grouped. It must be one that pickle can carry to a worker, such as a function of a module or a
+        `functools.partial` of one, and of its argument alone. Texts must not be null. Stage what is used twice."""
 
     def stage(self, name: str, table: ir.Table) -> ir.Table:
         """The table computed once, to be read many times; it may be larger than memory."""

@@ -129,11 +129,11 @@ class SparkEngine:
             self._work.upload(prefix + file.name, file)
         return [prefix + file.name for file in files]
 
-    def predicate(self, function: Callable[[str], bool], text: ir.StringValue) -> ir.BooleanValue:
-        def judge(texts: pd.Series) -> pd.Series:
-            return texts.map(function).astype(bool)
+    def numbers(self, function: Callable[[Sequence[str]], Sequence[int]], text: ir.StringValue) -> ir.IntegerValue:
+        def answer(texts: pd.Series) -> pd.Series:
+            return pd.Series(function(texts.tolist()), texts.index, "int64")
 
-        return self._function("predicate", judge, dt.boolean)(text)
+        return self._function("numbers", answer, dt.int64)(text)
 
     def stage(self, name: str, table: ir.Table) -> ir.Table:
         from pyspark import StorageLevel

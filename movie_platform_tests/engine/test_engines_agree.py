@@ -87,7 +87,7 @@ def both_build(engines: list[Engine], zipped: Path, tmp_path: Path) -> list[Buil
     return reports
 
 
-@pytest.mark.parametrize("classifier", ["token", "lexicon"])
+@pytest.mark.parametrize("classifier", ["model", "token", "lexicon"])
 def test_the_classified_reviews(engines: list[Engine], tmp_path: Path, classifier: str) -> None:
     lakes = [open_store((tmp_path / engine.name).as_uri()) for engine in engines]
     results = []

@@ -13,6 +13,8 @@ from movie_platform.orchestration.events import OWNERS, errors_for_dagster, load
 from movie_platform.orchestration.table_metadata import described, table_metadata
 from movie_platform.pipelines.user_behavior import checks, classification, metric, metric_build, purchases, reviews
 from movie_platform.pipelines.user_behavior.checks import CLASSIFIED, METRIC, PURCHASES, RAW
+from movie_platform.pipelines.user_behavior.classifiers import code_version
+from movie_platform.pipelines.user_behavior.drift import drift
 from movie_platform.pipelines.user_behavior.metric import IN_METRIC
 from movie_platform.pipelines.user_behavior.purchases import PurchaseSource
 from movie_platform.pipelines.user_behavior.reviews import ReviewAccount
@@ -108,7 +110,7 @@ def movie_reviews_raw(days: dg.PartitionsDefinition) -> dg.AssetsDefinition:
 
 def movie_reviews_classified(days: dg.PartitionsDefinition, classifier: str) -> dg.AssetsDefinition:
     @dg.asset(
-        **_about(CLASSIFIED, days, f"{reviews.CODE_VERSION} {classifier}", {"parquet"}),
+        **_about(CLASSIFIED, days, f"{reviews.CODE_VERSION} {code_version(classifier)}", {"parquet"}),
         deps=[RAW],
         description="Every usable review of the day, positive or not, with a second classifier's opinion beside it: "
         "`stage/movie_review/<date>/`. What is no review lies in `rejects/user_behavior/<date>.parquet`.",
@@ -132,12 +134,12 @@ def movie_reviews_classified(days: dg.PartitionsDefinition, classifier: str) -> 
             metadata={
                 **table_metadata(rows=result["rows"], uri=uri, size=result["bytes"], part=True),
                 "engine": bulk.engine,
-                "classifier": classifier,
+                "classifier": result["classifier"],
                 "rejected": sum(account.rejected.values()),
                 **_shares(account),
             },
             data_version=dg.DataVersion(result["sha256"][:16]),
-            check_results=checks.review_results(account),
+            check_results=[*checks.review_results(account), checks.drift_result(drift(lake, day))],
         )
 
     return movie_reviews_classified
@@ -162,10 +164,12 @@ def user_behavior_metric(days: dg.PartitionsDefinition, rules: RulesetFile) -> d
                 warehouse, lake, made, run_id=context.run.run_id, force=FORCE in context.run.tags
             )
         account = made.account
+        judged_by = classification.classified_by(lake, made.day)
         return dg.MaterializeResult(
             metadata={
                 **table_metadata(rows=made.rows, uri=lake.uri_of(made.key), size=made.bytes, part=True),
                 **load_metadata(loaded),
+                **({"classifier": judged_by} if judged_by else {}),
                 "amount in the metric": str(account[IN_METRIC].amount),
                 "cancellations": account.cancellations,
                 "cancelled amount": str(account.cancelled_amount),

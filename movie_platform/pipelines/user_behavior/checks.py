@@ -7,6 +7,7 @@ import dagster as dg
 
 from movie_platform.lake import ObjectStore
 from movie_platform.orchestration.ruleset_checks import RulesetChecks
+from movie_platform.pipelines.user_behavior.drift import Drift, shares_as_metadata
 from movie_platform.pipelines.user_behavior.metric import TOO_LARGE
 from movie_platform.pipelines.user_behavior.metric_build import DayMetric, judge
 from movie_platform.pipelines.user_behavior.purchases import Extract
@@ -25,6 +26,7 @@ RAW_CHECKS = {"files_delivered": "The day has a file of reviews. Without one its
 REVIEW_CHECKS = {
     "rows_conserved": "Every record of the day's files is classified or rejected.",
     "records_readable": "Every record is a review with a customer; others lie in the rejects with their reason.",
+    "positive_share_usual": "The share of positive reviews is near that of the last 28 days of the same classifier.",
 }
 METRIC_CHECKS = {
     "purchases_conserved": "Every staged purchase is in the metric, without a customer, or of one without reviews.",
@@ -66,6 +68,10 @@ def review_results(account: ReviewAccount) -> list[dg.AssetCheckResult]:
         ),
         _result(CLASSIFIED, "records_readable", not rejected, reasons or "all of them", account.rejected, warn=True),
     ]
+
+
+def drift_result(found: Drift) -> dg.AssetCheckResult:
+    return _result(CLASSIFIED, "positive_share_usual", found.is_usual, str(found), shares_as_metadata(found), warn=True)
 
 
 def metric_results(made: DayMetric) -> Iterator[dg.AssetCheckResult]:

@@ -1,12 +1,14 @@
 """The job that classifies a day's reviews: raw files in the lake -> one stage object, rejects, and an account."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
+
+import pyarrow.parquet as pq
 
 from movie_platform.deliveries import Overtaken, Receipt, fingerprint_of, manifests, receipts, until_undisturbed
 from movie_platform.deliveries.copies import by_name
@@ -16,6 +18,7 @@ from movie_platform.lake import ObjectStore, open_store
 from movie_platform.lake.parquet import put_parquet
 from movie_platform.pipelines.user_behavior import reviews
 from movie_platform.pipelines.user_behavior.archive import ARCHIVE, NAME, REVIEWS
+from movie_platform.pipelines.user_behavior.classifiers import label
 from movie_platform.pipelines.user_behavior.tables import MOVIE_REVIEW, REJECT
 from movie_platform.progress import Progress
 from movie_platform.table import Table
@@ -31,7 +34,7 @@ def classify_day(engine: Engine, progress: Progress, *, lake: str, day: str, cla
     """Classify what lies in `raw/movie_review/<day>/` of the lake into `stage/movie_review/<day>/`.
 
     The stage has one object, the same bytes whatever the engine; a day without a file has one without rows. The result
-    holds the account's fields and the stage's rows, bytes and sha256.
+    holds the account's fields, the classifier with its version, and the stage's rows, bytes and sha256.
     """
     store = open_store(lake)
     return until_undisturbed(lambda: _classified(engine, progress, store, day, classifier), f"the reviews of {day}")
@@ -78,9 +81,7 @@ class _Work:
         if self._records is None:
             self._account = reviews.ReviewAccount(0, 0, 0, 0, 0)
             return
-        self._rows = self._engine.stage(
-            "movie_review", reviews.classified(self._engine, self._records, self._classifier)
-        )
+        self._rows = reviews.classified(self._engine, self._records, self._classifier)
         self._rejects = self._engine.stage("movie_review_rejects", reviews.rejects(self._records))
         self._account = reviews.account(self._engine, self._records, self._rows, self._rejects)
 
@@ -92,12 +93,33 @@ class _Work:
         rejected = put_parquet(self._lake, reviews.rejects_key(self._day), REJECT, rejects)
         written = put_parquet(self._lake, stage_key(self._day), MOVIE_REVIEW, rows)
         self.etags = {reviews.rejects_key(self._day): rejected.etag, stage_key(self._day): written.etag}
-        self.result = {"account": asdict(self._account), **asdict(written)}
+        self.result = {"account": asdict(self._account), "classifier": label(self._classifier), **asdict(written)}
 
     def _written(self, name: str, table: Any, described: Table) -> Path:
         path = self._folder / f"{name}.parquet"
         self._engine.write(table, path, "parquet", described.arrow_schema)
         return path
+
+
+def classified_by(lake: ObjectStore, day: date) -> str | None:
+    """The label of the classifier that judged the day's staged reviews: blank where the stage names none because it is
+    of an earlier release, None where there is no stage or no review in it."""
+    key = stage_key(day)
+    if lake.info(key) is None:
+        return None
+    with lake.open(key) as file:
+        stage = pq.ParquetFile(file)
+        if not stage.metadata.num_rows:
+            return None
+        if "classifier" not in stage.schema_arrow.names:
+            return ""
+        return str(next(stage.iter_batches(1, columns=["classifier"]))["classifier"][0].as_py())
+
+
+def outdated(lake: ObjectStore, days: Iterable[date], classifier: str) -> list[date]:
+    """Those of the days whose staged reviews were judged by another classifier or another version of this one."""
+    wanted = label(classifier)
+    return [day for day in days if classified_by(lake, day) not in (None, wanted)]
 
 
 def _open(lake: ObjectStore, key: str) -> BinaryIO:

@@ -15,7 +15,7 @@ import ibis.expr.types as ir
 from movie_platform.engine import Engine
 from movie_platform.pipelines.user_behavior.tables import USER_BEHAVIOR_METRIC
 
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 """Changes when the same stages would give other rows."""
 
 IN_METRIC = "in the metric"
@@ -95,7 +95,10 @@ def by_customer(purchases: ir.Table, reviews: ir.Table) -> ir.Table:
         .fill_null(ibis.literal(0).cast(_EXACT)),
     )
     judged = reviews.group_by("cid").aggregate(
-        reviews=reviews.count(), positive=reviews.positive_review.cast("int64").sum()
+        reviews=reviews.count(),
+        positive=reviews.positive_review.cast("int64").sum(),
+        # Reviews that an earlier release classified do not name their classifier.
+        classifier=reviews.classifier.max() if "classifier" in reviews.columns else ibis.null("string"),
     )
     joined = spent.outer_join(judged, spent.customer_id == judged.cid)
     fate = ibis.cases(
@@ -118,6 +121,7 @@ def metric(customers: ir.Table, day: date) -> ir.Table:
             review_score=rows.positive.cast("int32"),
             review_count=rows.reviews.cast("int32"),
             insert_date=ibis.literal(day),
+            classifier=rows.classifier,
         )
         .order_by("customerid")
         .select(*USER_BEHAVIOR_METRIC.column_names)

@@ -9,10 +9,11 @@ import ibis
 import ibis.expr.types as ir
 
 from movie_platform.engine import RAW, REASON, REASON_COLUMN, RECORD_NUMBER, CsvFile, Engine, RecordColumn
-from movie_platform.pipelines.user_behavior.classifiers import judge, second_opinion
+from movie_platform.pipelines.user_behavior.classifiers import label, points, second_opinion
+from movie_platform.pipelines.user_behavior.sentiment.model import POINTS, POSITIVE
 from movie_platform.pipelines.user_behavior.tables import MOVIE_REVIEW, REJECT
 
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 """Changes when the same files would give other rows."""
 
 COLUMNS = (RecordColumn("cid", "integer", required=True), RecordColumn("review_str"))
@@ -77,14 +78,23 @@ def read(engine: Engine, files: Sequence[CsvFile]) -> ir.Table:
 
 
 def classified(engine: Engine, records: ir.Table, name: str) -> ir.Table:
-    """The usable reviews as the named classifier sees them, beside a second opinion, in the order of their files."""
+    """The usable reviews as the named classifier sees them, beside a second opinion, computed once."""
     usable = records.filter(records[REASON].isnull())
-    return usable.select(
-        "source",
-        record_number=usable[RECORD_NUMBER],
-        cid=usable.cid.cast("int32"),
-        positive_review=engine.predicate(partial(judge, name), usable.review_str),
-        second_opinion=engine.predicate(partial(judge, second_opinion(name)), usable.review_str),
+    judged = engine.stage(
+        "movie_review_points",
+        usable.select(
+            "source",
+            record_number=usable[RECORD_NUMBER],
+            cid=usable.cid.cast("int32"),
+            points=engine.numbers(partial(points, name), usable.review_str),
+            second_points=engine.numbers(partial(points, second_opinion(name)), usable.review_str),
+        ),
+    )
+    return judged.mutate(
+        positive_review=judged.points >= POSITIVE,
+        second_opinion=judged.second_points >= POSITIVE,
+        score=judged.points.cast("float64") / float(POINTS),
+        classifier=ibis.literal(label(name)),
     )
 
 

@@ -39,6 +39,8 @@ MOVIE_REVIEW = Table(
         Column("cid", pa.int32(), "the customer who wrote it", nullable=False),
         Column("positive_review", pa.bool_(), "whether the classifier in use finds it positive", nullable=False),
         Column("second_opinion", pa.bool_(), "whether the other classifier finds it positive", nullable=False),
+        Column("score", pa.float64(), "how positive the classifier in use finds it, 0 to 1; positive from 0.5 on"),
+        Column("classifier", pa.string(), "the classifier in use, with its version"),
     ),
     key=("source", "record_number"),
 )
@@ -77,6 +79,7 @@ USER_BEHAVIOR_METRIC = Table(
         ),
         Column("review_count", pa.int32(), "number of reviews", nullable=False),
         Column("insert_date", pa.date32(), "the day that the row is about", nullable=False),
+        Column("classifier", pa.string(), "the classifier that judged the reviews, with its version", max_bytes=256),
     ),
     key=("insert_date", "customerid"),
     partition="insert_date",

@@ -34,6 +34,7 @@ class Platform:
             "lake_uri": (folder / "lake").as_uri(),
             "warehouse": f"duckdb:///{folder}/warehouse.duckdb",
             "dagster_home": folder / "dagster",
+            "review_classifier": "token",  # whoever reads a test sees at once what it says
             **settings,
         }
         self.settings: Settings = load_settings(**given)
@@ -91,6 +92,7 @@ def test_a_day_of_purchases_and_reviews_becomes_its_metric(platform: Platform, s
             "review_score": 1,
             "review_count": 2,
             "insert_date": DAY,
+            "classifier": "token 1",
         }
     ]
     checks = platform.checks(outcome.run_id)
