@@ -9,7 +9,7 @@ import click
 from movie_platform.commands.terminal import out, safe, table
 from movie_platform.errors import PlatformError
 from movie_platform.lake import open_store
-from movie_platform.notify import open_channel
+from movie_platform.notify import open_channel, read_routes
 from movie_platform.pipelines.imdb_feed.status import feed_status
 from movie_platform.settings import Settings, default_settings, load_settings, variable
 
@@ -80,7 +80,11 @@ def _examinations(settings: Settings) -> dict[str, Callable[[], str]]:
         return f"{settings.warehouse} answers; {loads} loads committed so far"
 
     def channel(setting: str) -> Callable[[], str]:
-        return lambda: open_channel(setting).examine()
+        return lambda: open_channel(setting, settings.notify_urls).examine()
+
+    def rules() -> str:
+        count = len(read_routes(settings.notify_rules, settings.notify).rules)
+        return f"{count} rules say who hears what" if count else "every channel hears everything"
 
     sources = {settings.source_uri(source) for source in ("feed", "dataset", "quality", "behavior")}
     return {
@@ -88,6 +92,7 @@ def _examinations(settings: Settings) -> dict[str, Callable[[], str]]:
         "lake": lake,
         "warehouse": warehouse,
         **{f"notifier {setting}": channel(setting) for setting in settings.notify},
+        "who hears what": rules,
     }
 
 

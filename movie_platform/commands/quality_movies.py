@@ -129,7 +129,7 @@ def run_days(settings: Settings, first: str, last: str, *, force: bool = False) 
 
 def _run(settings: Settings, days: Sequence[str], *, replay: bool = False, force: bool = False) -> bool:
     from movie_platform.definitions import build_defs
-    from movie_platform.notify import open_notifier
+    from movie_platform.notify import open_notifier, read_routes
     from movie_platform.orchestration.arrivals import report
     from movie_platform.orchestration.runs import instance, run_partitions
     from movie_platform.pipelines.quality_movies.assets import REPLAY, arrival
@@ -137,7 +137,12 @@ def _run(settings: Settings, days: Sequence[str], *, replay: bool = False, force
 
     raw, lake = open_store(settings.source_uri("quality")), open_store(settings.lake_uri)
     # Whoever sits at the terminal sees the table below; the log would tell the same once more.
-    notifier = open_notifier([channel for channel in settings.notify if channel != "log"], ui=settings.ui_uri)
+    notifier = open_notifier(
+        [channel for channel in settings.notify if channel != "log"],
+        ui=settings.ui_uri,
+        addresses=settings.notify_urls,
+        routes=read_routes(settings.notify_rules, settings.notify),
+    )
     definitions = build_defs(settings, resources={"progress": TerminalProgress(), "notifier": notifier})
     tags = {tag: "true" for tag, is_asked in ((REPLAY, replay), (FORCE, force)) if is_asked}
     fine = True

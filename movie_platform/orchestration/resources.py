@@ -6,7 +6,7 @@ from typing import Any, Literal
 import dagster as dg
 
 from movie_platform.lake import open_store
-from movie_platform.notify import open_notifier
+from movie_platform.notify import open_notifier, read_routes
 from movie_platform.orchestration.bulk import bulk_of
 from movie_platform.progress import LogProgress
 from movie_platform.settings import Settings
@@ -20,6 +20,7 @@ def platform_resources(settings: Settings) -> dict[str, dg.ResourceDefinition]:
     """`raw_<source>` for each source and the shared rooms, as the settings name them; without a catalog it is None."""
     sources: tuple[Source, ...] = ("feed", "dataset", "quality", "behavior")
     raw = {f"raw_{source}": _store(settings.source_uri(source)) for source in sources}
+    routes = read_routes(settings.notify_rules, settings.notify)  # at load: a wrong rule stops the start
     return {
         **raw,
         "lake": _store(settings.lake_uri, sweep=True),
@@ -29,7 +30,8 @@ def platform_resources(settings: Settings) -> dict[str, dg.ResourceDefinition]:
             f"The Glue catalog's database {settings.catalog_database or '(none is set)'}",
         ),
         "notifier": _opened(
-            lambda: open_notifier(settings.notify, ui=settings.ui_uri), f"Who hears: {', '.join(settings.notify)}"
+            lambda: open_notifier(settings.notify, ui=settings.ui_uri, addresses=settings.notify_urls, routes=routes),
+            f"Who hears: {', '.join(settings.notify)}",
         ),
         "bulk": _opened(lambda: bulk_of(settings), f"Where bulk work is done: {settings.engine}"),
         "purchase_source": _opened(

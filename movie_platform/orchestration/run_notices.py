@@ -7,7 +7,8 @@ import dagster as dg
 from dagster import ResourceParam
 
 from movie_platform.errors import PlatformError
-from movie_platform.notify import Notifier, RuleResult, RunEnded
+from movie_platform.lake import ObjectStore
+from movie_platform.notify import Notifier, RuleResult, RunEnded, notify_of_run
 
 TOLD = "movie_platform/told"
 """The run's tag that names who was told of its end, so that nobody is told again."""
@@ -31,19 +32,24 @@ def _sensor(name: str, status: dg.DagsterRunStatus, description: str) -> dg.Sens
     @dg.run_status_sensor(
         run_status=status, name=name, description=description, default_status=dg.DefaultSensorStatus.RUNNING
     )
-    def sensor(context: dg.RunStatusSensorContext, notifier: ResourceParam[Notifier]) -> None:
-        tell_of_run(context.instance, context.dagster_run.run_id, notifier)
+    def sensor(
+        context: dg.RunStatusSensorContext, notifier: ResourceParam[Notifier], lake: ResourceParam[ObjectStore]
+    ) -> None:
+        tell_of_run(context.instance, context.dagster_run.run_id, notifier, lake)
 
     return sensor
 
 
-def tell_of_run(instance: dg.DagsterInstance, run_id: str, notifier: Notifier) -> None:
-    """Tell how a run ended to those who do not know; raises, which the sensor shows, where one was not reached."""
+def tell_of_run(instance: dg.DagsterInstance, run_id: str, notifier: Notifier, lake: ObjectStore) -> None:
+    """Notify those who were not yet how a run ended; raises, which the sensor shows, where one was not reached.
+
+    The lake remembers the trouble that partitions are in, so that it is notified once a day and not with each run.
+    """
     run = instance.get_run_by_id(run_id)
     if run is None or run.tags.get(_WILL_RETRY) == "true":
         return
     already = [name for name in run.tags.get(TOLD, "").split(" ") if name]
-    told = notifier.tell(run_ended(instance, run, notifier), already=already)
+    told = notify_of_run(notifier, run_ended(instance, run, notifier), lake, already=already)
     if told.by:
         instance.add_run_tags(run_id, {TOLD: " ".join([*already, *told.by])})
     if not told.everywhere:
