@@ -9,7 +9,7 @@ from movie_platform.notify.memory import tell_once
 from movie_platform.notify.notices import EvaluationEnded, Notice, RuleResult, RunEnded
 from movie_platform.notify.notifier import Notifier, Told, open_notifier
 from movie_platform.notify.routing import Routes, read_routes
-from movie_platform.notify.troubles import notify_of_run
+from movie_platform.notify.troubles import notify_unless_known
 
 __all__ = [
     "Channel",
@@ -20,7 +20,7 @@ __all__ = [
     "RuleResult",
     "RunEnded",
     "Told",
-    "notify_of_run",
+    "notify_unless_known",
     "open_channel",
     "open_notifier",
     "read_routes",

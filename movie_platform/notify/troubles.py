@@ -21,7 +21,7 @@ _VARIES = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|\d+")
 _log = logging.getLogger("movie_platform.notify")
 
 
-def notify_of_run(notifier: Notifier, run: RunEnded, lake: ObjectStore, *, already: Collection[str] = ()) -> Told:
+def notify_unless_known(notifier: Notifier, run: RunEnded, lake: ObjectStore, *, already: Collection[str] = ()) -> Told:
     """Notify how a run ended, unless the last run of the same partitions ended in the same trouble less than a day ago.
 
     A run that ends well is the end of their trouble: the next one is news again. Where the memory in the lake cannot be
@@ -30,21 +30,21 @@ def notify_of_run(notifier: Notifier, run: RunEnded, lake: ObjectStore, *, alrea
     key = f"{PREFIX}{_digest(run.job, *run.assets, run.partitions)}.json"
     before = _remembered(lake, key)
     if run.is_good_news:
-        told = notifier.tell(run, already=already)
+        outcome = notifier.tell(run, already=already)
         if before:
             _forget(lake, key)
-        return told
+        return outcome
     checks = (f"{check.rule} {check.outcome}" for check in run.failed_checks)
     trouble = _digest(_VARIES.sub("#", run.reason), *checks)
     is_the_same = before.get("trouble") == trouble and before.get("run") != run.run_id
     if is_the_same and run.at - _instant(before) < REMIND_AFTER:
         _log.info("%s: as notified at %s; the next reminder comes a day later", run.subject, before["notified"])
         return Told()
-    told = notifier.tell(run, already=already)
-    if told.by:
+    outcome = notifier.tell(run, already=already)
+    if outcome.by:
         memory = {"trouble": trouble, "run": run.run_id, "notified": run.at.isoformat(), "subject": run.subject}
         _remember(lake, key, memory)
-    return told
+    return outcome
 
 
 def _digest(*parts: str) -> str:

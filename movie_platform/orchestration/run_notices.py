@@ -8,7 +8,7 @@ from dagster import ResourceParam
 
 from movie_platform.errors import PlatformError
 from movie_platform.lake import ObjectStore
-from movie_platform.notify import Notifier, RuleResult, RunEnded, notify_of_run
+from movie_platform.notify import Notifier, RuleResult, RunEnded, notify_unless_known
 
 TOLD = "movie_platform/told"
 """The run's tag that names who was told of its end, so that nobody is told again."""
@@ -49,7 +49,7 @@ def tell_of_run(instance: dg.DagsterInstance, run_id: str, notifier: Notifier, l
     if run is None or run.tags.get(_WILL_RETRY) == "true":
         return
     already = [name for name in run.tags.get(TOLD, "").split(" ") if name]
-    told = notify_of_run(notifier, run_ended(instance, run, notifier), lake, already=already)
+    told = notify_unless_known(notifier, run_ended(instance, run, notifier), lake, already=already)
     if told.by:
         instance.add_run_tags(run_id, {TOLD: " ".join([*already, *told.by])})
     if not told.everywhere:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from movie_platform.lake import LocalStore, ObjectStore, open_store
-from movie_platform.notify import Notifier, RuleResult, RunEnded, notify_of_run
+from movie_platform.notify import Notifier, RuleResult, RunEnded, notify_unless_known
 from movie_platform_tests.notify.test_memory import Pager
 from movie_platform_tests.notify.test_notices import AT
 
@@ -40,7 +40,7 @@ def run(number: int, at: datetime = AT, **changes: Any) -> RunEnded:
 
 def heard(pager: Pager, lake: ObjectStore, *runs: RunEnded) -> list[str]:
     for ended in runs:
-        notify_of_run(Notifier([pager]), ended, lake)
+        notify_unless_known(Notifier([pager]), ended, lake)
     return [notice.removeprefix("run-") for notice in pager.heard]
 
 
@@ -69,10 +69,10 @@ def test_after_a_run_that_ended_well_the_next_failure_is_news(pager: Pager, lake
 def test_a_channel_that_was_not_reached_hears_of_the_same_run_later(pager: Pager, lake: ObjectStore) -> None:
     broken = Pager()
     broken.name, broken.is_broken = "broken", True
-    told = notify_of_run(Notifier([pager, broken]), run(1), lake)
+    told = notify_unless_known(Notifier([pager, broken]), run(1), lake)
     assert set(told.failures) == {"broken"}
     broken.is_broken = False
-    assert notify_of_run(Notifier([pager, broken]), run(1), lake, already=told.by).by == ("broken",)
+    assert notify_unless_known(Notifier([pager, broken]), run(1), lake, already=told.by).by == ("broken",)
     assert pager.heard == broken.heard == ["run-run1"]
 
 
@@ -116,7 +116,7 @@ def test_whatever_the_pace_of_failures_reminders_are_a_day_apart(hours: list[int
     for number, pause in enumerate(hours):
         at += timedelta(hours=pause)
         before = len(pager.heard)
-        notify_of_run(Notifier([pager]), run(number, at), memory)  # type: ignore[arg-type]
+        notify_unless_known(Notifier([pager]), run(number, at), memory)  # type: ignore[arg-type]
         times += [at] * (len(pager.heard) - before)
     assert times[0] == AT + timedelta(hours=hours[0])
     assert all(later - earlier >= timedelta(days=1) for earlier, later in itertools.pairwise(times))
