@@ -37,11 +37,12 @@ dev: .venv/base  ## the UI on http://localhost:3000, sensors and schedules on
 	@mkdir -p $(DAGSTER_HOME) && { test -e $(DAGSTER_HOME)/dagster.yaml || cp dagster.yaml $(DAGSTER_HOME); }
 	$(BIN)/dg dev
 
-check: .venv/all  ## lint, format, types, definitions
+check: .venv/all  ## lint, format, types, definitions, every file in deploy/
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m mypy
 	$(BIN)/dg check defs
+	$(BIN)/python -m pytest -q movie_platform_tests/deploy/test_containers.py movie_platform_tests/deploy/test_terraform.py
 
 bench: .venv/all  ## ratios, measured side by side in one run; one alone with BENCH=bench/feed.py
 	@for bench in $(or $(BENCH),$(filter-out bench/__init__.py,$(wildcard bench/*.py))); do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done

@@ -16,6 +16,7 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -29,6 +30,7 @@ PROJECT_ROOT = PACKAGE_PARENT if (PACKAGE_PARENT / "workspace.yaml").is_file() e
 """Where relative paths of settings start: the checkout, or the working directory of an installed package."""
 
 WINDOW_FORMAT = "%Y%m%d%H%M"
+_ADDRESS = "NOTIFY_URL_"
 
 
 def _store_uri(value: str) -> str:
@@ -61,9 +63,11 @@ def _warehouse_uri(value: str) -> str:
 
 
 def _notify(value: str) -> str:
-    if value == "log" or re.fullmatch(r"sns:arn:[^:]+:sns:[^:]*:[^:]*:.+|events:.+", value):
+    if value == "log" or re.fullmatch(r"sns:arn:[^:]+:sns:[^:]*:[^:]*:.+|events:.+|apprise:[A-Za-z0-9_-]+", value):
         return value
-    raise ValueError("allowed are log, sns:<topic arn> and events:<bus>; several are separated by commas")
+    raise ValueError(
+        "allowed are log, sns:<topic arn>, events:<bus> and apprise:<name>; several are separated by commas"
+    )
 
 
 def _engine(value: str) -> str:
@@ -224,7 +228,13 @@ class Settings(BaseSettings):
     spark_archive: str | None = Field(
         None, description="a packed Python environment on S3 with the platform's dependencies, for EMR"
     )
+    notify_urls: dict[str, SecretStr] = Field(
+        {}, description="address of the channel apprise:<name>, or secret:<name of a secret that holds it>"
+    )
     notify: Annotated[tuple[str, ...], NoDecode] = Field(("log",), description="who hears of runs and checks")
+    notify_rules: Annotated[Path, AfterValidator(lambda path: PROJECT_ROOT / path)] | None = Field(
+        None, description="a file that says which channel hears what; without it every channel hears everything"
+    )
     ui_uri: Annotated[str, AfterValidator(_web_address)] = Field(
         "http://localhost:3000", description="where people open the UI; notices link to it"
     )
@@ -252,6 +262,16 @@ class Settings(BaseSettings):
         parts = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
         return tuple(_notify(part) for part in parts)
 
+    @field_validator("notify")
+    @classmethod
+    def _addresses_are_there(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        names = [part.removeprefix("apprise:") for part in value if part.startswith("apprise:")]
+        missing = [name for name in names if address_key(name) not in info.data.get("notify_urls", {})]
+        if missing:
+            wanted = ", ".join(f"{PREFIX}{_ADDRESS}{address_key(name)}" for name in missing)
+            raise ValueError(f"set {wanted} to the channel's address, or to secret:<name of a secret that holds it>")
+        return value
+
     @field_validator("feed_start")
     @classmethod
     def _feed_start_is_a_window(cls, value: str) -> str:
@@ -268,6 +288,9 @@ class Settings(BaseSettings):
     def _defaults_are_validated(cls, values: dict[str, Any]) -> dict[str, Any]:
         for name in ("raw_uri", "lake_uri"):
             values.setdefault(name, cls.model_fields[name].default)
+        prefix = PREFIX + _ADDRESS
+        addresses = {name.removeprefix(prefix): text for name, text in os.environ.items() if name.startswith(prefix)}
+        values.setdefault("notify_urls", addresses)
         return values
 
     def source_uri(self, source: str) -> str:
@@ -286,9 +309,15 @@ def java_found() -> bool:
     return "JAVA_HOME" in os.environ or shutil.which("java") is not None
 
 
+def address_key(channel: str) -> str:
+    """How the variable of an apprise channel's address ends, which is its key in `notify_urls`."""
+    return channel.upper().replace("-", "_")
+
+
 def variable(field_name: str) -> str:
     """The environment variable of a setting; Dagster's home has the name that Dagster gave it."""
-    return "DAGSTER_HOME" if field_name == "dagster_home" else PREFIX + field_name.upper()
+    names = {"dagster_home": "DAGSTER_HOME", "notify_urls": f"{PREFIX}{_ADDRESS}<NAME>"}
+    return names.get(field_name, PREFIX + field_name.upper())
 
 
 def default_settings() -> Settings:
@@ -297,7 +326,7 @@ def default_settings() -> Settings:
 
 
 def _shown(name: str, value: Any) -> str:
-    if "password" in name or "secret" in name or name == "spark_conf":
+    if "password" in name or "secret" in name or name in {"spark_conf", "notify_urls"}:
         return "(hidden)"
     if isinstance(value, str) and "://" in value and "@" in value:
         parts = urlsplit(value)

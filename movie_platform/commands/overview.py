@@ -13,7 +13,7 @@ from movie_platform.deliveries.source import Source
 from movie_platform.deliveries.status import SourceStatus, status_of
 from movie_platform.errors import PlatformError
 from movie_platform.lake import ObjectStore, open_store
-from movie_platform.notify import open_channel
+from movie_platform.notify import open_channel, read_routes
 from movie_platform.pipelines import PIPELINES, source_of
 from movie_platform.pipelines.imdb_feed.status import FeedStatus, feed_status
 from movie_platform.settings import Settings, default_settings, load_settings, variable
@@ -130,7 +130,11 @@ def _examinations(settings: Settings) -> dict[str, Callable[[], str]]:
         return f"{settings.warehouse} answers; {loads} loads committed so far"
 
     def channel(setting: str) -> Callable[[], str]:
-        return lambda: open_channel(setting).examine()
+        return lambda: open_channel(setting, settings.notify_urls).examine()
+
+    def rules() -> str:
+        count = len(read_routes(settings.notify_rules, settings.notify).rules)
+        return f"{count} rules say who hears what" if count else "every channel hears everything"
 
     sources = {settings.source_uri(source_of(pipeline).command) for pipeline in PIPELINES}
     return {
@@ -138,6 +142,7 @@ def _examinations(settings: Settings) -> dict[str, Callable[[], str]]:
         "lake": lake,
         "warehouse": warehouse,
         **{f"notifier {setting}": channel(setting) for setting in settings.notify},
+        "who hears what": rules,
     }
 
 

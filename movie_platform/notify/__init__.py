@@ -1,4 +1,4 @@
-"""Notices to people and programs of how evaluations and runs ended: in the log, by SNS, by EventBridge.
+"""Notices to people and programs of how evaluations and runs ended: in the log, by SNS, by EventBridge, by apprise.
 
 Knows nothing of schedulers or rules: it sends a notice through every channel, and reports which channels did not take
 it. A channel that cannot be reached never raises.
@@ -8,6 +8,8 @@ from movie_platform.notify.channels import Channel, open_channel
 from movie_platform.notify.memory import notify_once
 from movie_platform.notify.notices import EvaluationEnded, Notice, RuleResult, RunEnded
 from movie_platform.notify.notifier import Delivered, Notifier, open_notifier
+from movie_platform.notify.routing import Routes, read_routes
+from movie_platform.notify.troubles import notify_unless_known
 
 __all__ = [
     "Channel",
@@ -15,9 +17,12 @@ __all__ = [
     "EvaluationEnded",
     "Notice",
     "Notifier",
+    "Routes",
     "RuleResult",
     "RunEnded",
     "notify_once",
+    "notify_unless_known",
     "open_channel",
     "open_notifier",
+    "read_routes",
 ]

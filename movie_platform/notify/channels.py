@@ -2,12 +2,16 @@
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
 
+from pydantic import SecretStr
+
 from movie_platform.errors import PlatformError, SettingsError, WorldUnavailable
+from movie_platform.notify.apprise_channel import AppriseChannel
 from movie_platform.notify.notices import Notice
+from movie_platform.settings import address_key
 
 SOURCE = "movie-platform"
 """The source of our events; sources that start with `aws.` are AWS's own, and EventBridge refuses them."""
@@ -103,8 +107,11 @@ class BusChannel:
         return _client("events", self._bus.split(":")[3] if self._bus.startswith("arn:") else None)
 
 
-def open_channel(setting: str) -> Channel:
-    """The channel that a part of the setting NOTIFY names: `log`, `sns:<topic arn>` or `events:<bus>`."""
+def open_channel(setting: str, addresses: Mapping[str, SecretStr] | None = None) -> Channel:
+    """The channel that a part of the setting NOTIFY names: `log`, `sns:<arn>`, `events:<bus>` or `apprise:<name>`.
+
+    `addresses` are those of the apprise channels, as `Settings.notify_urls` holds them.
+    """
     kind, _, rest = setting.partition(":")
     match kind:
         case "log":
@@ -113,6 +120,8 @@ def open_channel(setting: str) -> Channel:
             return TopicChannel(rest)
         case "events":
             return BusChannel(rest)
+        case "apprise" if address := (addresses or {}).get(address_key(rest)):
+            return AppriseChannel(rest, address)
     raise SettingsError(f"there is no channel {setting!r} to notify by")
 
 

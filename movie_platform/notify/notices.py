@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
+from movie_platform.notify.advice import advice_on_evaluation, advice_on_run
+
 _OBEYED = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 RULES_AT_MOST = 50
 """More failed rules than these are counted, not listed."""
@@ -115,6 +117,8 @@ class EvaluationEnded:
             lines += ["", "Rules that did not pass:", *map(str, self.not_passed[:RULES_AT_MOST])]
             if len(self.not_passed) > RULES_AT_MOST:
                 lines.append(f"and {len(self.not_passed) - RULES_AT_MOST} more")
+        if advice := advice_on_evaluation(self):
+            lines += ["", f"To do: {advice}"]
         if self.link:
             lines += ["", f"Run: {self.link}"]
         return _text(lines)
@@ -192,6 +196,8 @@ class RunEnded:
             lines += ["", "Failed checks:", *map(str, self.failed_checks[:RULES_AT_MOST])]
             if len(self.failed_checks) > RULES_AT_MOST:
                 lines.append(f"and {len(self.failed_checks) - RULES_AT_MOST} more")
+        if advice := advice_on_run(self):
+            lines += ["", f"To do: {advice}"]
         if self.link:
             lines += ["", f"Link: {self.link}"]
         return _text(lines)

@@ -2,12 +2,15 @@
 
 import logging
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+
+from pydantic import SecretStr
 
 from movie_platform.errors import PlatformError, WorldUnavailable
 from movie_platform.notify.channels import Channel, open_channel
 from movie_platform.notify.notices import Notice
+from movie_platform.notify.routing import Routes
 
 ATTEMPTS = 3
 WAITS = (1.0, 3.0)
@@ -35,9 +38,15 @@ class Notifier:
     """Sends notices. A channel that fails holds back neither the others nor the caller."""
 
     def __init__(
-        self, channels: Sequence[Channel], *, ui: str = "", wait: Callable[[float], None] = time.sleep
+        self,
+        channels: Sequence[Channel],
+        *,
+        ui: str = "",
+        routes: Routes | None = None,
+        wait: Callable[[float], None] = time.sleep,
     ) -> None:
         self.channels = tuple(channels)
+        self._routes = routes or Routes()
         self._ui = ui
         self._wait = wait
         self._log = logging.getLogger("movie_platform.notify")
@@ -50,7 +59,7 @@ class Notifier:
         """Send it through each channel but those that took it already. Never raises for what a channel did."""
         by, failures = [], {}
         for channel in self.channels:
-            if channel.name in already:
+            if channel.name in already or not self._routes.hears(channel.name, notice):
                 continue
             if failure := self._failure(channel, notice):
                 failures[channel.name] = failure
@@ -76,9 +85,17 @@ class Notifier:
         return last
 
 
-def open_notifier(settings: Sequence[str], *, ui: str = "") -> Notifier:
-    """The notifier for the parts of the setting NOTIFY; `ui` is the address that notices link to.
+def open_notifier(
+    settings: Sequence[str],
+    *,
+    ui: str = "",
+    addresses: Mapping[str, SecretStr] | None = None,
+    routes: Routes | None = None,
+) -> Notifier:
+    """The notifier for the parts of the setting NOTIFY; `ui` is the address that notices link to, `addresses` are those
+    of apprise channels, and `routes` say which channel hears what.
 
     Nothing is reached before the first notice.
     """
-    return Notifier([open_channel(setting) for setting in dict.fromkeys(settings)], ui=ui)
+    channels = [open_channel(setting, addresses) for setting in dict.fromkeys(settings)]
+    return Notifier(channels, ui=ui, routes=routes)

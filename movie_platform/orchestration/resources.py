@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 
 from movie_platform.lake import open_store
-from movie_platform.notify import open_notifier
+from movie_platform.notify import open_notifier, read_routes
 from movie_platform.orchestration.bulk import bulk_of
 from movie_platform.progress import LogProgress
 from movie_platform.settings import Settings
@@ -17,6 +17,7 @@ from movie_platform.warehouse.catalog import open_catalog
 def platform_resources(settings: Settings, sources: Iterable[str]) -> dict[str, dg.ResourceDefinition]:
     """`raw_<source>` for each source and the shared rooms, as the settings name them; without a catalog it is None."""
     raw = {f"raw_{source}": _store(settings.source_uri(source)) for source in sources}
+    routes = read_routes(settings.notify_rules, settings.notify)  # at load: a wrong rule stops the start
     return {
         **raw,
         "lake": _store(settings.lake_uri, sweep=True),
@@ -26,7 +27,8 @@ def platform_resources(settings: Settings, sources: Iterable[str]) -> dict[str, 
             f"The Glue catalog's database {settings.catalog_database or '(none is set)'}",
         ),
         "notifier": opened(
-            lambda: open_notifier(settings.notify, ui=settings.ui_uri), f"Who hears: {', '.join(settings.notify)}"
+            lambda: open_notifier(settings.notify, ui=settings.ui_uri, addresses=settings.notify_urls, routes=routes),
+            f"Who hears: {', '.join(settings.notify)}",
         ),
         "bulk": opened(lambda: bulk_of(settings), f"Where bulk work is done: {settings.engine}"),
         "progress": opened(LogProgress, "How far a run is, in its log"),

@@ -7,7 +7,8 @@ import dagster as dg
 from dagster import ResourceParam
 
 from movie_platform.errors import PlatformError
-from movie_platform.notify import Notifier, RuleResult, RunEnded
+from movie_platform.lake import ObjectStore
+from movie_platform.notify import Notifier, RuleResult, RunEnded, notify_unless_known
 
 NOTIFIED = "movie_platform/told"
 """The run's tag that names who was notified of its end, so that nobody is notified again."""
@@ -35,19 +36,24 @@ def _sensor(name: str, status: dg.DagsterRunStatus, description: str) -> dg.Sens
     @dg.run_status_sensor(
         run_status=status, name=name, description=description, default_status=dg.DefaultSensorStatus.RUNNING
     )
-    def sensor(context: dg.RunStatusSensorContext, notifier: ResourceParam[Notifier]) -> None:
-        notify_of_run(context.instance, context.dagster_run.run_id, notifier)
+    def sensor(
+        context: dg.RunStatusSensorContext, notifier: ResourceParam[Notifier], lake: ResourceParam[ObjectStore]
+    ) -> None:
+        notify_of_run(context.instance, context.dagster_run.run_id, notifier, lake)
 
     return sensor
 
 
-def notify_of_run(instance: dg.DagsterInstance, run_id: str, notifier: Notifier) -> None:
-    """Send how a run ended to those who do not know; raises, which the sensor shows, where one was not reached."""
+def notify_of_run(instance: dg.DagsterInstance, run_id: str, notifier: Notifier, lake: ObjectStore) -> None:
+    """Notify those who were not yet how a run ended; raises, which the sensor shows, where one was not reached.
+
+    The lake remembers the trouble that partitions are in, so that it is notified once a day and not with each run.
+    """
     run = instance.get_run_by_id(run_id)
     if run is None or run.tags.get(_WILL_RETRY) == "true":
         return
     already = [name for name in run.tags.get(NOTIFIED, "").split(" ") if name]
-    delivered = notifier.notify(run_ended(instance, run, notifier), already=already)
+    delivered = notify_unless_known(notifier, run_ended(instance, run, notifier), lake, already=already)
     if delivered.by:
         instance.add_run_tags(run_id, {NOTIFIED: " ".join([*already, *delivered.by])})
     if not delivered.everywhere:

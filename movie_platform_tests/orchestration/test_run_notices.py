@@ -3,12 +3,14 @@
 import json
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
 
 from movie_platform.errors import PlatformError
+from movie_platform.lake import ObjectStore, open_store
 from movie_platform.notify import Notice, Notifier
 from movie_platform.orchestration.run_notices import NOTIFIED, notify_of_run, run_sensors
 
@@ -59,6 +61,11 @@ def pager() -> Pager:
 
 
 @pytest.fixture
+def lake(tmp_path: Path) -> ObjectStore:
+    return open_store((tmp_path / "lake").as_uri())
+
+
+@pytest.fixture
 def notifier(pager: Pager) -> Notifier:
     return Notifier([pager], ui="http://ui")
 
@@ -75,10 +82,10 @@ def run_of(asset: dg.AssetsDefinition, instance: dg.DagsterInstance) -> str:
 
 
 def test_a_green_run_with_failed_checks_says_which_and_by_how_much(
-    instance: dg.DagsterInstance, notifier: Notifier, pager: Pager
+    instance: dg.DagsterInstance, notifier: Notifier, pager: Pager, lake: ObjectStore
 ) -> None:
     run_id = run_of(movies, instance)
-    notify_of_run(instance, run_id, notifier)
+    notify_of_run(instance, run_id, notifier, lake)
     (notice,) = pager.heard
     assert notice.subject.startswith("Succeeded with 1 failed checks: ")
     assert "rated on movies" in notice.body
@@ -88,17 +95,19 @@ def test_a_green_run_with_failed_checks_says_which_and_by_how_much(
     assert "2026-01-05" in notice.body
 
 
-def test_a_failed_run_says_why(instance: dg.DagsterInstance, notifier: Notifier, pager: Pager) -> None:
-    notify_of_run(instance, run_of(refused, instance), notifier)
+def test_a_failed_run_says_why(
+    instance: dg.DagsterInstance, notifier: Notifier, pager: Pager, lake: ObjectStore
+) -> None:
+    notify_of_run(instance, run_of(refused, instance), notifier, lake)
     (notice,) = pager.heard
     assert notice.subject.startswith("FAILED")
     assert "blocked by RowCount > 10" in notice.body
 
 
-def test_a_run_is_told_once(instance: dg.DagsterInstance, notifier: Notifier, pager: Pager) -> None:
+def test_a_run_is_told_once(instance: dg.DagsterInstance, notifier: Notifier, pager: Pager, lake: ObjectStore) -> None:
     run_id = run_of(movies, instance)
     for _ in range(3):
-        notify_of_run(instance, run_id, notifier)
+        notify_of_run(instance, run_id, notifier, lake)
     assert len(pager.heard) == 1
     run = instance.get_run_by_id(run_id)
     assert run is not None
@@ -106,28 +115,28 @@ def test_a_run_is_told_once(instance: dg.DagsterInstance, notifier: Notifier, pa
 
 
 def test_a_run_that_is_started_again_is_not_told(
-    instance: dg.DagsterInstance, notifier: Notifier, pager: Pager
+    instance: dg.DagsterInstance, notifier: Notifier, pager: Pager, lake: ObjectStore
 ) -> None:
     run_id = run_of(refused, instance)
     instance.add_run_tags(run_id, {"dagster/will_retry": "true"})
-    notify_of_run(instance, run_id, notifier)
+    notify_of_run(instance, run_id, notifier, lake)
     assert pager.heard == []
 
 
 def test_a_notifier_that_is_not_reached_shows_in_the_sensor_and_is_told_by_the_next_call(
-    instance: dg.DagsterInstance, notifier: Notifier, pager: Pager
+    instance: dg.DagsterInstance, notifier: Notifier, pager: Pager, lake: ObjectStore
 ) -> None:
     run_id = run_of(movies, instance)
     pager.is_broken = True
     with pytest.raises(PlatformError, match="no battery"):
-        notify_of_run(instance, run_id, notifier)
+        notify_of_run(instance, run_id, notifier, lake)
     pager.is_broken = False
-    notify_of_run(instance, run_id, notifier)
+    notify_of_run(instance, run_id, notifier, lake)
     assert len(pager.heard) == 1
 
 
 def test_the_sensors_tell_of_runs_that_failed_and_that_succeeded(
-    instance: dg.DagsterInstance, notifier: Notifier, pager: Pager
+    instance: dg.DagsterInstance, notifier: Notifier, pager: Pager, lake: ObjectStore
 ) -> None:
     for sensor, asset, event in zip(
         sorted(run_sensors(), key=lambda sensor: sensor.name),
@@ -140,15 +149,29 @@ def test_the_sensors_tell_of_runs_that_failed_and_that_succeeded(
         assert run is not None
         (record,) = instance.get_records_for_run(run_id, of_type=event).records
         context = dg.build_run_status_sensor_context(
-            sensor.name, record.event_log_entry.get_dagster_event(), instance, run, resources={"notifier": notifier}
+            sensor.name,
+            record.event_log_entry.get_dagster_event(),
+            instance,
+            run,
+            resources={"notifier": notifier, "lake": lake},
         )
         sensor(context)
     assert [json.loads(json.dumps(dict(notice.detail)))["state"] for notice in pager.heard] == ["FAILED", "SUCCEEDED"]
 
 
-def test_bad_news_is_logged_as_a_warning(instance: dg.DagsterInstance, caplog: pytest.LogCaptureFixture) -> None:
+def test_bad_news_is_logged_as_a_warning(
+    instance: dg.DagsterInstance, caplog: pytest.LogCaptureFixture, lake: ObjectStore
+) -> None:
     from movie_platform.notify import open_notifier
 
     with caplog.at_level(logging.INFO, "movie_platform.notify"):
-        notify_of_run(instance, run_of(refused, instance), open_notifier(["log"]))
+        notify_of_run(instance, run_of(refused, instance), open_notifier(["log"]), lake)
     assert [record.levelname for record in caplog.records if record.name == "movie_platform.notify"] == ["WARNING"]
+
+
+def test_a_partition_that_fails_again_in_the_same_way_is_notified_once(
+    instance: dg.DagsterInstance, notifier: Notifier, pager: Pager, lake: ObjectStore
+) -> None:
+    for _ in range(3):
+        notify_of_run(instance, run_of(refused, instance), notifier, lake)
+    assert len(pager.heard) == 1

@@ -31,7 +31,7 @@ def stage_key(day: date) -> str:
 
 
 def classify_day(engine: Engine, progress: Progress, *, lake: str, day: str, classifier: str) -> dict[str, Any]:
-    """Classify what lies in `raw/movie_review/<day>/` of the lake into `stage/movie_review/<day>/`.
+    """Classify what is in `raw/movie_review/<day>/` of the lake into `stage/movie_review/<day>/`.
 
     The stage has one object, the same bytes whatever the engine; a day without a file has one without rows. The result
     holds the account's fields, the classifier with its version, and the stage's rows, bytes and sha256.

@@ -1,6 +1,6 @@
 """Purchases of a day from where the shop keeps them into the lake, as a stream.
 
-A source is asked for its columns first, so that a renamed or retyped one is told before a byte is written. Rows come in
+A source is asked for its columns first, so that a renamed or retyped one is reported before a byte is written. Rows come in
 one order whatever the source, so that the same purchases give the same object.
 """
 
@@ -413,7 +413,7 @@ def _whole_records(blocks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 class _Watchdog:
-    """Ends a connection that has gone silent: a cut network tells nobody, and libpq would wait for ever."""
+    """Ends a connection that has gone silent: a cut network says nothing, and libpq would wait for ever."""
 
     def __init__(self, connection: "psycopg.Connection[Any]", silence: float) -> None:
         import threading

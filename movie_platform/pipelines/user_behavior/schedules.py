@@ -21,7 +21,7 @@ def nightly_metric(days: dg.PartitionsDefinition) -> dg.ScheduleDefinition:
     def user_behavior_nightly(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         day = (context.scheduled_execution_time.date() - timedelta(days=1)).isoformat()
         if not days.has_partition_key(day):
-            return dg.SkipReason(f"{day} lies before the first day")
+            return dg.SkipReason(f"{day} is before the first day")
         return dg.RunRequest(run_key=f"user_behavior_nightly/{day}", partition_key=day)
 
     return user_behavior_nightly
