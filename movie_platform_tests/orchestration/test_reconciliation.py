@@ -77,7 +77,7 @@ def test_what_was_delivered_and_not_processed_is_left_for_the_sensor(place: Plac
     assert place.reconcile() == [place.first, place.third]
 
 
-@pytest.mark.parametrize("status", [DagsterRunStatus.QUEUED, DagsterRunStatus.STARTED])
+@pytest.mark.parametrize("status", [DagsterRunStatus.NOT_STARTED, DagsterRunStatus.STARTED])
 def test_what_a_run_is_under_way_for_is_left_to_it(place: Place, status: DagsterRunStatus) -> None:
     for partition in (place.first, place.second, place.third):
         place.deliver(partition)
