@@ -8,13 +8,16 @@ from typing import Any, ParamSpec, TypeVar
 import click
 
 from movie_platform.commands.terminal import err, out, safe, table
-from movie_platform.quality.data import DataSet, open_data
+from movie_platform.quality.data import DataSet
 from movie_platform.quality.differences import diff
 from movie_platform.quality.errors import DataUnreadable, RulesetError
-from movie_platform.quality.evaluation import Evaluation, Outcome, evaluate
+from movie_platform.quality.evaluation import evaluate
+from movie_platform.quality.explanation import explain as rule_in_words
 from movie_platform.quality.history import ParquetHistory
+from movie_platform.quality.opening import open_data
 from movie_platform.quality.parsing import parse_ruleset
 from movie_platform.quality.recommendation import recommend
+from movie_platform.quality.results import Evaluation, Outcome
 from movie_platform.quality.ruleset import Ruleset
 
 PASSED, FAILED, UNREADABLE = 0, 1, 2
@@ -128,7 +131,7 @@ def recommend_rules(file: Path, nulls: Any, rules_file: Path | None) -> None:
 def explain(rules_file: Path) -> None:
     """Say each rule of RULES in plain words."""
     rules = _ruleset(rules_file)
-    rows = [(place, rule.claim, meaning) for place, (rule, meaning) in enumerate(rules.explain(), start=1)]
+    rows = [(place, rule.claim, rule_in_words(rule)) for place, rule in enumerate(rules, start=1)]
     out.print(table(rules_file.name, ("", "rule", "meaning"), rows))
 
 

@@ -2,17 +2,19 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias, TypeVar, cast
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from movie_platform.quality.data import plain
 
 Kind = Literal["number", "text", "time", "boolean", "other"]
-Mask = np.ndarray
+Mask: TypeAlias = NDArray[np.bool_]
+V = TypeVar("V")
 
 NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 INTEGER = r"^[+-]?[0-9]+$"
@@ -39,7 +41,8 @@ def as_mask(array: pa.Array) -> Mask:
     """A boolean array as numpy, null as false."""
     if array.null_count:
         array = pc.fill_null(array, False)
-    return array.to_numpy(zero_copy_only=False)
+    mask: Mask = array.to_numpy(zero_copy_only=False)
+    return mask
 
 
 class Batch:
@@ -50,13 +53,13 @@ class Batch:
         self._made: dict[tuple[str, str], Any] = {}
 
     def __len__(self) -> int:
-        return self.rows.num_rows
+        return int(self.rows.num_rows)
 
-    def _once(self, what: str, name: str, make: Callable[[], Any]) -> Any:
+    def _once(self, what: str, name: str, make: Callable[[], V]) -> V:
         key = (what, name)
         if key not in self._made:
             self._made[key] = make()
-        return self._made[key]
+        return cast(V, self._made[key])
 
     def column(self, name: str) -> pa.Array:
         """The column, decoded, NaN as null."""
@@ -108,9 +111,12 @@ class Batch:
 
     def lengths(self, name: str) -> np.ndarray:
         """The number of characters of each value; a null has none."""
-        return self._once(
-            "lengths", name, lambda: pc.fill_null(pc.utf8_length(self.texts(name)), 0).to_numpy(zero_copy_only=False)
-        )
+
+        def make() -> np.ndarray:
+            counted: np.ndarray = pc.fill_null(pc.utf8_length(self.texts(name)), 0).to_numpy(zero_copy_only=False)
+            return counted
+
+        return self._once("lengths", name, make)
 
     def times(self, name: str) -> pa.Array:
         """The column as instants (UTC, microseconds); null where there is none or it is not an ISO date or time."""

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from movie_platform.quality.data import Columns, DataSet, Judgeable, TableData, open_data
+from movie_platform.quality.data import Columns, DataSet, Judgeable, TableData, as_frame
 from movie_platform.quality.errors import DataUnreadable, RuleNotComputable
+from movie_platform.quality.opening import open_data
 from movie_platform.quality.ruleset import SimpleRule
 from movie_platform.quality.sandbox import ROW_NUMBER, Predicate, Sandbox, columns_in, passing_rows, quoted, translated
 
@@ -46,7 +47,7 @@ class Comparisons:
             raise RuleNotComputable(f"the query gives {value!r}, which is not a number") from failure
 
     def check_rows(self, sql: str) -> None:
-        """Raises RuleNotComputable when the rows that a query returns could not be told apart."""
+        """Raises RuleNotComputable when the rows that a query returns could not be distinguished."""
         passing_rows(sql)
 
     def rows(self, sql: str, count: int) -> np.ndarray:
@@ -61,7 +62,7 @@ class Comparisons:
         """The data set, or some of its columns, as a frame."""
         batches = list(self._data.batches(columns))
         schema = self._data.schema if columns is None else pa.schema([self._data.schema.field(c) for c in columns])
-        return pa.Table.from_batches(batches, schema=schema).to_pandas()
+        return as_frame(pa.Table.from_batches(batches, schema=schema))
 
     def prepared(self, rule: SimpleRule) -> Compared:
         """The comparison of a rule, checked as far as it can be before the data is read."""

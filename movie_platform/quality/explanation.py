@@ -1,24 +1,12 @@
 """Rules in plain words, for whoever reads a check and has never seen the language."""
 
-from movie_platform.quality.ruleset import (
-    Arithmetic,
-    Call,
-    CompositeRule,
-    Condition,
-    Keyword,
-    Negative,
-    Operand,
-    PanderaRule,
-    Quantity,
-    Rule,
-    SimpleRule,
-    Text,
-)
+from movie_platform.quality.conditions import Arithmetic, Call, Condition, Keyword, Negative, Operand, Quantity, Text
+from movie_platform.quality.ruleset import CompositeRule, PanderaRule, Rule, SimpleRule
 
 _LISTED = 8
 
 
-def explain_rule(rule: Rule) -> str:
+def explain(rule: Rule) -> str:
     """One or two sentences: what must hold, for which rows, and what follows when it does not."""
     claim = _claim(rule)
     return f"{claim[0].upper()}{claim[1:]}. {_consequence(rule)}"
@@ -98,6 +86,12 @@ def _simple(rule: SimpleRule) -> str:
             return f"every row must be among those returned by the query [{rule.parameters[0]}]"
         case "DataFreshness":
             return f"the age of every value of {columns} must be {condition}"
+    return _comparison(rule, columns, condition)
+
+
+def _comparison(rule: SimpleRule, columns: str, condition: str) -> str:
+    """A rule that holds the data set against another one, or against its own past."""
+    match rule.type:
         case "ReferentialIntegrity":
             return (
                 f"the share of rows whose {rule.parameters[0]} is found in {rule.parameters[1]} must be "

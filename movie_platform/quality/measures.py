@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +21,7 @@ EXAMPLES = 5
 
 
 class Measure(ABC):
-    """Looks at every batch once; what cannot be computed is remembered and told to whoever asks."""
+    """Looks at every batch once; what cannot be computed is remembered, and `done` raises it."""
 
     columns: tuple[str, ...] = ()
     """Exact names of the columns it needs."""
@@ -86,7 +86,8 @@ class Where:
         sandbox = self._sandbox()
         sandbox.register("batch", pa.table(columns))
         kept = sandbox.trusted(self._statement).column("keep").combine_chunks()
-        return kept.to_numpy(zero_copy_only=False).astype(bool)
+        mask: Mask = kept.to_numpy(zero_copy_only=False).astype(bool)
+        return mask
 
 
 class Rows(Measure):
@@ -160,6 +161,35 @@ class Keys(Measure):
         if self._occurrences is None:
             self._occurrences = self._counts.finish()
         return self._occurrences
+
+
+class MissingKeys(Measure):
+    """Which rows lack a part of their key, and which rows a predicate leaves out."""
+
+    def __init__(self, names: tuple[str, ...], where: Where | None) -> None:
+        super().__init__()
+        self.where = where
+        self._names = names
+        self.columns = (*names, *(self.where.columns if self.where is not None else ()))
+        self.missing = PackedBits()
+        self.outside = PackedBits() if self.where is not None else None
+        self.count = 0
+        self.within = 0
+        self.rows = 0
+
+    def look(self, batch: Batch, within: Mask | None) -> None:
+        complete = np.ones(len(batch), dtype=bool)
+        for name in self._names:
+            complete &= batch.present(name)
+        missing = ~complete
+        if within is not None:
+            missing &= within
+        if self.outside is not None and within is not None:
+            self.outside.append(~within)
+        self.missing.append(missing)
+        self.count += int(np.count_nonzero(missing))
+        self.within += len(batch) if within is None else int(within.sum())
+        self.rows += len(batch)
 
 
 class Extremes(Measure):
@@ -248,7 +278,8 @@ class Measures:
         self.columns = columns
         self.sandbox = sandbox
         self.all: list[Measure] = []
-        self._shared: dict[Hashable, Any] = {}
+        self._shared: dict[Hashable, Measure] = {}
+        self._predicates: dict[str, Where] = {}
 
     def shared(self, key: Hashable, make: Callable[[], M]) -> M:
         """The measure of this key, made at the first request."""
@@ -256,16 +287,15 @@ class Measures:
             measure = make()
             self._shared[key] = measure
             self.all.append(measure)
-        return self._shared[key]
+        return cast(M, self._shared[key])
 
     def where(self, text: str | None) -> Where | None:
         """The predicate of this text, or None."""
         if text is None:
             return None
-        key = ("where", text)
-        if key not in self._shared:
-            self._shared[key] = Where(text, self.columns, self.sandbox)
-        return self._shared[key]
+        if text not in self._predicates:
+            self._predicates[text] = Where(text, self.columns, self.sandbox)
+        return self._predicates[text]
 
     def rows(self, where: str | None) -> Rows:
         return self.shared(("rows", where), lambda: Rows(self.where(where)))
@@ -276,6 +306,9 @@ class Measures:
 
     def pairs(self, left: str, right: str, where: str | None) -> Pairs:
         return self.shared(("pairs", left, right, where), lambda: Pairs(self.columns, left, right, self.where(where)))
+
+    def missing(self, names: tuple[str, ...], where: str | None) -> "MissingKeys":
+        return self.shared(("missing", names, where), lambda: MissingKeys(names, self.where(where)))
 
     def keys(self, names: tuple[str, ...], where: str | None) -> Keys:
         return self.shared(("keys", names, where), lambda: Keys(names, self.where(where)))

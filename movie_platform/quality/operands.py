@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Protocol
 
-from movie_platform.quality.errors import RuleNotComputable
-from movie_platform.quality.ruleset import (
+from movie_platform.quality.conditions import (
     Arithmetic,
     Call,
     Condition,
@@ -19,6 +18,7 @@ from movie_platform.quality.ruleset import (
     Quantity,
     Text,
 )
+from movie_platform.quality.errors import RuleNotComputable
 
 Value = float | str | Keyword | datetime | timedelta
 

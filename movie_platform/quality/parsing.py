@@ -1,37 +1,30 @@
 """DQDL text to a Ruleset."""
 
-import re
 from dataclasses import replace
-from functools import cache
-from importlib import resources
 from typing import Any, NoReturn
 
-from lark import Lark, Token, Transformer, Tree, UnexpectedCharacters, UnexpectedEOF, UnexpectedInput, UnexpectedToken
+from lark import Token, Transformer, Tree, UnexpectedInput
 from lark.exceptions import VisitError
 from lark.tree import Meta
 from lark.visitors import v_args
 
-from movie_platform.quality.errors import RulesetError
-from movie_platform.quality.rule_types import DATA_TYPES, RULE_TYPES
-from movie_platform.quality.ruleset import (
-    ACTION_LABELS,
-    ACTIONS,
-    Analyzer,
+from movie_platform.quality.conditions import (
     Arithmetic,
     Call,
-    CompositeRule,
     Condition,
     Keyword,
     Negative,
     Number,
     Operand,
     Quantity,
-    Rule,
-    Ruleset,
-    SimpleRule,
     Text,
     unquote,
 )
+from movie_platform.quality.errors import RulesetError
+from movie_platform.quality.grammar import parser
+from movie_platform.quality.parse_errors import end_of, excerpt, refuse
+from movie_platform.quality.rule_types import DATA_TYPES, RULE_TYPES
+from movie_platform.quality.ruleset import ACTION_LABELS, ACTIONS, Analyzer, CompositeRule, Rule, Ruleset, SimpleRule
 
 _FUNCTIONS = {
     "now": (0, 0),
@@ -46,7 +39,7 @@ _FUNCTIONS = {
     "index": (2, 2),
     "abs": (1, 1),
 }
-_SECTIONS = ("Rules", "Analyzers", "DefaultLabels")
+
 _OPERATORS = {"==": "=", "<>": "!="}
 
 
@@ -57,9 +50,9 @@ def parse_ruleset(text: str) -> Ruleset:
     others: it parses, and its outcome is Error.
     """
     try:
-        tree = _parser().parse(text)
+        tree = parser().parse(text)
     except UnexpectedInput as unexpected:
-        _refuse(unexpected, text)
+        refuse(unexpected, text)
     try:
         return _Builder(text).transform(tree)
     except RecursionError:
@@ -68,90 +61,6 @@ def parse_ruleset(text: str) -> Ruleset:
         if isinstance(failure.orig_exc, RulesetError):
             raise failure.orig_exc from None
         raise
-
-
-@cache
-def _parser() -> Lark:
-    grammar = resources.files("movie_platform.quality").joinpath("dqdl.lark").read_text("utf-8")
-    return Lark(grammar, parser="lalr", propagate_positions=True, maybe_placeholders=False)
-
-
-def _refuse(unexpected: UnexpectedInput, text: str) -> NoReturn:
-    _refuse_misspelled_sections(text)
-    line, column = unexpected.line, unexpected.column
-    terminals: set[str] = set()
-    if isinstance(unexpected, UnexpectedCharacters):
-        character = text[unexpected.pos_in_stream or 0]
-        problem = "a text that is not closed" if character == '"' else f"unexpected character {character!r}"
-        terminals = set(unexpected.allowed or ())
-    elif isinstance(unexpected, UnexpectedToken):
-        at_end = unexpected.token.type == "$END"
-        problem = "the text ends too early" if at_end else f"unexpected {str(unexpected.token)!r}"
-        if at_end:
-            line, column = _end_of(text)
-        terminals = set(unexpected.accepts or unexpected.expected or ())
-    else:
-        assert isinstance(unexpected, UnexpectedEOF)
-        problem = "the text ends too early"
-        line, column = _end_of(text)
-        terminals = set(unexpected.expected)
-    raise RulesetError(
-        problem, line=line, column=column, expected=_names(terminals), context=_context(text, line, column)
-    )
-
-
-def _refuse_misspelled_sections(text: str) -> None:
-    """`rules = [` would be read as a constant, and the error found far behind it."""
-    for found in re.finditer(r"^[ \t]*([A-Za-z]+)\s*=\s*\[", text, re.MULTILINE):
-        right = next((name for name in _SECTIONS if name.lower() == found[1].lower()), None)
-        if right is not None and right != found[1]:
-            line = text.count("\n", 0, found.start(1)) + 1
-            column = found.start(1) - text.rfind("\n", 0, found.start(1))
-            context = _context(text, line, column)
-            raise RulesetError(f"unexpected {found[1]!r}", line=line, column=column, expected=(right,), context=context)
-
-
-def _end_of(text: str) -> tuple[int, int]:
-    lines = text.rstrip().split("\n")
-    return len(lines), len(lines[-1]) + 1
-
-
-def _context(text: str, line: int, column: int) -> str:
-    lines = text.split("\n")
-    if not 0 < line <= len(lines):
-        return ""
-    shown = lines[line - 1].rstrip("\r").replace("\t", " ")
-    start = max(0, column - 60)
-    return f"    {shown[start : start + 100]}\n    {' ' * (column - 1 - start)}^"
-
-
-_TERMINAL_NAMES = {
-    "STRING": 'a quoted text ("...")',
-    "NAME": "a rule type or function",
-    "NUMBER": "a number",
-    "VARIABLE": "a constant ($name)",
-    "$END": "the end of the text",
-}
-_TERMINAL_ORDER = ("STRING", "NUMBER", "NAME", "VARIABLE")
-
-
-def _names(terminals: set[str]) -> list[str]:
-    """What could stand there, in the words of the language."""
-    definitions = {definition.name: definition for definition in _parser().terminals}
-    names = []
-    for terminal in sorted(terminals, key=lambda t: (t not in _TERMINAL_ORDER, t)):
-        if terminal in ("COMMENT",) or terminal.startswith("__IGNORE"):
-            continue
-        if terminal in _TERMINAL_NAMES:
-            names.append(_TERMINAL_NAMES[terminal])
-        elif terminal in definitions:
-            spelled = str(definitions[terminal].pattern.value)
-            if spelled.isupper() and spelled.isalpha() and spelled.lower() in ("and", "or", "not", "null", "empty"):
-                continue
-            if spelled in ("minute", "hour", "day", "week", "whitespaces_only", "==", "<>"):
-                continue
-            names.append(f"'{spelled}'" if not spelled.isalpha() else spelled)
-    return list(dict.fromkeys(names))
 
 
 class _Constant:
@@ -187,9 +96,13 @@ class _Builder(Transformer[Token, Ruleset]):
         # Constants first: a rule may use one that is defined further down.
         for section in tree.children:
             if isinstance(section, Tree) and section.data == "constant":
-                constant: Any = self._transform_tree(section)
+                constant = self._constant_of(section)
                 self._constants[constant.name] = constant.value
         return super().transform(tree)
+
+    def _constant_of(self, section: Tree[Token]) -> _Constant:
+        constant: _Constant = super().transform(section)  # type: ignore[assignment]
+        return constant
 
     def start(self, sections: list[Any]) -> Ruleset:
         rules: list[Rule] = []
@@ -210,7 +123,7 @@ class _Builder(Transformer[Token, Ruleset]):
                 case "DefaultLabels":
                     labels = dict(section.content)
         if not rules and not analyzers:
-            line, column = _end_of(self._text)
+            line, column = end_of(self._text)
             raise RulesetError("the text holds no rule", line=line, column=column, expected=("Rules = [ ... ]",))
         return Ruleset(rules, analyzers=analyzers, default_labels=labels)
 
@@ -251,7 +164,7 @@ class _Builder(Transformer[Token, Ruleset]):
         return Analyzer(str(name), parameters, where)
 
     def labelled_rule(self, children: list[Any]) -> Rule:
-        rule = children[0]
+        rule: Rule = children[0]
         if len(children) == 1:
             return rule
         return replace(rule, own_labels=(*rule.own_labels, *children[1].content))
@@ -483,7 +396,7 @@ class _Builder(Transformer[Token, Ruleset]):
             line=meta.line,
             column=meta.column,
             expected=expected,
-            context=_context(self._text, meta.line, meta.column),
+            context=excerpt(self._text, meta.line, meta.column),
         )
 
 

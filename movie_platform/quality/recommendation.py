@@ -15,13 +15,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from movie_platform.quality.batches import Batch, kind_of
-from movie_platform.quality.data import DataSet, Judgeable, open_data
+from movie_platform.quality.conditions import Condition, Number, Operand, Text
+from movie_platform.quality.data import DataSet, Judgeable
 from movie_platform.quality.errors import DataUnreadable
-from movie_platform.quality.evaluation import Outcome, evaluate
+from movie_platform.quality.evaluation import evaluate
 from movie_platform.quality.keys import KeyCounts
+from movie_platform.quality.opening import open_data
 from movie_platform.quality.presentation import harmless, shown
+from movie_platform.quality.results import Outcome
 from movie_platform.quality.row_tests import Nulls
-from movie_platform.quality.ruleset import Condition, Number, Operand, Rule, Ruleset, SimpleRule, Text
+from movie_platform.quality.ruleset import Rule, Ruleset, SimpleRule
 from movie_platform.quality.statistics import Moments
 
 _LIST_VALUES = 120

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from movie_platform.quality.batches import INTEGER, ISO_TIME, NUMBER, Batch, Kind, Mask, as_mask, instant, kind_of
+from movie_platform.quality.conditions import Condition, Keyword, Text
 from movie_platform.quality.errors import RuleNotComputable
 from movie_platform.quality.operands import Operands, Value, as_moment, as_number
 from movie_platform.quality.patterns import Pattern
-from movie_platform.quality.ruleset import Condition, Keyword, Text
 
 Nulls = Literal["documented", "legacy"]
 RowTest = Callable[[Batch], Mask]

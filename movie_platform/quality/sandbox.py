@@ -111,7 +111,7 @@ def quoted(identifier: str) -> str:
 def passing_rows(sql: str) -> str:
     """The rule author's SELECT over `primary`, giving the numbers of the rows it returns.
 
-    Raises RuleNotComputable when its rows cannot be told from one another: grouped, made distinct, limited or joined
+    Raises RuleNotComputable when its rows cannot be distinguished: grouped, made distinct, limited or joined
     from sets.
     """
     statements = [statement for statement in _parsed(sql) if statement is not None]
@@ -210,7 +210,7 @@ def _only_reads(statement: exp.Expr) -> None:
 
 
 def _predicate(text: str) -> exp.Expr:
-    # Whatever the text closes or comments out, the shape of the statement below tells.
+    # Whatever the text closes or comments out, the shape of the statement below shows it.
     whole = f"SELECT 1 FROM batch WHERE (\n{text}\n)"  # noqa: S608
     statements = [statement for statement in _parsed(whole) if statement is not None]
     plain = len(statements) == 1 and isinstance(statements[0], exp.Select)
@@ -219,7 +219,7 @@ def _predicate(text: str) -> exp.Expr:
         plain = shape <= {"expressions", "from_", "from", "where", "kind"}
     if not plain:
         raise RuleNotComputable(f"where takes a condition on one row, not {text!r}")
-    condition = statements[0].args["where"].this
+    condition: exp.Expr = statements[0].args["where"].this
     forbidden = condition.find(exp.Query, exp.Window, exp.AggFunc)
     if forbidden is not None:
         raise RuleNotComputable(f"where is about one row at a time: {forbidden.sql()} looks at others")

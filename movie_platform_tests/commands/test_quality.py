@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from movie_platform.commands.quality import quality
-from movie_platform.quality.ruleset import quote
+from movie_platform.quality.conditions import quote
 from movie_platform.samples.quality_movies import MovieCritic
 
 CSV = "Id,Name,Score\n1,ann,3\n2,,4\n3,cy,\n"

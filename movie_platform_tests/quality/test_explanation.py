@@ -2,7 +2,7 @@
 
 import pytest
 
-from movie_platform.quality import parse_ruleset
+from movie_platform.quality import explain, parse_ruleset
 from movie_platform.quality.rule_types import RULE_TYPES
 
 EXAMPLES = {
@@ -37,7 +37,7 @@ EXAMPLES = {
 
 
 def explained(rule: str) -> str:
-    return parse_ruleset(f"Rules = [ {rule} ]")[0].explain()
+    return explain(parse_ruleset(f"Rules = [ {rule} ]")[0])
 
 
 @pytest.mark.parametrize("rule_type", sorted(RULE_TYPES))

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from movie_platform.quality import Outcome, RuleNotComputable, evaluate, parse_ruleset
-from movie_platform.quality.ruleset import quote
+from movie_platform.quality.conditions import quote
 from movie_platform.quality.sandbox import Sandbox
 
 FRAME = pd.DataFrame({"id": [1, 2, 3], "name": ["a", "b", None], "order no": [7, 8, 9]})
