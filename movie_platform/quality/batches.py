@@ -37,6 +37,18 @@ def kind_of(kind: pa.DataType) -> Kind:
     return "other"
 
 
+SHORT = 18
+"""A whole number of so many characters fits 64 bits, whatever they are."""
+
+
+def fits_bits(digits: str, bits: int = 63) -> bool:
+    """Whether a whole number in digits, with or without a sign, is one of -2**bits to 2**bits - 1."""
+    bare = digits.strip()
+    significant = bare.lstrip("+-").lstrip("0")
+    # Thousands of digits are no number that Python reads, and none that fits either.
+    return len(significant) <= SHORT + 1 and -(2**bits) <= int(bare) < 2**bits
+
+
 def as_mask(array: pa.Array) -> Mask:
     """A boolean array as numpy, null as false."""
     if array.null_count:

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
+from movie_platform.quality.batches import SHORT, fits_bits
 from movie_platform.quality.data import DataSet, SourceFile, spool
 from movie_platform.quality.errors import DataUnreadable
 
@@ -103,8 +104,8 @@ class _ColumnKind:
             self.integers = False
         if not self.integers and not _all(values, _NUMBER):
             self.numbers = False
-        elif self.integers and pc.max(pc.utf8_length(values)).as_py() > 18:
-            self.wide = self.wide or any(not -(2**63) <= int(value) < 2**63 for value in values.to_pylist())
+        elif self.integers and pc.max(pc.utf8_length(values)).as_py() > SHORT:
+            self.wide = self.wide or not all(map(fits_bits, values.to_pylist()))
 
     def decided(self) -> pa.DataType:
         if not self.any_value or not self.numbers or (self.integers and self.wide):

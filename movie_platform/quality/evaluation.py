@@ -9,7 +9,7 @@ import numpy as np
 from movie_platform.quality.batches import Batch
 from movie_platform.quality.comparisons import Comparisons
 from movie_platform.quality.data import Columns, DataSet, Judgeable
-from movie_platform.quality.errors import RuleNotComputable
+from movie_platform.quality.errors import NOT_COMPUTABLE, not_computable
 from movie_platform.quality.history import MetricHistory, NoHistory
 from movie_platform.quality.judging.context import EvaluationContext, Judgement, history_metric_name
 from movie_platform.quality.judging.metrics import analyzer_metrics
@@ -186,8 +186,8 @@ class _Analyzed:
             try:
                 for metric, read in analyzer_metrics(analyzer, context):
                     self._readers.append((analyzer.text, history_metric_name(analyzer, metric), read))
-            except RuleNotComputable as failure:
-                self._notes.append(f"{analyzer.text} was not measured: {failure}")
+            except NOT_COMPUTABLE as failure:
+                self._notes.append(f"{analyzer.text} was not measured: {not_computable(failure)}")
 
     def conclude(self) -> tuple[dict[str, float], list[str]]:
         metrics: dict[str, float] = {}
@@ -195,8 +195,8 @@ class _Analyzed:
         for text, name, read in self._readers:
             try:
                 metrics[name] = float(read())
-            except RuleNotComputable as failure:
-                notes.append(f"{text} was not measured: {failure}")
+            except NOT_COMPUTABLE as failure:
+                notes.append(f"{text} was not measured: {not_computable(failure)}")
         return metrics, notes
 
 

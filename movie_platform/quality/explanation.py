@@ -1,6 +1,7 @@
 """Rules in plain words, for whoever reads a check and has never seen the language."""
 
 from movie_platform.quality.conditions import Arithmetic, Call, Condition, Keyword, Negative, Operand, Quantity, Text
+from movie_platform.quality.rule_types import FORMAT, IGNORE_CASE
 from movie_platform.quality.ruleset import CompositeRule, PanderaRule, Rule, SimpleRule
 
 _LISTED = 8
@@ -31,6 +32,10 @@ def _claim(rule: Rule) -> str:
     sentence = _simple(rule)
     if rule.where is not None:
         sentence += f", counting only the rows where {rule.where}"
+    if rule.option(IGNORE_CASE) == "true":
+        sentence += ", whether in upper or in lower case"
+    if rule.option(FORMAT) is not None:
+        sentence += f", spelled {rule.option(FORMAT)}"
     if rule.threshold is not None:
         sentence += f"; this must be so for a share of rows {_number_words(rule.threshold)}"
     return sentence
@@ -74,7 +79,7 @@ def _simple(rule: SimpleRule) -> str:
             return f"there must be a column {columns}"
         case "ColumnNamesMatchPattern":
             return f"the name of every column must fit the pattern {rule.parameters[0]}"
-        case "Mean" | "Sum" | "Entropy":
+        case "Mean" | "Sum" | "Entropy" | "Variance":
             return f"the {rule.type.lower()} of {columns} must be {condition}"
         case "StandardDeviation":
             return f"the standard deviation of {columns} must be {condition}"
@@ -166,6 +171,7 @@ def _enumerated(operands: list[str]) -> str:
 _KEYWORDS = {"NULL": "missing", "EMPTY": "an empty text", "WHITESPACES_ONLY": "a text of blanks only"}
 _FUNCTIONS = {
     "avg": "the mean of",
+    "average": "the mean of",
     "sum": "the sum of",
     "min": "the least of",
     "max": "the greatest of",
@@ -192,6 +198,8 @@ def _operand(operand: Operand) -> str:
         case Call(name="last", arguments=arguments):
             count = arguments[0].render() if arguments else "1"
             return "its last value" if count == "1" else f"its last {count} values"
+        case Call(name="multiply", arguments=arguments):
+            return f"{_operand(arguments[0])} times {_operand(arguments[1])}"
         case Call(name="abs", arguments=arguments):
             return f"the size of {_operand(arguments[0])}"
         case Call(name="percentile", arguments=arguments):

@@ -10,9 +10,8 @@ import pyarrow.compute as pc
 
 from movie_platform.quality.batches import Batch, Mask, kind_of
 from movie_platform.quality.data import Columns
-from movie_platform.quality.errors import RuleNotComputable
+from movie_platform.quality.errors import NOT_COMPUTABLE, RuleNotComputable, not_computable
 from movie_platform.quality.keys import KeyCounts, Occurrences
-from movie_platform.quality.presentation import harmless
 from movie_platform.quality.row_results import PackedBits
 from movie_platform.quality.sandbox import Predicate, Sandbox
 from movie_platform.quality.statistics import Correlation, Moments
@@ -36,10 +35,8 @@ class Measure(ABC):
             return
         try:
             self.look(batch, self.where.within(batch) if self.where is not None else None)
-        except RuleNotComputable as failure:
-            self._failure = failure
-        except pa.ArrowException as failure:
-            self._failure = RuleNotComputable(harmless(str(failure).splitlines()[0]))
+        except NOT_COMPUTABLE as failure:
+            self._failure = not_computable(failure)
 
     @abstractmethod
     def look(self, batch: Batch, within: Mask | None) -> None:

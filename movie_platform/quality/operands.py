@@ -126,11 +126,13 @@ class Operands:
     def _function(self, call: Call, metric: str) -> float:
         if call.name == "abs":
             return abs(self.number(call.arguments[0], metric))
+        if call.name == "multiply":
+            return self.number(call.arguments[0], metric) * self.number(call.arguments[1], metric)
         values = list(self._series(call.arguments[0], metric))
         if not values:
             return 0.0
         match call.name:
-            case "avg":
+            case "avg" | "average":
                 return math.fsum(values) / len(values)
             case "sum":
                 return math.fsum(values)

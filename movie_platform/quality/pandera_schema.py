@@ -13,10 +13,12 @@ import pyarrow as pa
 from movie_platform.quality import row_tests
 from movie_platform.quality.batches import Batch
 from movie_platform.quality.data import FrameData
+from movie_platform.quality.data_types import data_type_test
 from movie_platform.quality.errors import RuleNotComputable
 from movie_platform.quality.evaluation import evaluate
 from movie_platform.quality.explanation import explain
 from movie_platform.quality.operands import Operands
+from movie_platform.quality.rule_types import FORMAT, IGNORE_CASE
 from movie_platform.quality.ruleset import PanderaRule, Rule, Ruleset, SimpleRule
 
 _PER_VALUE = ("IsComplete", "ColumnValues", "ColumnLength", "ColumnDataType", "DataFreshness")
@@ -77,11 +79,12 @@ def value_test(rule: SimpleRule, column: str, kind: pa.DataType, nulls: row_test
     assert rule.condition is not None
     match rule.type:
         case "ColumnValues":
-            return row_tests.values_test(column, kind, rule.condition, operands, nulls)
+            ignore_case = rule.option(IGNORE_CASE) == "true"
+            return row_tests.values_test(column, kind, rule.condition, operands, nulls, ignore_case=ignore_case)
         case "ColumnLength":
             return row_tests.length_test(column, kind, rule.condition, operands)
         case "ColumnDataType":
-            return row_tests.data_type_test(column, kind, rule.condition)
+            return data_type_test(column, kind, rule.condition, rule.option(FORMAT))
         case "DataFreshness":
             return row_tests.freshness_test(column, kind, rule.condition, operands)
     raise AssertionError(rule.type)

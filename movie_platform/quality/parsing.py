@@ -1,5 +1,7 @@
 """DQDL text to a Ruleset."""
 
+import re
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, NoReturn
 
@@ -20,16 +22,18 @@ from movie_platform.quality.conditions import (
     Text,
     unquote,
 )
-from movie_platform.quality.errors import RulesetError
+from movie_platform.quality.errors import RuleNotComputable, RulesetError
 from movie_platform.quality.grammar import parser
 from movie_platform.quality.parse_errors import end_of, excerpt, refuse
-from movie_platform.quality.rule_types import DATA_TYPES, RULE_TYPES
+from movie_platform.quality.patterns import Pattern
+from movie_platform.quality.rule_shapes import Problem, count_of, problems_of, problems_of_analyzer, problems_of_labels
 from movie_platform.quality.ruleset import ACTION_LABELS, ACTIONS, Analyzer, CompositeRule, Rule, Ruleset, SimpleRule
 
 _FUNCTIONS = {
     "now": (0, 0),
     "last": (0, 1),
     "avg": (1, 1),
+    "average": (1, 1),
     "sum": (1, 1),
     "min": (1, 1),
     "max": (1, 1),
@@ -38,6 +42,7 @@ _FUNCTIONS = {
     "percentile": (2, 2),
     "index": (2, 2),
     "abs": (1, 1),
+    "multiply": (2, 2),
 }
 
 _OPERATORS = {"==": "=", "<>": "!="}
@@ -46,8 +51,8 @@ _OPERATORS = {"==": "=", "<>": "!="}
 def parse_ruleset(text: str) -> Ruleset:
     """The ruleset that a DQDL text describes.
 
-    Raises RulesetError with line, column and what was expected there. A rule type that is not known does not stop the
-    others: it parses, and its outcome is Error.
+    Raises RulesetError with line, column and what was expected there, also for what only data could bring to light
+    otherwise: a rule type that is not known, a pattern that cannot be used, an option that its rule does not have.
     """
     try:
         tree = parser().parse(text)
@@ -97,6 +102,8 @@ class _Builder(Transformer[Token, Ruleset]):
         for section in tree.children:
             if isinstance(section, Tree) and section.data == "constant":
                 constant = self._constant_of(section)
+                if constant.name in self._constants:
+                    self._wrong(section.meta, f"the constant {constant.name} is defined twice")
                 self._constants[constant.name] = constant.value
         return super().transform(tree)
 
@@ -156,12 +163,9 @@ class _Builder(Transformer[Token, Ruleset]):
         name, *rest = children
         where = next((clause.content for clause in rest if isinstance(clause, _Clause)), None)
         parameters = tuple(self._string(part) for part in rest if not isinstance(part, _Clause))
-        known = RULE_TYPES.get(str(name))
-        if known is None and str(name) != "AllStatistics":
-            self._wrong(meta, f"{name} is not an analyzer")
-        if known is not None and not known.least <= len(parameters) <= known.most:
-            self._wrong(meta, f"{name} takes {_count_of(known.least, known.most)}, not {len(parameters)}")
-        return Analyzer(str(name), parameters, where)
+        analyzer = Analyzer(str(name), parameters, where)
+        self._check(meta, problems_of_analyzer(analyzer))
+        return analyzer
 
     def labelled_rule(self, children: list[Any]) -> Rule:
         rule: Rule = children[0]
@@ -209,37 +213,19 @@ class _Builder(Transformer[Token, Ruleset]):
             line=meta.line,
             column=meta.column,
         )
-        self._check_shape(meta, rule)
+        self._check(meta, problems_of(rule))
         return rule
 
-    def _check_shape(self, meta: Meta, rule: SimpleRule) -> None:
-        known = RULE_TYPES.get(rule.type)
-        if known is None or known.takes == "file":
-            return
-        if not known.least <= len(rule.parameters) <= known.most:
-            self._wrong(meta, f"{rule.type} takes {_count_of(known.least, known.most)}, not {len(rule.parameters)}")
-        if known.condition == "required" and rule.condition is None:
-            self._wrong(meta, f"{rule.type} needs a condition", ("a condition such as '> 0.9' or 'between 1 and 5'",))
-        if known.condition == "none" and rule.condition is not None:
-            self._wrong(meta, f"{rule.type} takes no condition")
-        if rule.threshold is not None and not known.threshold:
-            self._wrong(meta, f"{rule.type} takes no threshold")
-        if rule.type == "CustomSql" and rule.threshold is not None and rule.condition is not None:
-            self._wrong(meta, "CustomSql takes a condition on its number or a threshold on its rows, not both")
-        if rule.where is not None and not known.where:
-            self._wrong(meta, f"{rule.type} takes no where")
-        if rule.type == "ColumnDataType":
-            self._check_data_type(meta, rule)
-
-    def _check_data_type(self, meta: Meta, rule: SimpleRule) -> None:
-        assert rule.condition is not None
-        for operand in rule.condition.operands:
-            known = isinstance(operand, Text) and operand.value.upper().split("(")[0] in DATA_TYPES
-            if rule.condition.operator not in ("=", "!=", "in", "not in") or not known:
-                self._wrong(meta, f"ColumnDataType cannot ask for {rule.condition.render()}", DATA_TYPES)
+    def _check(self, meta: Meta, problems: Iterator[Problem]) -> None:
+        found = next(problems, None)
+        if found is not None:
+            self._wrong(meta, *found)
 
     def string(self, children: list[Any]) -> Text:
         return Text(unquote(str(children[0])))
+
+    def bare_name(self, children: list[Any]) -> Text:
+        return Text(str(children[0]))
 
     @v_args(meta=True)
     def variable(self, meta: Meta, children: list[Any]) -> Any:
@@ -273,7 +259,7 @@ class _Builder(Transformer[Token, Ruleset]):
             self._wrong(meta, f"{name} is not a function", tuple(f"{known}()" for known in _FUNCTIONS))
         least, most = _FUNCTIONS[str(name)]
         if not least <= len(arguments) <= most:
-            self._wrong(meta, f"{name} takes {_count_of(least, most)}, not {len(arguments)}")
+            self._wrong(meta, f"{name} takes {count_of(least, most)}, not {len(arguments)}")
         return Call(str(name), tuple(arguments))
 
     def plus(self, children: list[Any]) -> Arithmetic:
@@ -335,21 +321,24 @@ class _Builder(Transformer[Token, Ruleset]):
     @v_args(meta=True)
     def threshold(self, meta: Meta, children: list[Any]) -> _Clause:
         condition: Condition = children[0]
-        shares = all(isinstance(operand, Number) and 0 <= operand.value <= 1 for operand in condition.operands)
-        if not shares or condition.operator in ("matches", "not matches"):
+        if condition.operator in ("matches", "not matches"):
             self._wrong(meta, "a threshold is a share of rows", ("a number from 0 to 1",))
         return _Clause("threshold", condition, meta)
 
     @v_args(meta=True)
     def option(self, meta: Meta, children: list[Any]) -> _Clause:
-        return _Clause("option", (str(children[0]), unquote(str(children[1]))), meta)
+        name, value = children
+        return _Clause("option", (str(name), unquote(value) if value.type == "STRING" else str(value)), meta)
 
     @v_args(meta=True)
     def labels(self, meta: Meta, children: list[Any]) -> _Clause:
         return _Clause("labels", children[0], meta)
 
-    def label_list(self, children: list[Any]) -> tuple[tuple[str, str], ...]:
-        return tuple(children)
+    @v_args(meta=True)
+    def label_list(self, meta: Meta, children: list[Any]) -> tuple[tuple[str, str], ...]:
+        labels = tuple(children)
+        self._check(meta, problems_of_labels(labels))
+        return labels
 
     @v_args(meta=True)
     def label(self, meta: Meta, children: list[Any]) -> tuple[str, str]:
@@ -388,6 +377,16 @@ class _Builder(Transformer[Token, Ruleset]):
     def _pattern(self, meta: Meta, pattern: Any) -> Text:
         if not isinstance(pattern, Text):
             self._wrong(meta, "a pattern is a quoted text", ('a quoted text ("...")',))
+        try:
+            Pattern(pattern.value)
+        except RuleNotComputable as failure:
+            literal = re.compile(r'["$]').search(self._text, meta.start_pos)
+            start = literal.start() if literal is not None else meta.start_pos
+            line = self._text.count("\n", 0, start) + 1
+            column = start - self._text.rfind("\n", 0, start)
+            raise RulesetError(
+                str(failure), line=line, column=column, context=excerpt(self._text, line, column)
+            ) from failure
         return pattern
 
     def _wrong(self, meta: Meta, message: str, expected: tuple[str, ...] = ()) -> NoReturn:
@@ -398,9 +397,3 @@ class _Builder(Transformer[Token, Ruleset]):
             expected=expected,
             context=excerpt(self._text, meta.line, meta.column),
         )
-
-
-def _count_of(least: int, most: int) -> str:
-    if least == most:
-        return {0: "no parameter", 1: "one parameter"}.get(least, f"{least} parameters")
-    return f"at least {least}" if most > 10 else f"{least} to {most} parameters"

@@ -23,6 +23,8 @@ class RuleType:
     scope: Scope
     threshold: bool = False
     where: bool = True
+    options: tuple[str, ...] = ()
+    """The names that may stand behind `with`, beside the threshold."""
 
     def column_names(self, parameters: Sequence[str]) -> tuple[str, ...]:
         """The columns of the judged data set that these parameters name."""
@@ -38,6 +40,8 @@ class RuleType:
 
 
 _MANY = 64
+IGNORE_CASE = "ignoreCase"
+FORMAT = "format"
 
 
 def _types() -> dict[str, RuleType]:
@@ -53,14 +57,15 @@ def _types() -> dict[str, RuleType]:
         RuleType("IsPrimaryKey", "columns", 1, _MANY, "none", row),
         RuleType("UniqueValueRatio", "columns", 1, _MANY, "required", all_rows),
         RuleType("DistinctValuesCount", "columns", 1, _MANY, "required", all_rows),
-        RuleType("ColumnValues", "columns", 1, 1, "required", row, threshold=True),
+        RuleType("ColumnValues", "columns", 1, 1, "required", row, threshold=True, options=(IGNORE_CASE,)),
         RuleType("ColumnLength", "columns", 1, 1, "required", row, threshold=True),
-        RuleType("ColumnDataType", "columns", 1, 1, "required", row, threshold=True),
+        RuleType("ColumnDataType", "columns", 1, 1, "required", row, threshold=True, options=(FORMAT,)),
         RuleType("ColumnExists", "columns", 1, 1, "none", all_rows, where=False),
         RuleType("ColumnNamesMatchPattern", "pattern", 1, 1, "none", all_rows, where=False),
         RuleType("Mean", "columns", 1, 1, "required", all_rows),
         RuleType("Sum", "columns", 1, 1, "required", all_rows),
         RuleType("StandardDeviation", "columns", 1, 1, "required", all_rows),
+        RuleType("Variance", "columns", 1, 1, "required", all_rows),
         RuleType("Entropy", "columns", 1, 1, "required", all_rows),
         RuleType("ColumnCorrelation", "columns", 2, 2, "required", all_rows),
         RuleType("CustomSql", "sql", 1, 1, "optional", all_rows, threshold=True, where=False),
@@ -81,5 +86,23 @@ def _types() -> dict[str, RuleType]:
 
 RULE_TYPES = _types()
 
+ANALYZERS_ONLY = ("AllStatistics", "Distribution")
+"""What can be measured and not judged."""
+
 DATA_TYPES = ("BOOLEAN", "DATE", "TIMESTAMP", "INTEGER", "LONG", "DOUBLE", "FLOAT", "DECIMAL", "STRING")
 """What ColumnDataType can ask for, as Glue spells it."""
+
+DATE_FORMATS = tuple(
+    separator.join(parts)
+    for separator in "-/"
+    for parts in (
+        ("dd", "MM", "yyyy"),
+        ("MM", "dd", "yyyy"),
+        ("yyyy", "MM", "dd"),
+        ("MM", "yyyy"),
+        ("yyyy", "MM"),
+        ("dd", "MM"),
+        ("MM", "dd"),
+    )
+)
+"""The spellings of a date that ColumnDataType can be asked for; what a short one leaves out does not matter."""

@@ -98,6 +98,11 @@ class SimpleRule(Rule):
     threshold: Condition | None = None
     options: tuple[tuple[str, str], ...] = ()
 
+    def option(self, name: str) -> str | None:
+        """The value of an option in lower case for a switch, as written otherwise; None where it is not given."""
+        value = dict(self.options).get(name)
+        return value.lower() if value is not None and value.lower() in ("true", "false") else value
+
     @property
     def claim(self) -> str:
         parts = [self.type, *(quote(parameter) for parameter in self.parameters)]
@@ -138,6 +143,7 @@ class SimpleRule(Rule):
             words.append("share_" + condition_words(self.threshold))
         if self.where is not None:
             words.append("where_" + self.where)
+        words += [f"{name} {value}" for name, value in self.options]
         return slug_of(" ".join(words))
 
 

@@ -22,6 +22,7 @@ EXAMPLES = {
     "ColumnNamesMatchPattern": 'ColumnNamesMatchPattern "[a-z]+"',
     "Mean": 'Mean "a" > 1',
     "Sum": 'Sum "a" != 1',
+    "Variance": 'Variance "a" < 2',
     "StandardDeviation": 'StandardDeviation "a" not between 1 and 2',
     "Entropy": 'Entropy "a" < percentile(last(10), 0.9)',
     "ColumnCorrelation": 'ColumnCorrelation "a" "b" > 0.9',

@@ -1,6 +1,7 @@
 """What holds for all rules and all data: nothing is lost, batches do not matter, text and rules are the same thing."""
 
 import math
+import re
 from fractions import Fraction
 from typing import Any
 from unittest import mock
@@ -60,14 +61,21 @@ def conditions(operand: st.SearchStrategy[Any]) -> st.SearchStrategy[Condition]:
     )
 
 
-labels = st.lists(st.tuples(texts.filter(lambda key: key not in ("action", "severity")), texts), max_size=2).map(tuple)
+some_text = texts.filter(bool)
+labels = st.lists(
+    st.tuples(some_text.filter(lambda key: key not in ("action", "severity")), some_text),
+    max_size=2,
+    unique_by=lambda label: label[0],
+).map(tuple)
 shares = st.integers(0, 100).map(lambda percent: Number(str(percent / 100)))
 simple_rules = st.builds(
     SimpleRule,
     type=st.just("ColumnValues"),
     parameters=st.tuples(texts),
-    condition=st.one_of(conditions(operands), st.builds(lambda text: Condition("matches", (Text(text),)), texts)),
-    where=st.one_of(st.none(), texts),
+    condition=st.one_of(
+        conditions(operands), st.builds(lambda text: Condition("matches", (Text(re.escape(text)),)), texts)
+    ),
+    where=st.one_of(st.none(), texts.filter(str.strip)),
     threshold=st.one_of(st.none(), conditions(shares)),
     own_labels=labels,
 )

@@ -45,6 +45,7 @@ def judge(rule: str, table: pa.Table = FRAME, **options: Any) -> Outcome:
         ('DistinctValuesCount "text" = 4', "Column.text.DistinctValuesCount", 4),
         ('Mean "v" = 2.5', "Column.v.Mean", 2.5),
         ('Sum "v" = 10', "Column.v.Sum", 10),
+        ('Variance "v" = 1.25', "Column.v.Variance", 1.25),
         ('StandardDeviation "v" between 1.118 and 1.1181', "Column.v.StandardDeviation", math.sqrt(1.25)),
         ('Entropy "id" between 1.33 and 1.34', "Column.id.Entropy", -3 * 0.2 * math.log(0.2) - 0.4 * math.log(0.4)),
         ('Entropy "same" = 0', "Column.same.Entropy", 0),
@@ -102,6 +103,12 @@ def test_a_statistic_is_exact(rule: str, metric: str, value: float) -> None:
         ('ColumnDataType "iso" in ["DATE", "TIMESTAMP"]', [2, 3]),
         ('ColumnDataType "v" = "INTEGER"', []),
         ('ColumnDataType "text" = "STRING"', []),
+        ('ColumnDataType "code" = "LONG"', [2, 3]),
+        ('ColumnDataType "v" = "LONG"', []),
+        ('ColumnValues "text" in ["BB", "A"] with ignoreCase = "true"', [2, 3, 4]),
+        ('ColumnValues "text" in ["BB", "A"] with ignoreCase = "false"', [0, 1, 2, 3, 4]),
+        ('ColumnValues "text" != "BB" with ignoreCase = "true"', [1]),
+        ('ColumnValues "text" matches "B+" with ignoreCase = "true"', [0, 2, 3, 4]),
         ('ColumnDataType "flag" = "BOOLEAN"', []),
         ('ColumnDataType "twice" = "DECIMAL(3,2)"', []),
         ('DataFreshness "day" <= 3 days', [2, 4]),
@@ -134,7 +141,6 @@ def test_a_row_rule_names_the_rows_that_break_it(rule: str, failing: list[int]) 
         'ColumnCorrelation "v" "same" > 0',
         'ColumnLength "text" > "long"',
         'DataFreshness "id" > 3 days',
-        'DataFreshness "day" > 3',
         'RowCount > "many"',
         'RowCountMatch "unknown" = 1.0',
         'AggregateMatch "median(v)" "sum(other.v)" = 1.0',
@@ -145,7 +151,6 @@ def test_a_row_rule_names_the_rows_that_break_it(rule: str, failing: list[int]) 
         'DetectAnomalies "Luck" "v"',
         'FileFreshness "s3://bucket/" > 24 hours',
         'FileUniqueness "s3://bucket/" > 0.9',
-        'IsLucky "v"',
         '(IsComplete "id") or (IsComplete "missing")',
     ],
 )
@@ -196,3 +201,91 @@ def test_categories_nan_and_mixed_cells_are_judged_by_value() -> None:
 @pytest.mark.parametrize("rule", ['Sum "v" > 0', 'Mean "v" > 0', 'StandardDeviation "v" > 0'])
 def test_a_statistic_beyond_the_range_of_numbers_is_an_error(rule: str) -> None:
     assert judge(rule, pa.table({"v": [float("inf"), 1.0]})).outcome == "Error"
+
+
+DATES = pa.table({"d": ["31-12-2026", "30-02-2026", "2026-12-31", "1-1-2026", "29-02-2024", None, ""]})
+
+
+@pytest.mark.parametrize(
+    ("date_format", "failing"),
+    [("dd-MM-yyyy", [1, 2, 3, 6]), ("yyyy-MM-dd", [0, 1, 3, 4, 6]), ("MM-yyyy", [0, 1, 2, 3, 4, 6])],
+)
+def test_a_date_is_read_as_its_format_says(date_format: str, failing: list[int]) -> None:
+    rules = parse_ruleset(f'Rules = [ ColumnDataType "d" = "DATE" with format = "{date_format}" ]')
+
+    assert [place for place, fails in enumerate(evaluate(DATES, rules).rows.failing(0)) if fails] == failing
+
+
+@pytest.mark.parametrize(
+    ("value", "integer", "long"),
+    [
+        ("2147483647", True, True),
+        ("2147483648", False, True),
+        ("-9223372036854775808", False, True),
+        ("9223372036854775808", False, False),
+        ("0000000000000000000000007", True, True),
+        ("9" * 5000, False, False),
+        ("1.0", False, False),
+    ],
+)
+def test_whole_numbers_in_text_are_held_against_their_range_exactly(value: str, integer: bool, long: bool) -> None:
+    table = pa.table({"v": [value, "x"]})
+    rules = parse_ruleset('Rules = [ ColumnDataType "v" = "INTEGER", ColumnDataType "v" = "LONG" ]')
+
+    failing = [evaluate(table, rules).rows.failing(rule)[0] for rule in (0, 1)]
+
+    assert failing == [not integer, not long]
+
+
+def test_floats_are_longs_up_to_two_to_the_63rd() -> None:
+    table = pa.table({"v": [1.0, 1.5, 2.0**63, -(2.0**63), None]})
+
+    rules = parse_ruleset('Rules = [ ColumnDataType "v" = "LONG" ]')
+    assert evaluate(table, rules).rows.failing(0).tolist() == [False, True, True, False, False]
+
+
+NINES = "9" * 5000
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        f"RowCount > {NINES}",
+        f'ColumnValues "v" = {NINES}',
+        f'ColumnValues "v" in [1, {NINES}]',
+        f'ColumnValues "v" between 1e400 and {NINES}',
+        'ColumnValues "v" > 1e400',
+        'ColumnValues "v" in [1e400, "1e400"]',
+        f'ColumnValues "t" > {NINES}',
+        'ColumnValues "d" > now() - 99999999999 days',
+        'ColumnValues "d" > "9999-12-31"',
+        'ColumnValues "d" < now() + 9999999 weeks',
+        'ColumnDataType "t" = "DECIMAL(400,0)"',
+        'ColumnDataType "t" = "DECIMAL(3,7)"',
+        f'ColumnDataType "t" = "DECIMAL({NINES},0)"',
+        "RowCount > last(1e400)",
+        "RowCount > avg(last(1e400))",
+        "RowCount > index(last(3), 1e400)",
+        "RowCount > percentile(last(3), 1e400)",
+        f"RowCount > last({NINES})",
+        f'ColumnLength "t" > {NINES}',
+        'ColumnLength "t" in [1e400, 3]',
+        'DataFreshness "d" < 99999999999 days',
+        'DataFreshness "d" < 1e400 hours',
+        f'DataFreshness "d" < {NINES} minutes',
+        f'Sum "v" > {NINES} * {NINES}',
+        "RowCount > 1e400 - 1e400",
+        "RowCount > 1e308 * 1e308 / 1e400",
+        f'CustomSql "select {NINES} from primary" > 1',
+        'CustomSql "select cast(power(10, 400) as decimal(38,0)) from primary" > 1',
+    ],
+)
+def test_a_number_beyond_all_bounds_never_ends_the_evaluation_of_the_others(rule: str) -> None:
+    table = pa.table({"v": [1, 2], "t": ["a", "1"], "d": pa.array([0, 1], pa.timestamp("s"))})
+
+    evaluation = evaluate(table, parse_ruleset(f'Rules = [ IsComplete "v", {rule}, IsUnique "v" ]'))
+
+    first, judged, last = evaluation.outcomes
+    assert (first.outcome, last.outcome) == ("Passed", "Passed")
+    assert judged.outcome in ("Passed", "Failed", "Error")
+    assert judged.outcome == "Passed" or judged.failure_reason

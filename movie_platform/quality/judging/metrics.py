@@ -43,6 +43,9 @@ def plan_statistic(rule: SimpleRule, context: EvaluationContext) -> DeferredOutc
     return conclude
 
 
+_MOMENTS = {"Mean": "mean", "Sum": "sum", "StandardDeviation": "standard_deviation", "Variance": "variance"}
+
+
 def measured(
     kind: str, parameters: Sequence[str], where: str | None, context: EvaluationContext
 ) -> tuple[str, Callable[[], float]]:
@@ -63,14 +66,14 @@ def measured(
             )
         case "Uniqueness" | "UniqueValueRatio" | "DistinctValuesCount" | "Entropy":
             return _key_statistic(kind, names, parameters, where, context)
-        case "Mean" | "Sum" | "StandardDeviation":
+        case "Mean" | "Sum" | "StandardDeviation" | "Variance":
             numbers = measures.numbers(names[0], where)
 
             def moments() -> float:
                 numbers.done()
                 if not numbers.moments.count:
                     raise RuleNotComputable(f'"{parameters[0]}" has no value to take the {kind} of')
-                found = {"Mean": "mean", "Sum": "sum", "StandardDeviation": "standard_deviation"}[kind]
+                found = _MOMENTS[kind]
                 value: float = getattr(numbers.moments, found)
                 if not math.isfinite(value):
                     raise RuleNotComputable(f'the {kind} of "{parameters[0]}" is beyond the range of numbers')

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from movie_platform.quality.errors import RuleNotComputable
+from movie_platform.quality.errors import NOT_COMPUTABLE, RuleNotComputable, not_computable
 from movie_platform.quality.judging.anomaly_rules import plan_detect_anomalies
 from movie_platform.quality.judging.comparison_rules import plan_comparison
 from movie_platform.quality.judging.composites import plan_composite
@@ -30,20 +30,20 @@ def plan_rule(rule: Rule, context: EvaluationContext) -> DeferredOutcome:
     """
     try:
         conclude = _planned(rule, context)
-    except RuleNotComputable as failure:
+    except NOT_COMPUTABLE as failure:
         return settled(_error(rule, failure))
 
     def guarded() -> Judgement:
         try:
             return conclude()
-        except RuleNotComputable as failure:
+        except NOT_COMPUTABLE as failure:
             return _error(rule, failure)
 
     return guarded
 
 
 def _error(rule: Rule, failure: Exception) -> Judgement:
-    return Judgement("Error", str(failure), evaluated=rule.claim)
+    return Judgement("Error", str(not_computable(failure)), evaluated=rule.claim)
 
 
 def _planned(rule: Rule, context: EvaluationContext) -> DeferredOutcome:
@@ -78,6 +78,7 @@ _PLANNERS: Mapping[str, Callable[[SimpleRule, EvaluationContext], DeferredOutcom
     "Mean": plan_statistic,
     "Sum": plan_statistic,
     "StandardDeviation": plan_statistic,
+    "Variance": plan_statistic,
     "Entropy": plan_statistic,
     "ColumnCorrelation": plan_statistic,
     "CustomSql": plan_custom_sql,

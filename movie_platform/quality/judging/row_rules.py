@@ -5,6 +5,7 @@ from collections.abc import Callable
 from movie_platform.quality import row_tests
 from movie_platform.quality.batches import Batch, Mask, kind_of
 from movie_platform.quality.conditions import Condition
+from movie_platform.quality.data_types import data_type_test
 from movie_platform.quality.errors import RuleNotComputable
 from movie_platform.quality.judging.context import (
     DeferredOutcome,
@@ -18,6 +19,7 @@ from movie_platform.quality.judging.wording import count_of_rows, does_or_do, pe
 from movie_platform.quality.measures import RowCheck
 from movie_platform.quality.operands import holds
 from movie_platform.quality.row_results import RowMarks
+from movie_platform.quality.rule_types import FORMAT, IGNORE_CASE
 from movie_platform.quality.ruleset import SimpleRule
 
 
@@ -31,7 +33,9 @@ def plan_column_values(rule: SimpleRule, context: EvaluationContext) -> Deferred
         rule,
         context,
         column,
-        row_tests.values_test(column, kind, condition, context.operands, context.nulls),
+        row_tests.values_test(
+            column, kind, condition, context.operands, context.nulls, ignore_case=rule.option(IGNORE_CASE) == "true"
+        ),
         f"Column.{named}.ColumnValues.Compliance",
         condition=condition,
         extremes=_extremes_of(rule, context, column, low, high) if kind_of(kind) == "number" else None,
@@ -61,7 +65,7 @@ def plan_column_length(rule: SimpleRule, context: EvaluationContext) -> Deferred
 def plan_column_data_type(rule: SimpleRule, context: EvaluationContext) -> DeferredOutcome:
     assert rule.condition is not None
     column = context.columns.find(rule.parameters[0])
-    test = row_tests.data_type_test(column, context.columns.type_of(column), rule.condition)
+    test = data_type_test(column, context.columns.type_of(column), rule.condition, rule.option(FORMAT))
     metric = f"Column.{rule.parameters[0]}.ColumnDataType.Compliance"
     return _plan(rule, context, column, test, metric, tolerance=rule.threshold)
 
