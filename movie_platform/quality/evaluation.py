@@ -7,7 +7,6 @@ from typing import Any, Literal
 import numpy as np
 
 from movie_platform.quality.batches import Batch
-from movie_platform.quality.comparisons import Comparisons
 from movie_platform.quality.data import Columns, DataSet, Judgeable
 from movie_platform.quality.errors import NOT_COMPUTABLE, not_computable
 from movie_platform.quality.history import MetricHistory, NoHistory
@@ -21,6 +20,7 @@ from movie_platform.quality.row_results import RESULT_COLUMNS, RowMarks, RowResu
 from movie_platform.quality.row_tests import Nulls
 from movie_platform.quality.ruleset import Rule, Ruleset
 from movie_platform.quality.sandbox import Sandbox
+from movie_platform.quality.sandbox_tables import SandboxTables
 
 
 def evaluate(
@@ -63,7 +63,7 @@ def evaluate(
             nulls=nulls,
             skip_filtered=filtered_rows == "skip",
             composite=composite,
-            comparisons=Comparisons(opened, references or {}, sandbox),
+            tables=SandboxTables(opened, references or {}, sandbox),
             history=history or NoHistory(),
             dataset=dataset,
             at=moment,

@@ -1,5 +1,6 @@
 """What is counted and added up while the batches go by; rules that need the same count share it."""
 
+import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar, cast
@@ -13,7 +14,8 @@ from movie_platform.quality.data import Columns
 from movie_platform.quality.errors import NOT_COMPUTABLE, RuleNotComputable, not_computable
 from movie_platform.quality.keys import KeyCounts, Occurrences
 from movie_platform.quality.row_results import PackedBits
-from movie_platform.quality.sandbox import Predicate, Sandbox
+from movie_platform.quality.sandbox import Sandbox
+from movie_platform.quality.sql_text import Predicate
 from movie_platform.quality.statistics import Correlation, Moments
 
 EXAMPLES = 5
@@ -56,7 +58,9 @@ class Where:
         self._predicate = Predicate(text)
         self._names = {name: columns.find(name) for name in self._predicate.columns}
         self.columns = tuple(dict.fromkeys(self._names.values()))
-        self._statement = self._predicate.statement(self._names)
+        # A name that no column of the data can have: DuckDB lets a column hide the table.
+        self._table = f"batch_{uuid.uuid4().hex}"
+        self._statement = self._predicate.statement(self._names, self._table)
         self._sandbox = sandbox
         self._last: tuple[Batch, Mask] | None = None
         self._failure: RuleNotComputable | None = None
@@ -77,12 +81,9 @@ class Where:
         return mask
 
     def _evaluated(self, batch: Batch) -> Mask:
-        columns = {name: batch.column(name) for name in self.columns} or {
-            "row": pa.array(np.zeros(len(batch), np.int8))
-        }
-        sandbox = self._sandbox()
-        sandbox.register("batch", pa.table(columns))
-        kept = sandbox.trusted(self._statement).column("keep").combine_chunks()
+        columns = {name: batch.column(name) for name in self.columns} or {self._table: pa.nulls(len(batch), pa.int8())}
+        kept = self._sandbox().select_from(self._table, pa.table(columns), self._statement).column("keep")
+        kept = kept.combine_chunks()
         mask: Mask = kept.to_numpy(zero_copy_only=False).astype(bool)
         return mask
 

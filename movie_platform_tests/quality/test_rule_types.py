@@ -25,10 +25,11 @@ FRAME = pa.table(
     }
 )
 OTHER = pa.table({"key": [1, 2, 9], "v": [1.0, 2.5, 3.0], "name": ["x", "y", "z"]})
+RENAMED = FRAME.rename_columns([name if place % 2 else f"x_{name}" for place, name in enumerate(FRAME.column_names)])
 
 
 def judge(rule: str, table: pa.Table = FRAME, **options: Any) -> Outcome:
-    options.setdefault("references", {"other": OTHER, "copy": FRAME})
+    options.setdefault("references", {"other": OTHER, "copy": FRAME, "renamed": RENAMED})
     return evaluate(table, parse_ruleset(f"Rules = [ {rule} ]"), at=NOW, **options).outcomes[0]
 
 
@@ -49,15 +50,17 @@ def judge(rule: str, table: pa.Table = FRAME, **options: Any) -> Outcome:
         ('StandardDeviation "v" between 1.118 and 1.1181', "Column.v.StandardDeviation", math.sqrt(1.25)),
         ('Entropy "id" between 1.33 and 1.34', "Column.id.Entropy", -3 * 0.2 * math.log(0.2) - 0.4 * math.log(0.4)),
         ('Entropy "same" = 0', "Column.same.Entropy", 0),
-        ('ColumnCorrelation "v" "twice" > 0.999', "Multicolumn.[v,twice].ColumnCorrelation", 1),
+        ('ColumnCorrelation "v" "twice" > 0.999', "Multicolumn.v,twice.ColumnCorrelation", 1),
         ('RowCountMatch "other" > 1.6', "Dataset.other.RowCountMatch", 5 / 3),
         ('AggregateMatch "sum(v)" "sum(other.v)" > 1.5', "Column.v.AggregateMatch", 10 / 6.5),
-        ('ReferentialIntegrity "id" "other.{key}" = 0.4', "Column.id.ReferentialIntegrity", 0.4),
-        ('ReferentialIntegrity "id,v" "other.{key,v}" = 0.2', "Column.id,v.ReferentialIntegrity", 0.2),
-        ('DatasetMatch "other" "id->key" "v" = 0.2', "Dataset.other.DatasetMatch", 0.2),
-        ('DatasetMatch "copy" "id" "same"', "Dataset.copy.DatasetMatch", 1),
+        ('ReferentialIntegrity "id" "other.{key}" = 0.4', "Column.other.ReferentialIntegrity", 0.4),
+        ('ReferentialIntegrity "id,v" "other.{key,v}" = 0.2', "Column.other.ReferentialIntegrity", 0.2),
+        ('DatasetMatch "other" "twice->key" "v" = 0.0', "Dataset.other.DatasetMatch", 0),
+        ('DatasetMatch "copy" "twice" "v,same"', "Dataset.copy.DatasetMatch", 1),
+        ('DatasetMatch "copy" "twice"', "Dataset.copy.DatasetMatch", 1),
         ('SchemaMatch "copy"', "Dataset.copy.SchemaMatch", 1),
-        ('SchemaMatch "other" < 0.1', "Dataset.other.SchemaMatch", 1 / 11),
+        ('SchemaMatch "other" < 0.1', "Dataset.other.SchemaMatch", 0),
+        ('SchemaMatch "renamed" between 0.4 and 0.5', "Dataset.renamed.SchemaMatch", 4 / 9),
         ('ColumnNamesMatchPattern "[a-z]+"', "Dataset.*.ColumnNamesPatternMatchRatio", 1),
         ('CustomSql "select sum(id) from primary" = 14', "Dataset.*.CustomSQL", 14),
     ],
@@ -148,6 +151,9 @@ def test_a_row_rule_names_the_rows_that_break_it(rule: str, failing: list[int]) 
         'ReferentialIntegrity "id" "other" = 1.0',
         'ReferentialIntegrity "id,v" "other.{key}" = 1.0',
         'DatasetMatch "other" "id->nothing"',
+        'DatasetMatch "copy" "id"',
+        'DatasetMatch "copy" "v" "same"',
+        'DatasetMatch "other" "twice->key"',
         'DetectAnomalies "Luck" "v"',
         'FileFreshness "s3://bucket/" > 24 hours',
         'FileUniqueness "s3://bucket/" > 0.9',
@@ -289,3 +295,24 @@ def test_a_number_beyond_all_bounds_never_ends_the_evaluation_of_the_others(rule
     assert (first.outcome, last.outcome) == ("Passed", "Passed")
     assert judged.outcome in ("Passed", "Failed", "Error")
     assert judged.outcome == "Passed" or judged.failure_reason
+
+
+def test_rows_without_a_counterpart_are_marked_so_that_they_can_be_set_aside() -> None:
+    films = pa.table({"id": [1, 2, 3, 4], "studio": [10, 99, None, 10], "title": ["a", "b", "c", "d"]})
+    studios = pa.table({"id": [10, 20]})
+    others = pa.table({"id": [1, 2, 4], "studio": [10, 99, 20], "title": ["a", "b", "d"]})
+    rules = parse_ruleset(
+        """Rules = [
+            ReferentialIntegrity "studio" "studios.id" >= 0.9,
+            ReferentialIntegrity "studio" "studios.id" = 1.0 where "id < 2",
+            DatasetMatch "others" "id" >= 0.9
+        ]"""
+    )
+
+    evaluation = evaluate(films, rules, references={"studios": studios, "others": others})
+
+    marked = [evaluation.rows.failing(rule).tolist() for rule in range(3)]
+    assert marked == [[False, True, True, False], [False] * 4, [False, False, True, True]]
+    assert [outcome.outcome for outcome in evaluation.outcomes] == ["Failed", "Passed", "Failed"]
+    assert evaluation.good()["id"].to_pylist() == [1]
+    assert evaluation.outcomes[0].examples[0].values == {"studio": 99}

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
-from movie_platform.quality.comparisons import Comparisons
 from movie_platform.quality.conditions import Condition
 from movie_platform.quality.data import Columns
 from movie_platform.quality.history import MetricHistory, MetricPoint
@@ -15,6 +14,7 @@ from movie_platform.quality.operands import Operands
 from movie_platform.quality.row_results import RowMarks
 from movie_platform.quality.row_tests import Nulls
 from movie_platform.quality.ruleset import Analyzer, SimpleRule
+from movie_platform.quality.sandbox_tables import SandboxTables
 
 OutcomeWord = Literal["Passed", "Failed", "Error"]
 
@@ -44,7 +44,7 @@ class EvaluationContext:
     nulls: Nulls
     skip_filtered: bool
     composite: Literal["dataset", "row"]
-    comparisons: Comparisons
+    tables: SandboxTables
     history: MetricHistory
     dataset: str
     at: datetime
@@ -98,4 +98,4 @@ def recorded_metrics(rule: SimpleRule, metrics: Mapping[str, float]) -> dict[str
 
 def key_prefix(parameters: Sequence[str]) -> str:
     """How the metrics of a key of one or several columns begin."""
-    return f"Column.{parameters[0]}" if len(parameters) == 1 else f"Multicolumn.[{','.join(parameters)}]"
+    return f"Column.{parameters[0]}" if len(parameters) == 1 else f"Multicolumn.{','.join(parameters)}"

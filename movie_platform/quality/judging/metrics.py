@@ -92,9 +92,9 @@ def measured(
                     raise RuleNotComputable("the correlation is not defined: a column has no values, or only one")
                 return value
 
-            return f"Multicolumn.[{','.join(parameters)}].ColumnCorrelation", correlation
+            return f"{key_prefix(parameters)}.ColumnCorrelation", correlation
         case "CustomSql":
-            return "Dataset.*.CustomSQL", lambda: context.comparisons.scalar(parameters[0])
+            return "Dataset.*.CustomSQL", lambda: context.tables.scalar(parameters[0])
     raise RuleNotComputable(f"{kind} is not a metric")
 
 

@@ -17,7 +17,7 @@ def plan_pandera(rule: PanderaRule, context: EvaluationContext) -> DeferredOutco
 
     def conclude() -> Judgement:
         rows.done()
-        frame = context.comparisons.frame([column] if column is not None else None)
+        frame = context.tables.frame([column] if column is not None else None)
         passing = run_check(rule.check, frame[column] if column is not None else frame)
         if isinstance(passing, bool):
             reason = None if passing else "the check does not hold for the data set"

@@ -16,12 +16,12 @@ def plan_custom_sql(rule: SimpleRule, context: EvaluationContext) -> DeferredOut
         return plan_statistic(rule, context)
     sql = rule.parameters[0]
     rows = context.measures.rows(None)
-    context.comparisons.check_rows(sql)
+    context.tables.passing(sql)
 
     def conclude() -> Judgement:
         if not rows.count:
             raise RuleNotComputable("the data set has no rows, so there is nothing to judge")
-        passing = context.comparisons.rows(sql, rows.count)
+        passing = context.tables.rows(sql, rows.count)
         failed = rows.count - int(np.count_nonzero(passing))
         share = 1 - failed / rows.count
         passed = failed == 0 if rule.threshold is None else holds(share, rule.threshold, context.operands)

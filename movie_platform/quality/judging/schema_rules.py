@@ -10,7 +10,8 @@ from movie_platform.quality.ruleset import SimpleRule
 def plan_column_exists(rule: SimpleRule, context: EvaluationContext) -> DeferredOutcome:
     there = rule.parameters[0] in context.columns
     reason = None if there else f'there is no column "{rule.parameters[0]}"'
-    return settled(Judgement("Passed" if there else "Failed", reason, evaluated=rule.claim))
+    metrics = {f"Dataset.{rule.parameters[0]}.ColumnExists": float(there)}
+    return settled(Judgement("Passed" if there else "Failed", reason, metrics, rule.claim, recorded=metrics))
 
 
 def plan_names_match(rule: SimpleRule, context: EvaluationContext) -> DeferredOutcome:
