@@ -14,7 +14,7 @@ from movie_platform.quality.errors import DataUnreadable, RulesetError
 from movie_platform.quality.evaluation import evaluate
 from movie_platform.quality.explanation import explain as rule_in_words
 from movie_platform.quality.history import ParquetHistory
-from movie_platform.quality.opening import open_data
+from movie_platform.quality.opening import open_data, open_files
 from movie_platform.quality.parsing import parse_ruleset
 from movie_platform.quality.recommendation import recommend
 from movie_platform.quality.results import Evaluation, Outcome
@@ -29,6 +29,15 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+_NA = click.option(
+    "--na",
+    "missing",
+    metavar="WORDS",
+    default="",
+    help="Words of a CSV file that mean null, such as NA,N/A. Without it there are none.",
+)
 
 
 def _readable(command: Callable[P, R]) -> Callable[P, R]:
@@ -57,9 +66,17 @@ def quality() -> None:
 @click.option(
     "--out", "directory", type=click.Path(path_type=Path, file_okay=False), help="Where to write the results."
 )
+@_NA
 @click.option("--json", "as_json", is_flag=True, help="Print the rule outcomes as JSON instead of a table.")
 @click.option("--glue-rows", is_flag=True, help="Split rows as Glue does, thresholds set aside.")
 @click.option("--skip-filtered", is_flag=True, help="Rows outside a where are skipped instead of passed.")
+@click.option(
+    "--composite",
+    type=click.Choice(["dataset", "row"]),
+    default="dataset",
+    show_default=True,
+    help="What rules joined by and or or combine: their outcomes, or each row's.",
+)
 @click.option("--reference", "references", multiple=True, metavar="NAME=FILE", help="Another data set that rules name.")
 @click.option("--history", "history_file", type=_FILE, help="Metrics of earlier checks (Parquet); this one is added.")
 @click.option(
@@ -71,9 +88,11 @@ def check(
     rules_file: Path,
     nulls: Any,
     directory: Path | None,
+    missing: str,
     as_json: bool,
     glue_rows: bool,
     skip_filtered: bool,
+    composite: Any,
     references: tuple[str, ...],
     history_file: Path | None,
     dataset: str,
@@ -86,7 +105,7 @@ def check(
     rules = _ruleset(rules_file)
     history = ParquetHistory(history_file) if history_file is not None else None
     evaluation = evaluate(
-        open_data(file),
+        _opened(file, missing),
         rules,
         nulls=nulls,
         references=_references(references),
@@ -94,6 +113,7 @@ def check(
         dataset=dataset,
         glue_rows=glue_rows,
         filtered_rows="skip" if skip_filtered else "pass",
+        composite=composite,
     )
     if history is not None:
         history.record(dataset, evaluation.at, evaluation.metrics)
@@ -109,11 +129,12 @@ def check(
 @quality.command("recommend")
 @click.argument("file", type=_FILE)
 @click.option("--nulls", type=click.Choice(["documented", "legacy"]), default="documented", show_default=True)
+@_NA
 @click.option("--out", "rules_file", type=_FILE, help="Where to write the ruleset instead of printing it.")
 @_readable
-def recommend_rules(file: Path, nulls: Any, rules_file: Path | None) -> None:
+def recommend_rules(file: Path, nulls: Any, missing: str, rules_file: Path | None) -> None:
     """Propose rules for FILE; each was tried on it, and what looks like dirt is named."""
-    recommendation = recommend(open_data(file), nulls=nulls)
+    recommendation = recommend(_opened(file, missing), nulls=nulls)
     text = recommendation.render()
     if rules_file is None:
         click.echo(safe(text).plain, nl=False)
@@ -123,6 +144,8 @@ def recommend_rules(file: Path, nulls: Any, rules_file: Path | None) -> None:
         out.print(safe(f"{len(recommendation.rules)} rules written to {rules_file}"))
     for suspicious in recommendation.suspicious:
         err.print(safe(f"Suspicious: {suspicious}"), style="yellow")
+    for note in recommendation.notes:
+        err.print(safe(note))
 
 
 @quality.command()
@@ -161,6 +184,11 @@ def diff_rules(old: Path, new: Path, file: Path, nulls: Any, limit: int) -> None
         )
     )
     raise click.exceptions.Exit(FAILED if found.to_bad + found.to_good else PASSED)
+
+
+def _opened(file: Path, missing: str) -> DataSet:
+    words = [word for word in missing.split(",") if word]
+    return open_files({file.name: file}, missing=words) if words else open_data(file)
 
 
 def _show(evaluation: Evaluation) -> None:

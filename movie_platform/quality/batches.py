@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from movie_platform.quality.data import plain
 
-Kind = Literal["number", "text", "time", "boolean", "other"]
+Kind = Literal["number", "text", "time", "clock", "boolean", "other"]
 Mask: TypeAlias = NDArray[np.bool_]
 V = TypeVar("V")
 
@@ -32,10 +32,18 @@ def kind_of(kind: pa.DataType) -> Kind:
         return "text"
     if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
         return "time"
+    if pa.types.is_time(kind):
+        return "clock"
     if pa.types.is_boolean(kind):
         return "boolean"
     return "other"
 
+
+CLOCK = (
+    r"^(?P<hour>[0-9]{1,2}):(?P<minute>[0-5][0-9])(?::(?P<second>[0-5][0-9])(?:\.(?P<fraction>[0-9]{1,6}))?)?"
+    r"(?: ?(?P<half>[AaPp])[Mm])?$"
+)
+"""A time of day: 9:30 AM, 09:30, 21:30:15."""
 
 SHORT = 18
 """A whole number of so many characters fits 64 bits, whatever they are."""
@@ -62,6 +70,7 @@ class Batch:
 
     def __init__(self, rows: pa.RecordBatch) -> None:
         self.rows = rows
+        self._places = {name: place for place, name in reversed(list(enumerate(rows.schema.names)))}
         self._made: dict[tuple[str, str], Any] = {}
 
     def __len__(self) -> int:
@@ -75,7 +84,7 @@ class Batch:
 
     def column(self, name: str) -> pa.Array:
         """The column, decoded, NaN as null."""
-        return self._once("column", name, lambda: plain(self.rows.column(self.rows.schema.names.index(name))))
+        return self._once("column", name, lambda: plain(self.rows.column(self._places[name])))
 
     def present(self, name: str) -> Mask:
         """Which rows have a value."""
@@ -145,6 +154,34 @@ class Batch:
             return pa.array(read.dt.tz_localize(None).astype("datetime64[us]"), from_pandas=True)
 
         return self._once("times", name, make)
+
+    def clocks(self, name: str) -> pa.Array:
+        """The column as microseconds since midnight; null where it is no time of day."""
+
+        def make() -> pa.Array:
+            column = self.column(name)
+            if pa.types.is_time(column.type):
+                return column.cast(pa.time64("us")).cast(pa.int64())
+            if kind_of(column.type) == "time":
+                instants = self.times(name)
+                return pc.subtract(instants.cast(pa.int64()), pc.floor_temporal(instants, unit="day").cast(pa.int64()))
+            found = pc.extract_regex(pc.utf8_trim_whitespace(column), CLOCK)
+            return pa.array([clock(**parts) if parts is not None else None for parts in found.to_pylist()], pa.int64())
+
+        return self._once("clocks", name, make)
+
+
+def clock(*, hour: str, minute: str, second: str, fraction: str, half: str) -> int | None:
+    """The parts of a time of day, as CLOCK finds them, in microseconds since midnight; None when there is no such."""
+    hours = int(hour)
+    if half:
+        if not 1 <= hours <= 12:
+            return None
+        hours = hours % 12 + (12 if half in "pP" else 0)
+    if hours > 23:
+        return None
+    seconds = (hours * 60 + int(minute)) * 60 + int(second or 0)
+    return seconds * 1_000_000 + int((fraction or "").ljust(6, "0"))
 
 
 def _beyond_int64(column: pa.Array) -> bool:

@@ -83,7 +83,7 @@ class TableData:
         return self.table.schema
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-        table = self.table if columns is None else self.table.select([self.schema.names.index(c) for c in columns])
+        table = self.table if columns is None else self.table.select(_places(self.schema.names, columns))
         for start in range(0, self.table.num_rows, BATCH_ROWS):
             rows = min(BATCH_ROWS, self.table.num_rows - start)
             if not table.num_columns:
@@ -115,7 +115,7 @@ class FrameData:
         return self._types[place]
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-        places = range(len(self._names)) if columns is None else [self._names.index(column) for column in columns]
+        places = range(len(self._names)) if columns is None else _places(self._names, columns)
         for start in range(0, len(self.frame), BATCH_ROWS):
             stop = min(start + BATCH_ROWS, len(self.frame))
             if not places:
@@ -226,6 +226,12 @@ def _batches_of(part: Any, schema: pa.Schema | None) -> Iterator[pa.RecordBatch]
         except (KeyError, pa.ArrowException) as failure:
             raise DataUnreadable(f"a later batch does not have the columns of the first one: {failure}") from failure
     return iter(part.to_batches())
+
+
+def _places(names: Sequence[str], wanted: Sequence[str]) -> list[int]:
+    """Where the wanted names stand, each at its first place."""
+    first = {name: place for place, name in reversed(list(enumerate(names)))}
+    return [first[name] for name in wanted]
 
 
 def _rows_only(rows: int) -> pa.RecordBatch:

@@ -53,7 +53,7 @@ def evaluate(
     """
     rules = ruleset if isinstance(ruleset, Ruleset) else _of_pandera(ruleset)
     opened = without(open_data(data), RESULT_COLUMNS)
-    moment = _utc(at or datetime.now(UTC))
+    moment = _utc(at)
     with _LazySandbox(sql_seconds) as sandbox:
         columns = Columns(opened.schema)
         measures = Measures(columns, sandbox)
@@ -68,8 +68,7 @@ def evaluate(
             dataset=dataset,
             at=moment,
         )
-        deferred = [plan_rule(rule, context) for rule in rules]
-        analyzed = _Analyzed(rules, context)
+        analyzed, deferred = _Analyzed(rules, context), [plan_rule(rule, context) for rule in rules]
         count = _pass_over(opened, measures)
         judgements = [outcome() for outcome in deferred]
         metrics, observations = analyzed.conclude()
@@ -97,7 +96,8 @@ def _notes(rules: Ruleset, judgements: list[Judgement]) -> list[str]:
     return [f"{rule.name}: {found.observation}" for rule, found in pairs if found.observation]
 
 
-def _utc(moment: datetime) -> datetime:
+def _utc(at: datetime | None) -> datetime:
+    moment = at or datetime.now(UTC)
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 

@@ -1,6 +1,7 @@
 """Rules in plain words, for whoever reads a check and has never seen the language."""
 
 from movie_platform.quality.conditions import Arithmetic, Call, Condition, Keyword, Negative, Operand, Quantity, Text
+from movie_platform.quality.rule_shapes import is_share
 from movie_platform.quality.rule_types import FORMAT, IGNORE_CASE
 from movie_platform.quality.ruleset import CompositeRule, PanderaRule, Rule, SimpleRule
 
@@ -37,7 +38,8 @@ def _claim(rule: Rule) -> str:
     if rule.option(FORMAT) is not None:
         sentence += f", spelled {rule.option(FORMAT)}"
     if rule.threshold is not None:
-        sentence += f"; this must be so for a share of rows {_number_words(rule.threshold)}"
+        what = "a share of rows" if is_share(rule.threshold) else "a number of rows"
+        sentence += f"; this must be so for {what} {_number_words(rule.threshold)}"
     return sentence
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from movie_platform.quality.batches import Batch, Mask, kind_of
+from movie_platform.quality.batches import Batch, Mask, as_mask, kind_of
 from movie_platform.quality.data import Columns
 from movie_platform.quality.errors import NOT_COMPUTABLE, RuleNotComputable, not_computable
 from movie_platform.quality.keys import KeyCounts, Occurrences
@@ -99,6 +99,20 @@ class Rows(Measure):
 
     def look(self, batch: Batch, within: Mask | None) -> None:
         self.count += len(batch) if within is None else int(within.sum())
+
+
+class Blanks(Measure):
+    """How many texts of a column are empty or made of blanks."""
+
+    def __init__(self, column: str, where: Where | None) -> None:
+        super().__init__()
+        self.where = where
+        self.columns = (column, *(where.columns if where is not None else ()))
+        self.count = 0
+
+    def look(self, batch: Batch, within: Mask | None) -> None:
+        blank = as_mask(pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(batch.column(self.columns[0]))), 0))
+        self.count += int(np.count_nonzero(blank if within is None else blank & within))
 
 
 class Numbers(Measure):
@@ -297,6 +311,9 @@ class Measures:
 
     def rows(self, where: str | None) -> Rows:
         return self.shared(("rows", where), lambda: Rows(self.where(where)))
+
+    def blanks(self, column: str, where: str | None) -> Blanks:
+        return self.shared(("blanks", column, where), lambda: Blanks(column, self.where(where)))
 
     def numbers(self, column: str, where: str | None) -> Numbers:
         kind = self.columns.type_of(column)

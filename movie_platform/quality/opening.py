@@ -34,10 +34,11 @@ def open_data(data: Judgeable | DataSet) -> DataSet:
     raise TypeError(f"rules cannot judge a {type(data).__name__}")
 
 
-def open_files(files: Mapping[str, Path | bytes]) -> DataSet:
+def open_files(files: Mapping[str, Path | bytes], *, missing: Collection[str] = ()) -> DataSet:
     """The files of one delivery, all Parquet or all CSV, as one data set in the mapping's order.
 
-    The keys are what messages call the files. Raises DataUnreadable when one cannot be read, or when they differ in
+    The keys are what messages call the files. `missing` are the words that mean null in a CSV file, such as NA; there
+    are none unless they are named. Raises DataUnreadable when one cannot be read, or when they differ in
     kind or columns.
     """
     sources = [SourceFile(name, content) for name, content in files.items()]
@@ -47,7 +48,7 @@ def open_files(files: Mapping[str, Path | bytes]) -> DataSet:
     if len(kinds) > 1:
         raise DataUnreadable(f"{', '.join(files)} are partly Parquet and partly CSV")
     if kinds == {False}:
-        return read_csv(sources)
+        return read_csv(sources, missing)
     parts = [ParquetData(source) for source in sources]
     return parts[0] if len(parts) == 1 else spool(batch for part in parts for batch in part.batches())
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Protocol
 
+from movie_platform.quality.batches import CLOCK, clock
 from movie_platform.quality.conditions import (
     Arithmetic,
     Call,
@@ -17,6 +18,7 @@ from movie_platform.quality.conditions import (
     Operand,
     Quantity,
     Text,
+    operands_within,
 )
 from movie_platform.quality.errors import RuleNotComputable
 
@@ -79,6 +81,11 @@ class Operands:
         if number is None:
             raise RuleNotComputable(f"{operand.render()} is not a number")
         return number
+
+    def unit_of(self, operand: Operand) -> timedelta:
+        """The unit that a duration is given in; the smallest of them where it is computed."""
+        units = [part.unit for part in operands_within(operand) if isinstance(part, Quantity)]
+        return min((_DURATIONS[unit.removesuffix("s")] for unit in units), default=timedelta(microseconds=1))
 
     def resolved(self, condition: Condition, metric: str) -> Condition:
         """The condition with the history's answers in place of its dynamic parts."""
@@ -182,6 +189,12 @@ def as_moment(value: Value) -> datetime | None:
     if isinstance(value, date):
         return datetime(value.year, value.month, value.day, tzinfo=UTC)
     return None
+
+
+def as_clock(value: Value) -> int | None:
+    """The time of day that a quoted text is, in microseconds since midnight; None when it is not one."""
+    found = re.fullmatch(CLOCK, value.strip()) if isinstance(value, str) else None
+    return clock(**found.groupdict()) if found is not None else None
 
 
 def holds(value: float, condition: Condition, operands: Operands, metric: str = "") -> bool:

@@ -6,7 +6,7 @@ its column is left out of value lists and named, so that a rule does not make it
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -36,6 +36,8 @@ _LEAST_COMPLETE = 0.2
 _LONGEST_KEY = 250
 """A text longer than this is prose; that no two are equal says nothing."""
 _Z = 1.96
+_FEW_ROWS = 30
+"""From fewer rows no list of values, no spread and no range is proposed: the next delivery would break it."""
 _DIRT_AT_MOST = 0.02
 """Values of another shape are dirt when they make up at most this share of the column."""
 
@@ -71,6 +73,8 @@ class Recommendation:
     rules: tuple[RecommendedRule, ...]
     suspicious: tuple[SuspiciousValue, ...]
     rows: int
+    notes: tuple[str, ...] = ()
+    """What the proposals rest on that their owner has to know: blank texts, too few rows."""
 
     @property
     def ruleset(self) -> Ruleset:
@@ -109,7 +113,22 @@ def recommend(data: Judgeable | DataSet, *, nulls: Nulls = "documented") -> Reco
         note = None if outcome.passed else _excuse(outcome, profile.suspicious)
         if outcome.passed or note is not None:
             kept.append(RecommendedRule(outcome.rule, outcome, note))
-    return Recommendation(tuple(kept), tuple(profile.suspicious), profile.rows)
+    return Recommendation(tuple(kept), tuple(profile.suspicious), profile.rows, tuple(_notes(profile)))
+
+
+def _notes(profile: "_Profile") -> Iterator[str]:
+    if profile.rows < _FEW_ROWS:
+        yield (
+            f"Only {profile.rows} rows: no value lists, spreads or ranges are proposed from fewer than {_FEW_ROWS}; "
+            "repeat it with more"
+        )
+    for column in profile.columns:
+        if column.blanks:
+            rows = "1 row" if column.blanks == 1 else f"{column.blanks:,} rows"
+            yield (
+                f'"{column.name}" has a blank text in {rows}; a blank text counts as a value (add a rule such as '
+                f'ColumnValues "{column.name}" not in [EMPTY, WHITESPACES_ONLY] where it should not)'
+            )
 
 
 def _excuse(outcome: Outcome, suspicious: Sequence[SuspiciousValue]) -> str | None:
@@ -132,6 +151,8 @@ def _for_column(column: "_ColumnProfile", rows: int, nulls: Nulls) -> list[Simpl
         rules.append(_rule("Completeness", name, Condition(">=", (_number(bound),))))
     if not column.present:
         return rules
+    if rows < _FEW_ROWS:
+        return rules
     # Where there are nulls, a rule on values holds for those that are there.
     where = None if complete or nulls == "legacy" else f"{_identifier(name)} is not null"
     if column.kind == "text" or column.is_integer:
@@ -139,7 +160,7 @@ def _for_column(column: "_ColumnProfile", rows: int, nulls: Nulls) -> list[Simpl
     if column.is_integer and column.moments is not None:
         spread = column.moments.standard_deviation
         low, high = Decimal(str(round(0.95 * spread, 2))), Decimal(str(round(1.05 * spread, 2)))
-        if low < Decimal(str(spread)) < high:
+        if low < Decimal(str(spread)) < high and not _is_identifier(column, complete):
             rules.append(_rule("StandardDeviation", name, _between(low, high)))
     if complete and column.uniqueness > _NEARLY_UNIQUE and column.longest <= _LONGEST_KEY:
         rules.append(_rule("Uniqueness", name, Condition(">", (Number(str(_NEARLY_UNIQUE)),))))
@@ -149,9 +170,21 @@ def _for_column(column: "_ColumnProfile", rows: int, nulls: Nulls) -> list[Simpl
         else:
             rules.append(_rule("ColumnLength", name, _between(column.shortest - 1, column.longest + 1), where))
     if column.moments is not None and column.moments.low is not None and column.moments.high is not None:
+        if _is_identifier(column, complete):
+            return rules
         low, high = Decimal(repr(column.moments.low)) - 1, Decimal(repr(column.moments.high)) + 1
         rules.append(_rule("ColumnValues", name, _between(low, high), where))
     return rules
+
+
+def _is_identifier(column: "_ColumnProfile", complete: bool) -> bool:
+    """Whether a column numbers its rows: the next delivery has other numbers, so that their range says nothing."""
+    found = column.moments
+    if not (complete and column.is_integer and column.uniqueness == 1.0 and found is not None):
+        return False
+    named = re.search(r"(^|[^a-z])(id|key|number|nr|no)$|[a-z]Id$", column.name, re.IGNORECASE) is not None
+    dense = found.low is not None and found.high is not None and found.high - found.low + 1 <= 2 * found.count
+    return named or dense
 
 
 def _value_lists(column: "_ColumnProfile", where: str | None) -> list[SimpleRule]:
@@ -213,6 +246,7 @@ class _ColumnProfile:
         self._keys: KeyCounts | None = KeyCounts([name]) if self.kind != "other" else None
         self._counts: dict[Any, int] | None = {} if self.kind == "text" or self.is_integer else None
         self._seen_text = False
+        self.blanks = 0
 
     def add(self, batch: Batch) -> None:
         column = batch.column(self.name)
@@ -226,6 +260,9 @@ class _ColumnProfile:
                 self._counts[entry["values"]] = self._counts.get(entry["values"], 0) + entry["counts"]
             if len(self._counts) > 4 * _LIST_VALUES:
                 self._counts = None
+        if self.kind == "text":
+            blank = pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(column)), 0)
+            self.blanks += pc.sum(blank).as_py() or 0
         if self.kind == "text" and self.present:
             lengths = pc.min_max(pc.utf8_length(column))
             shortest, longest = lengths["min"].as_py(), lengths["max"].as_py()

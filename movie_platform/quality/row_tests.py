@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from movie_platform.quality.batches import ISO_TIME, NUMBER, Batch, Kind, Mask, as_mask, instant, kind_of
 from movie_platform.quality.conditions import Condition, Keyword, Text
 from movie_platform.quality.errors import RuleNotComputable
-from movie_platform.quality.operands import Operands, Value, as_moment, as_number
+from movie_platform.quality.operands import Operands, Value, as_clock, as_moment, as_number
 from movie_platform.quality.patterns import Pattern
 
 Nulls = Literal["documented", "legacy"]
@@ -102,6 +102,9 @@ def _membership(column: str, kind: pa.DataType, values: list[Value], keywords: s
             tests.append(_number_member(column, kind, values))
         case "boolean":
             tests.append(_boolean_member(column, values))
+        case "clock":
+            wanted = pa.array([_clock(column, value) for value in values], pa.int64())
+            tests.append(lambda batch: as_mask(pc.is_in(batch.clocks(column), value_set=wanted)))
         case "time":
             moments = pa.array([instant(_moment(column, value)).as_py() for value in values], pa.timestamp("us"))
             tests.append(lambda batch: as_mask(pc.is_in(batch.times(column), value_set=moments)))
@@ -185,6 +188,10 @@ def _order_test(column: str, compared: Kind, kind: pa.DataType, condition: Condi
     numbers = [as_number(value) for value in values]
     moments = [as_moment(value) for value in values]
     quoted = all(isinstance(value, str) for value in values)
+    clocks = [as_clock(value) for value in values]
+    if compared == "clock" or (compared in ("time", "text") and all(clock is not None for clock in clocks)):
+        limits = [pa.scalar(_clock(column, value), pa.int64()) for value in values]
+        return lambda batch: as_mask(_ordered(batch.clocks(column), condition, limits))
     if compared == "time" or (compared == "text" and all(moment is not None for moment in moments)):
         scalars = [instant(_moment(column, value)) for value in values]
         return lambda batch: as_mask(_ordered(batch.times(column), condition, scalars))
@@ -263,13 +270,7 @@ def freshness_test(column: str, kind: pa.DataType, condition: Condition, operand
     """`DataFreshness`: the age of each moment; a value that is not a moment is not fresh."""
     if kind_of(kind) not in ("time", "text"):
         raise RuleNotComputable(f'"{column}" holds {kind}, not dates or times')
-    ages = []
-    for operand in condition.operands:
-        value = operands.value(operand)
-        if not isinstance(value, timedelta):
-            raise RuleNotComputable(f"an age is compared with a duration such as 24 hours, not with {operand.render()}")
-        ages.append(value / timedelta(microseconds=1))
-    compare = number_test(condition, ages)
+    compare = _age_test(condition, operands)
     now = instant(operands.now).cast(pa.int64()).as_py()
 
     def run(batch: Batch) -> Mask:
@@ -279,6 +280,27 @@ def freshness_test(column: str, kind: pa.DataType, condition: Condition, operand
         return compare(age) & known
 
     return run
+
+
+def _age_test(condition: Condition, operands: Operands) -> Callable[[np.ndarray], Mask]:
+    """A condition on ages in microseconds. An age equals 3 days while it is at least 3 and less than 4 days."""
+    ages = []
+    for operand in condition.operands:
+        value = operands.value(operand)
+        if not isinstance(value, timedelta):
+            raise RuleNotComputable(f"an age is compared with a duration such as 24 hours, not with {operand.render()}")
+        ages.append(value / timedelta(microseconds=1))
+    if condition.operator not in ("=", "!=", "in", "not in"):
+        return number_test(condition, ages)
+    units = [operands.unit_of(operand) / timedelta(microseconds=1) for operand in condition.operands]
+
+    def equals(values: np.ndarray) -> Mask:
+        found = np.zeros(len(values), dtype=bool)
+        for age, unit in zip(ages, units, strict=True):
+            found |= (values >= age) & (values < age + unit)
+        return found
+
+    return equals if condition.operator in ("=", "in") else lambda values: ~equals(values)
 
 
 def unreadable(column: str, kind: pa.DataType, condition: Condition) -> Callable[[Batch], Mask] | None:
@@ -299,6 +321,13 @@ def unreadable(column: str, kind: pa.DataType, condition: Condition) -> Callable
 
 def _mentions_now(condition: Condition) -> bool:
     return "now()" in condition.render()
+
+
+def _clock(column: str, value: Value) -> int:
+    clock = as_clock(value)
+    if clock is None:
+        raise RuleNotComputable(f'"{column}" holds times of day, and {value!r} is not one ("9:30 AM" is)')
+    return clock
 
 
 def _moment(column: str, value: Value) -> datetime:

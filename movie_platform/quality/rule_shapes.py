@@ -108,11 +108,12 @@ def _of_counts(rule: SimpleRule, known: RuleType) -> Iterator[Problem]:
         yield "CustomSql takes a condition on its number or a threshold on its rows, not both", ()
     if rule.where is not None and not known.where:
         yield f"{rule.type} takes no where", ()
-    if rule.threshold is not None and rule.type != "CustomSql" and not _is_share(rule.threshold):
+    if rule.threshold is not None and rule.type != "CustomSql" and not is_share(rule.threshold):
         yield "a threshold is a share of rows", ("a number from 0 to 1",)
 
 
-def _is_share(threshold: Condition) -> bool:
+def is_share(threshold: Condition) -> bool:
+    """Whether a threshold is about the share of rows; otherwise it is about their number."""
     numbers = [operand for operand in threshold.operands if isinstance(operand, Number)]
     fits = all(0 <= number.value <= 1 for number in numbers)
     return fits and (len(numbers) == len(threshold.operands) or threshold.is_dynamic)

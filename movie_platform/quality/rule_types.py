@@ -89,6 +89,9 @@ RULE_TYPES = _types()
 ANALYZERS_ONLY = ("AllStatistics", "Distribution")
 """What can be measured and not judged."""
 
+NOT_BY_ROW = ("Completeness", "Uniqueness", "StandardDeviation", "ReferentialIntegrity", "DatasetMatch")
+"""A composite rule with one of these is judged as a whole, also where composite rules are judged row by row."""
+
 DATA_TYPES = ("BOOLEAN", "DATE", "TIMESTAMP", "INTEGER", "LONG", "DOUBLE", "FLOAT", "DECIMAL", "STRING")
 """What ColumnDataType can ask for, as Glue spells it."""
 

@@ -93,6 +93,23 @@ def test_the_legacy_profile_lets_nulls_pass(folder: Path) -> None:
     assert run(folder, "check", "@data.csv", "--rules", "@rules.dqdl", "--nulls", "legacy").exit_code == 0
 
 
+def test_words_that_mean_null_are_named(folder: Path) -> None:
+    (folder / "data.csv").write_text("score\n1\nNA\n3\n")
+    (folder / "rules.dqdl").write_text('Rules = [ Mean "score" = 2, Completeness "score" < 1 ]')
+
+    assert run(folder, "check", "@data.csv", "--rules", "@rules.dqdl").exit_code == 1
+    assert run(folder, "check", "@data.csv", "--rules", "@rules.dqdl", "--na", "NA,N/A").exit_code == 0
+    assert 'IsComplete "score"' not in run(folder, "recommend", "@data.csv", "--na", "NA").stdout
+
+
+def test_composite_rules_can_be_judged_row_by_row(folder: Path) -> None:
+    (folder / "rules.dqdl").write_text('Rules = [ (ColumnLength "name" > 2) or (ColumnValues "score" > 3) ]')
+    arguments = ("check", "@data.csv", "--rules", "@rules.dqdl", "--nulls", "legacy")
+
+    assert run(folder, *arguments).exit_code == 1
+    assert run(folder, *arguments, "--composite", "row").exit_code == 0
+
+
 def test_references_are_given_by_name(folder: Path) -> None:
     (folder / "rules.dqdl").write_text('Rules = [ ReferentialIntegrity "id" "known.{id}" = 1.0 ]')
     (folder / "known.csv").write_text("id\n1\n2\n3\n")

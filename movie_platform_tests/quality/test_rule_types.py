@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from movie_platform.quality import Outcome, evaluate, parse_ruleset
+from movie_platform.quality import InMemoryHistory, Outcome, evaluate, parse_ruleset
 
 NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
 FRAME = pa.table(
@@ -22,6 +22,8 @@ FRAME = pa.table(
         "iso": ["2026-06-14", "2026-06-13T10:00:00Z", "soon", "", None],
         "flag": pa.array([True, False, True, None, True]),
         "same": [5, 5, 5, 5, 5],
+        "clock": ["9:30 AM", "10:05", "9:45 PM", "25:00", None],
+        "at": pa.array([35_999, 36_900, 86_399, 43_200, None], pa.time32("s")),
     }
 )
 OTHER = pa.table({"key": [1, 2, 9], "v": [1.0, 2.5, 3.0], "name": ["x", "y", "z"]})
@@ -38,7 +40,7 @@ def judge(rule: str, table: pa.Table = FRAME, **options: Any) -> Outcome:
     [
         ("RowCount = 5", "Dataset.*.RowCount", 5),
         ('RowCount = 2 where "id >= 4"', "Dataset.*.RowCount", 2),
-        ("ColumnCount = 9", "Dataset.*.ColumnCount", 9),
+        ("ColumnCount = 11", "Dataset.*.ColumnCount", 11),
         ('Completeness "v" = 0.8', "Column.v.Completeness", 0.8),
         ('Uniqueness "id" = 0.6', "Column.id.Uniqueness", 0.6),
         ('UniqueValueRatio "id" = 0.75', "Column.id.UniqueValueRatio", 0.75),
@@ -60,7 +62,7 @@ def judge(rule: str, table: pa.Table = FRAME, **options: Any) -> Outcome:
         ('DatasetMatch "copy" "twice"', "Dataset.copy.DatasetMatch", 1),
         ('SchemaMatch "copy"', "Dataset.copy.SchemaMatch", 1),
         ('SchemaMatch "other" < 0.1', "Dataset.other.SchemaMatch", 0),
-        ('SchemaMatch "renamed" between 0.4 and 0.5', "Dataset.renamed.SchemaMatch", 4 / 9),
+        ('SchemaMatch "renamed" between 0.4 and 0.5', "Dataset.renamed.SchemaMatch", 5 / 11),
         ('ColumnNamesMatchPattern "[a-z]+"', "Dataset.*.ColumnNamesPatternMatchRatio", 1),
         ('CustomSql "select sum(id) from primary" = 14', "Dataset.*.CustomSQL", 14),
     ],
@@ -117,6 +119,18 @@ def test_a_statistic_is_exact(rule: str, metric: str, value: float) -> None:
         ('DataFreshness "day" <= 3 days', [2, 4]),
         ('DataFreshness "day" between 12 hours and 3 days', [2, 3, 4]),
         ('DataFreshness "iso" < 100 hours', [2, 3, 4]),
+        ('DataFreshness "day" = 1 days', [1, 2, 3, 4]),
+        ('DataFreshness "day" in [36 hours, 14 days]', [1, 3, 4]),
+        ('DataFreshness "day" != 2 days', [1, 4]),
+        ('DataFreshness "day" not in [1 days, 2 days]', [0, 1, 4]),
+        ('ColumnValues "clock" > "9:30 AM"', [0, 3, 4]),
+        ('ColumnValues "clock" between "09:00" and "21:30"', [2, 3, 4]),
+        ('ColumnValues "clock" <= "12:00 AM"', [0, 1, 2, 3, 4]),
+        ('ColumnValues "at" >= "10:15"', [0, 4]),
+        ('ColumnValues "at" in ["10:15", "9:59 AM"]', [0, 2, 3, 4]),
+        ('ColumnValues "day" < "00:01"', [4]),
+        ('CustomSql "select id from primary where v > 1" with threshold > 3', [0, 3]),
+        ('CustomSql "select id from primary where v > 1" with threshold >= 0.6', [0, 3]),
         ('CustomSql "select id from primary where v > 1 or text is null"', [0, 3]),
         ('(ColumnValues "v" > 1) and (IsComplete "text")', [0, 3, 4]),
         ('(ColumnValues "v" > 1) or (IsComplete "text")', []),
@@ -125,10 +139,48 @@ def test_a_statistic_is_exact(rule: str, metric: str, value: float) -> None:
 def test_a_row_rule_names_the_rows_that_break_it(rule: str, failing: list[int]) -> None:
     evaluation = evaluate(FRAME, parse_ruleset(f"Rules = [ {rule} ]"), at=NOW, composite="row")
 
-    assert evaluation.outcomes[0].outcome == ("Failed" if failing else "Passed"), evaluation.outcomes[0].failure_reason
+    expected = "Failed" if failing and "threshold >= 0.6" not in rule else "Passed"
+    assert evaluation.outcomes[0].outcome == expected, evaluation.outcomes[0].failure_reason
     assert [place for place, fails in enumerate(evaluation.rows.failing(0)) if fails] == failing
     assert evaluation.outcomes[0].failing_rows == len(failing)
-    assert evaluation.bad_count == len(failing)
+    assert evaluation.bad_count == (len(failing) if expected == "Failed" else 0)
+
+
+def test_a_threshold_of_a_query_above_one_counts_rows() -> None:
+    query = 'CustomSql "select id from primary where v > 1"'
+
+    assert judge(f"{query} with threshold >= 3").outcome == "Passed"
+    assert "3 rows, and their number must be > 3" in (judge(f"{query} with threshold > 3").failure_reason or "")
+
+
+def test_a_threshold_can_ask_the_history_of_its_own_rule() -> None:
+    history = InMemoryHistory()
+    rules = parse_ruleset('Rules = [ ColumnValues "v" > 1 with threshold >= avg(last(2)) ]')
+    for day, value in enumerate((2.0, 0.0), start=1):
+        table = pa.table({"v": [value, 5.0]})
+        at = datetime(2026, 1, day, tzinfo=UTC)
+        history.record("primary", at, evaluate(table, rules, history=history, at=at).metrics)
+
+    later = {"history": history, "at": datetime(2026, 1, 3, tzinfo=UTC)}
+
+    assert evaluate(pa.table({"v": [2, 2, 2, 0]}), rules, **later).outcomes[0].outcome == "Passed"
+    assert evaluate(pa.table({"v": [2, 0, 0, 0]}), rules, **later).outcomes[0].outcome == "Failed"
+
+
+def test_a_composite_rule_about_shares_is_judged_as_a_whole_also_row_by_row() -> None:
+    rule = '(Completeness "v" > 0.5) and (IsComplete "id")'
+
+    assert judge(rule, composite="row").outcome == "Passed"
+    assert judge('(IsComplete "v") and (IsComplete "id")', composite="row").outcome == "Failed"
+
+
+def test_the_distribution_of_a_column_is_measured() -> None:
+    rules = parse_ruleset('Analyzers = [ Distribution "id" ] Rules = [ RowCount > 1 ]')
+
+    metrics = evaluate(FRAME, rules).metrics
+
+    assert metrics["Column.id.DistinctValuesCount"] == 4
+    assert metrics["Column.id.UniqueValueRatio"] == 0.75
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import numpy as np
 from movie_platform.quality.judging.context import DeferredOutcome, EvaluationContext, Judgement
 from movie_platform.quality.judging.wording import count_of_rows
 from movie_platform.quality.row_results import RowMarks
+from movie_platform.quality.rule_types import NOT_BY_ROW
 from movie_platform.quality.ruleset import CompositeRule
 
 
@@ -25,7 +26,7 @@ def plan_composite(
         if broken is not None:
             return Judgement("Error", broken.reason, metrics, evaluated, recorded=recorded)
         marks = _joined(rule, judged)
-        if context.composite == "row" and marks is not None:
+        if context.composite == "row" and marks is not None and not _has_shares(rule):
             failing = int(np.unpackbits(marks.fails).sum())
             passed = failing == 0
             reason = None if passed else f"{count_of_rows(failing)} break the rule"
@@ -46,6 +47,14 @@ def plan_composite(
         )
 
     return conclude
+
+
+def _has_shares(rule: CompositeRule) -> bool:
+    """Whether a member is about shares or other data sets: such a rule is not judged row by row, as in Glue."""
+    return any(
+        _has_shares(member) if isinstance(member, CompositeRule) else getattr(member, "type", "") in NOT_BY_ROW
+        for member in rule.members
+    )
 
 
 def _joined(rule: CompositeRule, judged: Sequence[Judgement]) -> RowMarks | None:

@@ -59,6 +59,12 @@ class EvaluationContext:
             return None
         return self.operands.resolved(rule.condition, history_metric_name(rule, metric))
 
+    def threshold(self, rule: SimpleRule, metric: str) -> Condition | None:
+        """The rule's threshold with the history's answers in place of its dynamic parts."""
+        if rule.threshold is None:
+            return None
+        return self.operands.resolved(rule.threshold, _compliance_name(rule, metric))
+
     def earlier(self, metric: str, last: int | None) -> Sequence[MetricPoint]:
         """The last points of a metric of this data set before this evaluation, oldest first."""
         return self.history.series(self.dataset, metric, before=self.at, last=last)
@@ -90,10 +96,18 @@ def history_metric_name(rule: SimpleRule | Analyzer, metric: str) -> str:
 
 def recorded_metrics(rule: SimpleRule, metrics: Mapping[str, float]) -> dict[str, float]:
     """The metrics of a rule that the history keeps, under the names it keeps them by."""
-    # Compliance depends on the rule's condition, so it is no property of the data that a series could follow.
-    return {
+    # Compliance depends on the rule's condition, so it is a series of the rule and not of the data.
+    kept = {
         history_metric_name(rule, name): value for name, value in metrics.items() if not name.endswith(".Compliance")
     }
+    if rule.threshold is not None and rule.threshold.is_dynamic:
+        kept |= {_compliance_name(rule, name): value for name, value in metrics.items() if name.endswith(".Compliance")}
+    return kept
+
+
+def _compliance_name(rule: SimpleRule, metric: str) -> str:
+    said = replace(rule, threshold=None).claim
+    return f"{metric}#{hashlib.sha256(said.encode()).hexdigest()[:12]}"
 
 
 def key_prefix(parameters: Sequence[str]) -> str:

@@ -169,6 +169,11 @@ def analyzer_metrics(analyzer: Analyzer, context: EvaluationContext) -> list[tup
         numeric = kind_of(context.columns.type_of(column)) == "number"
         extremes = extreme_metrics("ColumnValues" if numeric else "ColumnLength", parameters, analyzer.where, context)
         return [*found, *extremes]
+    if analyzer.type == "Distribution":
+        return [
+            measured(kind, parameters, analyzer.where, context)
+            for kind in ("Completeness", "DistinctValuesCount", "Entropy", "UniqueValueRatio")
+        ]
     if analyzer.type in ("ColumnValues", "ColumnLength"):
         return extreme_metrics(analyzer.type, parameters, analyzer.where, context)
     return [measured(analyzer.type, parameters, analyzer.where, context)]

@@ -8,13 +8,14 @@ from movie_platform.quality.judging.metrics import plan_statistic
 from movie_platform.quality.judging.wording import count_of_rows, percentage
 from movie_platform.quality.operands import holds
 from movie_platform.quality.row_results import PackedBits, RowMarks
+from movie_platform.quality.rule_shapes import is_share
 from movie_platform.quality.ruleset import SimpleRule
 
 
 def plan_custom_sql(rule: SimpleRule, context: EvaluationContext) -> DeferredOutcome:
     if rule.condition is not None:
         return plan_statistic(rule, context)
-    sql = rule.parameters[0]
+    sql, metric = rule.parameters[0], "Dataset.*.CustomSQL.Compliance"
     rows = context.measures.rows(None)
     context.tables.passing(sql)
 
@@ -24,13 +25,18 @@ def plan_custom_sql(rule: SimpleRule, context: EvaluationContext) -> DeferredOut
         passing = context.tables.rows(sql, rows.count)
         failed = rows.count - int(np.count_nonzero(passing))
         share = 1 - failed / rows.count
-        passed = failed == 0 if rule.threshold is None else holds(share, rule.threshold, context.operands)
+        threshold = context.threshold(rule, metric)
+        counts = rule.threshold is not None and not is_share(rule.threshold)
+        measured = rows.count - failed if counts else share
+        passed = failed == 0 if threshold is None else holds(measured, threshold, context.operands)
         reason = None
         if not passed:
             reason = f"the query does not return {failed:,} of {count_of_rows(rows.count)}"
-            if rule.threshold is not None:
-                reason += f"; it returns {percentage(share)}, and the share must be {rule.threshold.render()}"
-        metrics = {"Dataset.*.CustomSQL.Compliance": share}
+            if threshold is not None:
+                returned = f"{count_of_rows(rows.count - failed)}, and their number" if counts else percentage(share)
+                returned += "" if counts else ", and the share"
+                reason += f"; it returns {returned} must be {threshold.render()}"
+        metrics = {metric: share}
         return Judgement(
             "Passed" if passed else "Failed",
             reason,

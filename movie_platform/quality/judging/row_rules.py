@@ -27,6 +27,7 @@ def plan_column_values(rule: SimpleRule, context: EvaluationContext) -> Deferred
     named = rule.parameters[0]
     column = context.columns.find(named)
     kind = context.columns.type_of(column)
+    metric = f"Column.{named}.ColumnValues.Compliance"
     low, high = f"Column.{named}.Minimum", f"Column.{named}.Maximum"
     condition = _resolved(rule, context, history_metric_name(rule, low), history_metric_name(rule, high))
     return _plan(
@@ -36,17 +37,18 @@ def plan_column_values(rule: SimpleRule, context: EvaluationContext) -> Deferred
         row_tests.values_test(
             column, kind, condition, context.operands, context.nulls, ignore_case=rule.option(IGNORE_CASE) == "true"
         ),
-        f"Column.{named}.ColumnValues.Compliance",
+        metric,
         condition=condition,
         extremes=_extremes_of(rule, context, column, low, high) if kind_of(kind) == "number" else None,
         unreadable=row_tests.unreadable(column, kind, condition),
-        tolerance=rule.threshold,
+        tolerance=context.threshold(rule, metric),
     )
 
 
 def plan_column_length(rule: SimpleRule, context: EvaluationContext) -> DeferredOutcome:
     named = rule.parameters[0]
     column = context.columns.find(named)
+    metric = f"Column.{named}.ColumnLength.Compliance"
     low, high = f"Column.{named}.MinimumLength", f"Column.{named}.MaximumLength"
     condition = _resolved(rule, context, history_metric_name(rule, low), history_metric_name(rule, high))
     test = row_tests.length_test(column, context.columns.type_of(column), condition, context.operands)
@@ -55,10 +57,10 @@ def plan_column_length(rule: SimpleRule, context: EvaluationContext) -> Deferred
         context,
         column,
         test,
-        f"Column.{named}.ColumnLength.Compliance",
+        metric,
         condition=condition,
         extremes=_extremes_of(rule, context, column, low, high),
-        tolerance=rule.threshold,
+        tolerance=context.threshold(rule, metric),
     )
 
 
@@ -67,7 +69,7 @@ def plan_column_data_type(rule: SimpleRule, context: EvaluationContext) -> Defer
     column = context.columns.find(rule.parameters[0])
     test = data_type_test(column, context.columns.type_of(column), rule.condition, rule.option(FORMAT))
     metric = f"Column.{rule.parameters[0]}.ColumnDataType.Compliance"
-    return _plan(rule, context, column, test, metric, tolerance=rule.threshold)
+    return _plan(rule, context, column, test, metric, tolerance=context.threshold(rule, metric))
 
 
 def plan_data_freshness(rule: SimpleRule, context: EvaluationContext) -> DeferredOutcome:
@@ -75,7 +77,7 @@ def plan_data_freshness(rule: SimpleRule, context: EvaluationContext) -> Deferre
     column = context.columns.find(rule.parameters[0])
     test = row_tests.freshness_test(column, context.columns.type_of(column), rule.condition, context.operands)
     metric = f"Column.{rule.parameters[0]}.DataFreshness.Compliance"
-    return _plan(rule, context, column, test, metric, tolerance=rule.threshold)
+    return _plan(rule, context, column, test, metric, tolerance=context.threshold(rule, metric))
 
 
 def plan_completeness(rule: SimpleRule, context: EvaluationContext) -> DeferredOutcome:
@@ -87,7 +89,22 @@ def plan_completeness(rule: SimpleRule, context: EvaluationContext) -> DeferredO
         else None
     )
     test = row_tests.completeness_test(column)
-    return _plan(rule, context, column, test, metric, condition=condition, tolerance=condition)
+    deferred = _plan(rule, context, column, test, metric, condition=condition, tolerance=condition)
+    if kind_of(context.columns.type_of(column)) != "text":
+        return deferred
+    blanks = context.measures.blanks(column, rule.where)
+
+    def conclude() -> Judgement:
+        judgement = deferred()
+        blanks.done()
+        if blanks.count and judgement.outcome != "Error":
+            judgement.observation = (
+                f'{count_of_rows(blanks.count)} of "{column}" {"has" if blanks.count == 1 else "have"} a blank text, '
+                "which counts as a value"
+            )
+        return judgement
+
+    return conclude
 
 
 def _plan(
