@@ -1,18 +1,22 @@
 """Rules in the terminal: check a file, propose rules, explain them, compare two rulesets."""
 
-from collections.abc import Callable
-from functools import wraps
+import io
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import click
 
 from movie_platform.commands.terminal import err, out, safe, table
+from movie_platform.lake import open_store
 from movie_platform.quality.data import DataSet
 from movie_platform.quality.differences import diff
 from movie_platform.quality.errors import DataUnreadable, RulesetError
 from movie_platform.quality.evaluation import evaluate
 from movie_platform.quality.explanation import explain as rule_in_words
+from movie_platform.quality.files import StoredFile
 from movie_platform.quality.history import ParquetHistory
 from movie_platform.quality.opening import open_data, open_files
 from movie_platform.quality.parsing import parse_ruleset
@@ -114,6 +118,7 @@ def check(
         glue_rows=glue_rows,
         filtered_rows="skip" if skip_filtered else "pass",
         composite=composite,
+        files=_stored_files,
     )
     if history is not None:
         history.record(dataset, evaluation.at, evaluation.metrics)
@@ -184,6 +189,23 @@ def diff_rules(old: Path, new: Path, file: Path, nulls: Any, limit: int) -> None
         )
     )
     raise click.exceptions.Exit(FAILED if found.to_bad + found.to_good else PASSED)
+
+
+def _stored_files(address: str) -> Iterator[StoredFile]:
+    """The file at an address, or all files below the folder, on this machine's disk or on S3."""
+    if not address.lower().startswith("s3://"):
+        path = Path(address.removeprefix("file://"))
+        for found in [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file()):
+            stat = found.stat()
+            modified = datetime.fromtimestamp(stat.st_mtime, UTC)
+            yield StoredFile(str(found), stat.st_size, modified, partial(io.open, found, "rb"))
+        return
+    bucket, _, key = address[5:].partition("/")
+    store = open_store(f"s3://{bucket}")
+    alone = store.info(key) if key and not key.endswith("/") else None
+    folder = f"{key.rstrip('/')}/" if key else ""
+    for info in [alone] if alone is not None else store.objects(folder):
+        yield StoredFile(store.uri_of(info.key), info.size, info.modified, partial(store.open, info.key))
 
 
 def _opened(file: Path, missing: str) -> DataSet:

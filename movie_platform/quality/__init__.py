@@ -10,6 +10,7 @@ from movie_platform.quality.differences import ChangedRow, Difference, diff
 from movie_platform.quality.errors import DataUnreadable, RuleNotComputable, RulesetError
 from movie_platform.quality.evaluation import evaluate
 from movie_platform.quality.explanation import explain
+from movie_platform.quality.files import FileLister, StoredFile
 from movie_platform.quality.history import InMemoryHistory, MetricHistory, MetricPoint, NoHistory, ParquetHistory
 from movie_platform.quality.opening import open_data, open_files
 from movie_platform.quality.parsing import parse_ruleset
@@ -30,6 +31,7 @@ __all__ = [
     "Difference",
     "Evaluation",
     "FailingRow",
+    "FileLister",
     "InMemoryHistory",
     "MetricHistory",
     "MetricPoint",
@@ -46,6 +48,7 @@ __all__ = [
     "RulesetFile",
     "SimpleRule",
     "SourceFile",
+    "StoredFile",
     "SuspiciousValue",
     "diff",
     "evaluate",

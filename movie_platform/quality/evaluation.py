@@ -9,6 +9,7 @@ import numpy as np
 from movie_platform.quality.batches import Batch
 from movie_platform.quality.data import Columns, DataSet, Judgeable
 from movie_platform.quality.errors import NOT_COMPUTABLE, not_computable
+from movie_platform.quality.files import FileLister
 from movie_platform.quality.history import MetricHistory, NoHistory
 from movie_platform.quality.judging.context import EvaluationContext, Judgement, history_metric_name
 from movie_platform.quality.judging.metrics import analyzer_metrics
@@ -36,6 +37,7 @@ def evaluate(
     filtered_rows: Literal["pass", "skip"] = "pass",
     composite: Literal["dataset", "row"] = "dataset",
     sql_seconds: float = 30.0,
+    files: FileLister | None = None,
 ) -> Evaluation:
     """Judges a data set by a ruleset (or by a Pandera model).
 
@@ -43,7 +45,7 @@ def evaluate(
     it is read in batches. Rows that were judged before are judged anew: their four result columns are set aside.
     `nulls` chooses the null profile. `references` are the other data sets that rules name. `history` is asked for the
     metrics of `dataset` before `at` (now, when not given); it is not written: record `evaluation.metrics` when the
-    evaluation counts.
+    evaluation counts. `files` lists the files that rules about files name.
 
     A row is bad when it breaks a rule that failed and whose action is not `warn`. With `glue_rows` a row is bad also
     when the rule it breaks passed through its threshold, as in Glue. Rows outside a `where` pass its rule, or are
@@ -53,35 +55,40 @@ def evaluate(
     """
     rules = ruleset if isinstance(ruleset, Ruleset) else _of_pandera(ruleset)
     opened = without(open_data(data), RESULT_COLUMNS)
-    moment = _utc(at)
+    columns = Columns(opened.schema)
     with _LazySandbox(sql_seconds) as sandbox:
-        columns = Columns(opened.schema)
-        measures = Measures(columns, sandbox)
         context = EvaluationContext(
             columns=columns,
-            measures=measures,
+            measures=Measures(columns, sandbox),
             nulls=nulls,
             skip_filtered=filtered_rows == "skip",
             composite=composite,
             tables=SandboxTables(opened, references or {}, sandbox),
             history=history or NoHistory(),
             dataset=dataset,
-            at=moment,
+            at=_utc(at),
+            files=files,
         )
-        analyzed, deferred = _Analyzed(rules, context), [plan_rule(rule, context) for rule in rules]
-        count = _pass_over(opened, measures)
-        judgements = [outcome() for outcome in deferred]
-        metrics, observations = analyzed.conclude()
-    _show_values(rules, judgements, opened, columns)
+        return _evaluated(opened, rules, context, glue_rows=glue_rows)
+
+
+def _evaluated(data: DataSet, rules: Ruleset, context: EvaluationContext, *, glue_rows: bool) -> Evaluation:
+    analyzed, deferred = _Analyzed(rules, context), [plan_rule(rule, context) for rule in rules]
+    count = _pass_over(data, context.measures)
+    judgements = [outcome() for outcome in deferred]
+    metrics, observations = analyzed.conclude()
+    _show_values(rules, judgements, data, context.columns)
+    outcomes, rows = _collected(rules, judgements, count, glue_rows=glue_rows)
     return Evaluation(
-        opened,
+        data,
         rules,
-        *_collected(rules, judgements, count, glue_rows=glue_rows),
+        outcomes,
+        rows,
         metrics=_measured(metrics, judgements),
         observations=(*_notes(rules, judgements), *observations),
-        dataset=dataset,
-        at=moment,
-        nulls=nulls,
+        dataset=context.dataset,
+        at=context.at,
+        nulls=context.nulls,
     )
 
 

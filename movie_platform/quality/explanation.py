@@ -97,7 +97,8 @@ def _simple(rule: SimpleRule) -> str:
 
 
 def _comparison(rule: SimpleRule, columns: str, condition: str) -> str:
-    """A rule that holds the data set against another one, or against its own past."""
+    """A rule that holds the data set against another one or its own past, or that is about files."""
+    several = len(rule.parameters) > 1
     match rule.type:
         case "ReferentialIntegrity":
             return (
@@ -120,6 +121,16 @@ def _comparison(rule: SimpleRule, columns: str, condition: str) -> str:
         case "DetectAnomalies":
             of = f" of {', '.join(rule.parameters[1:])}" if len(rule.parameters) > 1 else ""
             return f"{rule.parameters[0]}{of} must be in line with its own history"
+        case "FileFreshness":
+            return f"every file of {columns} must have been changed {condition}"
+        case "FileSize":
+            return f"the size of every file of {columns} must be {condition}"
+        case "FileMatch" if several:
+            return f"the files of {columns} must have the same content"
+        case "FileMatch":
+            return f"the checksum of every file of {columns} must be {condition or 'given'}"
+        case "FileUniqueness":
+            return f"the share of files of {columns} whose content is there once must be {condition or 'all of them'}"
     return f"{rule.claim} is not a rule type that can be judged here"
 
 

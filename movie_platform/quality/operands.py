@@ -16,6 +16,7 @@ from movie_platform.quality.conditions import (
     Negative,
     Number,
     Operand,
+    Operator,
     Quantity,
     Text,
     operands_within,
@@ -202,7 +203,12 @@ def holds(value: float, condition: Condition, operands: Operands, metric: str = 
     wanted = [operands.number(operand, metric) for operand in condition.operands if not isinstance(operand, Keyword)]
     if len(wanted) != len(condition.operands) or condition.operator in ("matches", "not matches"):
         raise RuleNotComputable(f"a number cannot be compared by {condition.render()}")
-    match condition.operator:
+    return meets(value, condition.operator, wanted)
+
+
+def meets(value: float, operator: Operator, wanted: Sequence[float]) -> bool:
+    """Whether a number stands to others as an operator says."""
+    match operator:
         case "=":
             return value == wanted[0]
         case "!=":
@@ -223,7 +229,7 @@ def holds(value: float, condition: Condition, operands: Operands, metric: str = 
             return value in wanted
         case "not in":
             return value not in wanted
-    raise AssertionError(condition.operator)
+    raise AssertionError(operator)
 
 
 def _is_whole(text: str) -> bool:

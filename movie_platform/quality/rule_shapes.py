@@ -1,6 +1,7 @@
 """What a rule must look like before any data is seen: its type, parameters, condition, threshold and options."""
 
 import difflib
+import re
 from collections.abc import Iterator
 
 from movie_platform.quality.conditions import Condition, Number, Operand, Quantity, Text, operands_within
@@ -11,8 +12,11 @@ from movie_platform.quality.rule_types import (
     DATA_TYPES,
     DATE_FORMATS,
     FORMAT,
+    HASH_ALGORITHM,
     IGNORE_CASE,
+    RECENT_FILES,
     RULE_TYPES,
+    URI_REGEX,
     RuleType,
 )
 from movie_platform.quality.ruleset import Analyzer, SimpleRule
@@ -24,6 +28,7 @@ LONGEST_LABEL_VALUE = 256
 Problem = tuple[str, tuple[str, ...]]
 """What is wrong, and what could stand there instead."""
 
+HASH_ALGORITHMS = ("MD5", "SHA-1", "SHA-256")
 _TIME_UNITS = ("minute", "hour", "day", "week")
 _MATCHING = ("=", "!=", "in", "not in", "matches", "not matches")
 
@@ -131,6 +136,12 @@ def _of_options(rule: SimpleRule, known: RuleType) -> Iterator[Problem]:
             yield f'{name} is "true" or "false", not {value!r}', ('"true"', '"false"')
         elif name == IGNORE_CASE and rule.condition is not None and rule.condition.operator not in _MATCHING:
             yield f"{name} goes with {', '.join(_MATCHING)}", ()
+        elif name == RECENT_FILES and not re.fullmatch("[1-9][0-9]{0,8}", value):
+            yield f"{name} is a number of files, not {value!r}", ("a whole number from 1",)
+        elif name == HASH_ALGORITHM and value not in HASH_ALGORITHMS:
+            yield f"{value!r} is no checksum that is known here", HASH_ALGORITHMS
+        elif name == URI_REGEX:
+            yield from _of_pattern(value)
         elif name == FORMAT and value not in DATE_FORMATS:
             yield f"{value!r} is not a format of dates", DATE_FORMATS
         elif name == FORMAT and not _asks_for(rule.condition, "DATE"):

@@ -42,6 +42,9 @@ class RuleType:
 _MANY = 64
 IGNORE_CASE = "ignoreCase"
 FORMAT = "format"
+RECENT_FILES, URI_REGEX, HASH_ALGORITHM = "recentFiles", "uriRegex", "hashAlgorithm"
+_OF_FILES = (RECENT_FILES, URI_REGEX)
+_OF_CONTENT = (*_OF_FILES, HASH_ALGORITHM)
 
 
 def _types() -> dict[str, RuleType]:
@@ -76,10 +79,10 @@ def _types() -> dict[str, RuleType]:
         RuleType("DatasetMatch", "reference", 2, 3, "optional", row, where=False),
         RuleType("SchemaMatch", "reference", 1, 1, "optional", all_rows, where=False),
         RuleType("DetectAnomalies", "metric", 1, _MANY, "none", all_rows, where=False),
-        RuleType("FileFreshness", "file", 0, _MANY, "optional", all_rows, where=False),
-        RuleType("FileMatch", "file", 0, _MANY, "optional", all_rows, where=False),
-        RuleType("FileSize", "file", 0, _MANY, "optional", all_rows, where=False),
-        RuleType("FileUniqueness", "file", 0, _MANY, "optional", all_rows, where=False),
+        RuleType("FileFreshness", "file", 0, 1, "required", all_rows, where=False, options=_OF_FILES),
+        RuleType("FileMatch", "file", 0, 2, "optional", all_rows, where=False, options=_OF_CONTENT),
+        RuleType("FileSize", "file", 0, 1, "required", all_rows, where=False, options=_OF_FILES),
+        RuleType("FileUniqueness", "file", 0, 1, "optional", all_rows, where=False, options=_OF_CONTENT),
     ]
     return {rule_type.name: rule_type for rule_type in listed}
 

@@ -1,6 +1,7 @@
 """What every rule's plan works with, and what comes out of it."""
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -8,6 +9,7 @@ from typing import Any, Literal
 
 from movie_platform.quality.conditions import Condition
 from movie_platform.quality.data import Columns
+from movie_platform.quality.files import FileLister
 from movie_platform.quality.history import MetricHistory, MetricPoint
 from movie_platform.quality.measures import Measures
 from movie_platform.quality.operands import Operands
@@ -48,6 +50,7 @@ class EvaluationContext:
     history: MetricHistory
     dataset: str
     at: datetime
+    files: FileLister | None
     operands: Operands = field(init=False)
 
     def __post_init__(self) -> None:
@@ -67,7 +70,12 @@ class EvaluationContext:
 
     def earlier(self, metric: str, last: int | None) -> Sequence[MetricPoint]:
         """The last points of a metric of this data set before this evaluation, oldest first."""
-        return self.history.series(self.dataset, metric, before=self.at, last=last)
+        points = list(self.history.series(self.dataset, metric, before=self.at, last=last))
+        former = former_name(metric)
+        if former is not None and (last is None or len(points) < last):
+            points += self.history.series(self.dataset, former, before=self.at, last=last)
+            points = sorted(points, key=lambda point: point.at)[-last if last is not None else 0 :]
+        return points
 
 
 DeferredOutcome = Callable[[], Judgement]
@@ -92,6 +100,12 @@ def history_metric_name(rule: SimpleRule | Analyzer, metric: str) -> str:
         sql = next((p for p in reversed(rule.parameters)), "")
         metric += f"#{hashlib.sha256(sql.encode()).hexdigest()[:12]}"
     return f"{metric} where {rule.where}" if rule.where is not None else metric
+
+
+def former_name(metric: str) -> str | None:
+    """The name that a metric of several columns had in histories up to version 0.1, with brackets around them."""
+    found = re.fullmatch(r"(Multicolumn|Column)\.([^\[].*,.*)\.(\w+)( where .*)?", metric, re.DOTALL)
+    return f"{found[1]}.[{found[2]}].{found[3]}{found[4] or ''}" if found is not None else None
 
 
 def recorded_metrics(rule: SimpleRule, metrics: Mapping[str, float]) -> dict[str, float]:

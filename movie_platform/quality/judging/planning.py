@@ -7,6 +7,7 @@ from movie_platform.quality.judging.anomaly_rules import plan_detect_anomalies
 from movie_platform.quality.judging.comparison_rules import plan_comparison
 from movie_platform.quality.judging.composites import plan_composite
 from movie_platform.quality.judging.context import DeferredOutcome, EvaluationContext, Judgement, settled
+from movie_platform.quality.judging.file_rules import plan_file_rule
 from movie_platform.quality.judging.key_rules import plan_keys
 from movie_platform.quality.judging.metrics import plan_statistic
 from movie_platform.quality.judging.pandera_rules import plan_pandera
@@ -55,8 +56,6 @@ def _planned(rule: Rule, context: EvaluationContext) -> DeferredOutcome:
     known = RULE_TYPES.get(rule.type)
     if known is None:
         raise RuleNotComputable(f"{rule.type} is not a known rule type")
-    if known.takes == "file":
-        raise RuleNotComputable(f"{rule.type} is about files in S3, not about rows; the platform's sensors watch files")
     return _PLANNERS[rule.type](rule, context)
 
 
@@ -89,4 +88,8 @@ _PLANNERS: Mapping[str, Callable[[SimpleRule, EvaluationContext], DeferredOutcom
     "DatasetMatch": plan_comparison,
     "SchemaMatch": plan_comparison,
     "DetectAnomalies": plan_detect_anomalies,
+    "FileFreshness": plan_file_rule,
+    "FileMatch": plan_file_rule,
+    "FileSize": plan_file_rule,
+    "FileUniqueness": plan_file_rule,
 }
