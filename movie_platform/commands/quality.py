@@ -198,7 +198,7 @@ def _stored_files(address: str) -> Iterator[StoredFile]:
         for found in [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file()):
             stat = found.stat()
             modified = datetime.fromtimestamp(stat.st_mtime, UTC)
-            yield StoredFile(str(found), stat.st_size, modified, partial(io.open, found, "rb"))
+            yield StoredFile(str(found), stat.st_size, modified, partial(io.FileIO, str(found)))
         return
     bucket, _, key = address[5:].partition("/")
     store = open_store(f"s3://{bucket}")
