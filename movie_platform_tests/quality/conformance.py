@@ -220,7 +220,7 @@ CONDITIONS = (
     _f(
         "matches, not matches",
         "Java's patterns, whole value; an empty text never matches",
-        "RE2, linear time: look-around, back references, \\p{Alpha} and class intersections are refused with what to write",
+        "RE2, in linear time: look-around, back references, \\p{Alpha} and class intersections are refused",
         ('ColumnValues "day" matches "[0-9-]+" where "day is not null"', PASSED),
         ('ColumnValues "text" not matches "z"', FAILED),
         ('ColumnValues "text" matches "(?=a)"', REFUSED),
