@@ -135,11 +135,14 @@ def check(
 @click.argument("file", type=_FILE)
 @click.option("--nulls", type=click.Choice(["documented", "legacy"]), default="documented", show_default=True)
 @_NA
+@click.option("--earlier", type=_FILE, multiple=True, help="An earlier delivery; only what held on each is proposed.")
 @click.option("--out", "rules_file", type=_FILE, help="Where to write the ruleset instead of printing it.")
 @_readable
-def recommend_rules(file: Path, nulls: Any, missing: str, rules_file: Path | None) -> None:
+def recommend_rules(file: Path, nulls: Any, missing: str, earlier: tuple[Path, ...], rules_file: Path | None) -> None:
     """Propose rules for FILE; each was tried on it, and what looks like dirt is named."""
-    recommendation = recommend(_opened(file, missing), nulls=nulls)
+    recommendation = recommend(
+        _opened(file, missing), nulls=nulls, earlier=[_opened(other, missing) for other in earlier]
+    )
     text = recommendation.render()
     if rules_file is None:
         click.echo(safe(text).plain, nl=False)

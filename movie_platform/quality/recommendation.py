@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from movie_platform.quality.batches import Batch, kind_of
 from movie_platform.quality.conditions import Condition, Number, Operand, Text
-from movie_platform.quality.data import DataSet, Judgeable
+from movie_platform.quality.data import DataSet, Judgeable, spool
 from movie_platform.quality.errors import DataUnreadable
 from movie_platform.quality.evaluation import evaluate
 from movie_platform.quality.keys import KeyCounts
@@ -75,6 +75,7 @@ class Recommendation:
     rows: int
     notes: tuple[str, ...] = ()
     """What the proposals rest on that their owner has to know: blank texts, too few rows."""
+    deliveries: int = 1
 
     @property
     def ruleset(self) -> Ruleset:
@@ -83,7 +84,8 @@ class Recommendation:
 
     def render(self) -> str:
         """The proposals as DQDL, with what is suspicious as comments."""
-        lines = [f"# Made from {self.rows:,} rows; every rule was tried on them."]
+        of = f" of {self.deliveries} deliveries; every rule held on each" if self.deliveries > 1 else ""
+        lines = [f"# Made from {self.rows:,} rows{of or '; every rule was tried on them'}."]
         lines += [f"# {_comment(str(value))}" for value in self.suspicious]
         lines.append("Rules = [")
         for place, recommended in enumerate(self.rules):
@@ -94,26 +96,81 @@ class Recommendation:
         return "\n".join(lines) + "\n"
 
 
-def recommend(data: Judgeable | DataSet, *, nulls: Nulls = "documented") -> Recommendation:
+def recommend(
+    data: Judgeable | DataSet, *, nulls: Nulls = "documented", earlier: Sequence[Judgeable | DataSet] = ()
+) -> Recommendation:
     """Proposes rules for a data set and tries them on it under a null profile.
 
     Where a null would break a proposal under that profile, the rule is limited to the rows that have a value. A rule
-    that fails on its own data for another reason than a suspicious value is not proposed.
+    that fails on its own data for another reason than a suspicious value is not proposed. With earlier deliveries of
+    the same columns, ranges and lists are those of all of them, and only what held on each is proposed.
     """
-    opened = open_data(data)
-    profile = _Profile(opened)
-    if not profile.rows:
+    days = [open_data(data), *map(open_data, earlier)]
+    profiles = [_Profile(day) for day in days]
+    if not all(profile.rows for profile in profiles):
         raise DataUnreadable("there are no rows to make rules from")
-    rules: list[SimpleRule] = [_rule("RowCount", None, _between(profile.rows // 2, profile.rows * 2))]
-    for column in profile.columns:
-        rules.extend(_for_column(column, profile.rows, nulls))
-    evaluation = evaluate(opened, Ruleset(rules), nulls=nulls)
-    kept = []
-    for outcome in evaluation.outcomes:
-        note = None if outcome.passed else _excuse(outcome, profile.suspicious)
-        if outcome.passed or note is not None:
-            kept.append(RecommendedRule(outcome.rule, outcome, note))
-    return Recommendation(tuple(kept), tuple(profile.suspicious), profile.rows, tuple(_notes(profile)))
+    whole = _Profile(_together(days, profiles)) if earlier else profiles[0]
+    counts = [profile.rows for profile in profiles]
+    rules = [_rule("RowCount", None, _between(min(counts) // 2, max(counts) * 2)), *_proposals(whole, nulls)]
+    if earlier:
+        rules += _proposals(profiles[0], nulls)
+    kept = _that_hold(rules, days, nulls, whole.suspicious)
+    return Recommendation(tuple(kept), tuple(whole.suspicious), whole.rows, tuple(_notes(whole)), len(days))
+
+
+def _together(days: Sequence[DataSet], profiles: Sequence["_Profile"]) -> DataSet:
+    """All deliveries as one data set. A column that is text in one because it is blank there has no values there."""
+    fields = [_common(place, days, profiles) for place in range(len(days[0].schema))]
+    schema = pa.schema(fields)
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for day, profile in zip(days, profiles, strict=True):
+            for batch in day.batches(schema.names):
+                arrays = [
+                    pa.nulls(batch.num_rows, field.type) if column.is_blank else found.cast(field.type, safe=False)
+                    for field, column, found in zip(
+                        fields, (profile.named[name] for name in schema.names), batch.columns, strict=True
+                    )
+                ]
+                yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+    return spool(batches())
+
+
+def _common(place: int, days: Sequence[DataSet], profiles: Sequence["_Profile"]) -> pa.Field:
+    name = days[0].schema.names[place]
+    lacking = sum(name not in profile.named for profile in profiles)
+    if lacking:
+        raise DataUnreadable(f'{lacking} of the earlier deliveries have no column "{name}"')
+    pairs = [(day.schema.field(name).type, profile.named[name]) for day, profile in zip(days, profiles, strict=True)]
+    kinds = {kind for kind, column in pairs if not column.is_blank} or {pa.string()}
+    if len(kinds) == 1:
+        return pa.field(name, kinds.pop())
+    numeric = all(pa.types.is_integer(kind) or pa.types.is_floating(kind) for kind in kinds)
+    return pa.field(name, pa.float64() if numeric else pa.string())
+
+
+def _proposals(profile: "_Profile", nulls: Nulls) -> list[SimpleRule]:
+    return [rule for column in profile.columns for rule in _for_column(column, profile.rows, nulls)]
+
+
+def _that_hold(
+    rules: Sequence[SimpleRule], days: Sequence[DataSet], nulls: Nulls, suspicious: Sequence[SuspiciousValue]
+) -> Iterator[RecommendedRule]:
+    """The rules that hold on each day but for suspicious values; of two that ask for the same, the first."""
+    ruleset = Ruleset(rules)
+    evaluations = [evaluate(day, ruleset, nulls=nulls) for day in days]
+    seen: set[object] = set()
+    for place, rule in enumerate(rules):
+        outcomes = [evaluation.outcomes[place] for evaluation in evaluations]
+        notes = [None if outcome.passed else _excuse(outcome, suspicious) for outcome in outcomes]
+        if not all(outcome.passed or note is not None for outcome, note in zip(outcomes, notes, strict=True)):
+            continue
+        operator = rule.condition.operator if rule.condition is not None else ""
+        same = (rule.type, rule.parameters, operator, rule.threshold is None)
+        if same not in seen:
+            seen.add(same)
+            yield RecommendedRule(outcomes[0].rule, outcomes[0], next((note for note in notes if note), None))
 
 
 def _notes(profile: "_Profile") -> Iterator[str]:
@@ -222,6 +279,7 @@ class _Profile:
             self.rows += part.num_rows
             for column in self.columns:
                 column.add(batch)
+        self.named = {column.name: column for column in self.columns}
         self.suspicious: list[SuspiciousValue] = []
         for column in self.columns:
             column.finish()
@@ -247,6 +305,11 @@ class _ColumnProfile:
         self._counts: dict[Any, int] | None = {} if self.kind == "text" or self.is_integer else None
         self._seen_text = False
         self.blanks = 0
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether it holds no value but blank texts."""
+        return self.blanks == self.present and self.kind == "text"
 
     def add(self, batch: Batch) -> None:
         column = batch.column(self.name)

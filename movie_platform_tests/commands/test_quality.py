@@ -141,6 +141,16 @@ def test_recommend_writes_rules_that_hold_and_names_dirt(folder: Path) -> None:
     ]
 
 
+def test_recommend_takes_earlier_deliveries(folder: Path) -> None:
+    (folder / "other.csv").write_text("Id,Name,Score\n7,,\n")
+
+    alone = run(folder, "recommend", "@data.csv").stdout
+    both = run(folder, "recommend", "@data.csv", "--earlier", "@other.csv").stdout
+
+    assert "RowCount between 1 and 6" in alone
+    assert "RowCount between 0 and 6" in both
+
+
 def test_explain_says_each_rule_in_plain_words(folder: Path) -> None:
     result = run(folder, "explain", "@good.dqdl")
 

@@ -141,3 +141,23 @@ def test_blank_texts_that_count_as_values_are_named() -> None:
 
     assert 'IsComplete "c"' in [found.rule.claim for found in recommendation.rules]
     assert any('"c" has a blank text in 80 rows' in note for note in recommendation.notes)
+
+
+def test_from_several_days_only_what_held_on_each_is_proposed() -> None:
+    days = [
+        pd.DataFrame({"v": [n * 7 % 100 + shift for n in range(count)], "c": ["a", kind] * (count // 2), "k": keys})
+        for count, shift, kind, keys in ((200, 0, "b", "x"), (100, 50, "c", "x"), (400, -20, "b", "x"))
+    ]
+    days[1]["n"], days[0]["n"], days[2]["n"] = None, "n", "n"
+
+    recommendation = recommend(days[0], earlier=days[1:])
+
+    rules = [found.rule.claim for found in recommendation.rules]
+    assert "RowCount between 50 and 800" in rules
+    assert 'ColumnValues "v" between -21 and 150' in rules
+    assert 'ColumnValues "c" in ["a", "b", "c"]' in rules
+    assert 'IsComplete "v"' in rules
+    assert 'IsComplete "n"' not in rules
+    ruleset = parse_ruleset(recommendation.render())
+    assert all(evaluate(day, ruleset).score == 1.0 for day in days)
+    assert "of 3 deliveries" in recommendation.render()
