@@ -54,13 +54,15 @@ def open_files(files: Mapping[str, Path | bytes], *, missing: Collection[str] = 
 
 
 def without(data: DataSet, names: Collection[str]) -> DataSet:
-    """The data set without the columns of these names."""
-    if not any(name in data.schema.names for name in names):
+    """The data set without the columns of these names, in whatever case."""
+    folded = {name.casefold() for name in names}
+    found = [name for name in data.schema.names if name.casefold() in folded]
+    if not found:
         return data
     if isinstance(data, FrameData):
-        return FrameData(data.frame.drop(columns=[name for name in data.frame.columns if name in names]))
+        return FrameData(data.frame.loc[:, [str(name) not in found for name in data.frame.columns]])
     if isinstance(data, TableData):
-        return TableData(data.table.drop_columns([name for name in data.schema.names if name in names]))
+        return TableData(data.table.drop_columns(list(dict.fromkeys(found))))
     if isinstance(data, ParquetData):
-        return ParquetData(data.source, leave_out=names)
+        return ParquetData(data.source, leave_out=found)
     raise TypeError(f"columns cannot be left out of a {type(data).__name__}")

@@ -26,7 +26,14 @@ from movie_platform.quality.errors import RuleNotComputable, RulesetError
 from movie_platform.quality.grammar import parser
 from movie_platform.quality.parse_errors import end_of, excerpt, refuse
 from movie_platform.quality.patterns import Pattern
-from movie_platform.quality.rule_shapes import Problem, count_of, problems_of, problems_of_analyzer, problems_of_labels
+from movie_platform.quality.rule_shapes import (
+    MOST_LABELS,
+    Problem,
+    count_of,
+    problems_of,
+    problems_of_analyzer,
+    problems_of_labels,
+)
 from movie_platform.quality.ruleset import ACTION_LABELS, ACTIONS, Analyzer, CompositeRule, Rule, Ruleset, SimpleRule
 
 _FUNCTIONS = {
@@ -132,6 +139,15 @@ class _Builder(Transformer[Token, Ruleset]):
         if not rules and not analyzers:
             line, column = end_of(self._text)
             raise RulesetError("the text holds no rule", line=line, column=column, expected=("Rules = [ ... ]",))
+        for rule in rules:
+            together = {**labels, **dict(rule.own_labels)}
+            if len(together) > MOST_LABELS:
+                raise RulesetError(
+                    f"{len(together)} labels, the default ones included, and a rule has at most {MOST_LABELS}",
+                    line=rule.line,
+                    column=rule.column,
+                    context=excerpt(self._text, rule.line, rule.column),
+                )
         return Ruleset(rules, analyzers=analyzers, default_labels=labels)
 
     def rules(self, children: list[Any]) -> _Section:

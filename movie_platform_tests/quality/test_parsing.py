@@ -166,6 +166,14 @@ def test_other_data_sources_are_named_in_either_spelling() -> None:
         (f'Rules = [ RowCount > 1 labels = ["k"="{"x" * 257}"] ]', "256"),
         (f'Rules = [ RowCount > 1 labels = ["{"x" * 129}"="v"] ]', "128"),
         ("Rules = [ RowCount > 1 labels = [" + ", ".join(f'"k{n}"="v"' for n in range(11)) + "] ]", "at most 10"),
+        (
+            "DefaultLabels = ["
+            + ", ".join(f'"d{n}"="v"' for n in range(8))
+            + "] Rules = [ RowCount > 1 labels = ["
+            + ", ".join(f'"k{n}"="v"' for n in range(3))
+            + "] ]",
+            "11 labels, the default ones included",
+        ),
         ('Rules = [ IsComplete "a" where "" ]', "where is empty"),
         ('Rules = [ DataFreshness "a" > 3 ]', "not an age"),
         ('Rules = [ DataFreshness "a" > 3 MB ]', "not an age"),
