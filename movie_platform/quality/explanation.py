@@ -2,7 +2,7 @@
 
 from movie_platform.quality.conditions import Arithmetic, Call, Condition, Keyword, Negative, Operand, Quantity, Text
 from movie_platform.quality.rule_shapes import is_share
-from movie_platform.quality.rule_types import FORMAT, IGNORE_CASE
+from movie_platform.quality.rule_types import FORMAT, HASH_ALGORITHM, IGNORE_CASE, RECENT_FILES, URI_REGEX
 from movie_platform.quality.ruleset import CompositeRule, PanderaRule, Rule, SimpleRule
 
 _LISTED = 8
@@ -35,8 +35,10 @@ def _claim(rule: Rule) -> str:
         sentence += f", counting only the rows where {rule.where}"
     if rule.option(IGNORE_CASE) == "true":
         sentence += ", whether in upper or in lower case"
-    if rule.option(FORMAT) is not None:
-        sentence += f", spelled {rule.option(FORMAT)}"
+    words = {FORMAT: "spelled", RECENT_FILES: "the latest files only, as many as", URI_REGEX: "addresses that fit"}
+    words[HASH_ALGORITHM] = "checksums of"
+    for name, value in rule.options:
+        sentence += f", {words[name]} {value}" if name in words else ""
     if rule.threshold is not None:
         what = "a share of rows" if is_share(rule.threshold) else "a number of rows"
         sentence += f"; this must be so for {what} {_number_words(rule.threshold)}"

@@ -74,7 +74,9 @@ class Sandbox:
                 raise RuleNotComputable(f"the query took longer than {seconds:g} s and was stopped") from failure
             if isinstance(failure, EOFError | OSError):
                 limit = MEMORY_BYTES // 2**30
-                raise RuleNotComputable(f"the query needed more than {limit} GB of memory and was stopped") from failure
+                raise RuleNotComputable(
+                    f"the engine ended in the middle of the query, as it does when it needs more than {limit} GB of memory"
+                ) from failure
             raise
         if "error" in reply:
             raise RuleNotComputable(f"the query cannot be run: {harmless(reply['error'])}")

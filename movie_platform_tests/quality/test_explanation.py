@@ -64,6 +64,26 @@ def test_every_rule_type_has_its_own_words(rule_type: str) -> None:
             "When it does not hold, nothing of the delivery is loaded.",
         ),
         (
+            'ColumnDataType "a" = "DATE" with format = "dd-MM-yyyy"',
+            'Every value of "a" must be readable as DATE, spelled dd-MM-yyyy. '
+            "When it does not hold, the rows that break it are set aside.",
+        ),
+        (
+            'ColumnValues "a" in ["x"] with ignoreCase = "true"',
+            'Every value of "a" must be one of "x", whether in upper or in lower case. '
+            "When it does not hold, the rows that break it are set aside.",
+        ),
+        (
+            'FileSize "s3://b/" > 5 MB with recentFiles = 3',
+            'The size of every file of "s3://b/" must be more than 5 MB, the latest files only, as many as 3. '
+            "When it does not hold, this is reported and nothing else happens.",
+        ),
+        (
+            'CustomSql "select id from primary" with threshold > 3',
+            "Every row must be among those returned by the query [select id from primary]; this must be so for a "
+            "number of rows more than 3. When it does not hold, the rows that break it are set aside.",
+        ),
+        (
             "RowCount > 0.8 * avg(last(3))",
             "The number of rows must be more than 0.8 times the mean of its last 3 values. "
             "When it does not hold, this is reported and nothing else happens.",
