@@ -54,7 +54,17 @@ class _Words(PostLex):
 def _is_parameter(token: Token | None) -> bool:
     if token is None or token.type not in ("STRING", "VARIABLE", "NAME", "UNIT", "KEYWORD"):
         return False
-    return token.type != "NAME" or not difflib.get_close_matches(token, _TYPES, n=1, cutoff=0.8)
+    return token.type != "NAME" or not _is_nearly_a_type(str(token))
+
+
+@cache
+def _beginnings() -> frozenset[str]:
+    return frozenset(name[:2] for name in _TYPES)
+
+
+def _is_nearly_a_type(name: str) -> bool:
+    """Whether a name looks like a rule type misspelled; the quick look first, for texts of many names."""
+    return name[:2] in _beginnings() and bool(difflib.get_close_matches(name[:40], _TYPES, n=1, cutoff=0.8))
 
 
 def _with_next(stream: Iterable[Token]) -> Iterator[tuple[Token, Token | None]]:

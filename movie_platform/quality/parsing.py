@@ -229,6 +229,8 @@ class _Builder(Transformer[Token, Ruleset]):
             line=meta.line,
             column=meta.column,
         )
+        if rule.type == "ColumnNamesMatchPattern" and len(parameters) == 1:
+            self._pattern(meta, Text(parameters[0]))
         self._check(meta, problems_of(rule))
         return rule
 

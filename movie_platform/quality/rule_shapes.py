@@ -2,7 +2,8 @@
 
 import difflib
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 
 from movie_platform.quality.conditions import Condition, Number, Operand, Quantity, Text, operands_within
 from movie_platform.quality.errors import RuleNotComputable
@@ -45,8 +46,6 @@ def problems_of(rule: SimpleRule) -> Iterator[Problem]:
         yield "the where is empty", ('a condition on one row, such as "price > 3"',)
     if rule.condition is not None:
         yield from _of_condition(rule, rule.condition)
-    if rule.type == "ColumnNamesMatchPattern":
-        yield from _of_pattern(rule.parameters[0])
 
 
 def problems_of_analyzer(analyzer: Analyzer) -> Iterator[Problem]:
@@ -62,8 +61,7 @@ def problems_of_analyzer(analyzer: Analyzer) -> Iterator[Problem]:
 
 def problems_of_labels(labels: tuple[tuple[str, str], ...]) -> Iterator[Problem]:
     """Whatever is wrong with a list of labels: a key twice, too many of them, too long, empty."""
-    keys = [key for key, _ in labels]
-    twice = next((key for place, key in enumerate(keys) if key in keys[:place]), None)
+    twice = _twice(key for key, _ in labels)
     if twice is not None:
         yield f"the label {twice!r} stands twice", ()
     if not labels:
@@ -84,6 +82,10 @@ def count_of(least: int, most: int) -> str:
     if least == most:
         return {0: "no parameter", 1: "one parameter"}.get(least, f"{least} parameters")
     return f"at least {least}" if most > 10 else f"{least} to {most} parameters"
+
+
+def _twice(names: Iterable[str]) -> str | None:
+    return next((name for name, times in Counter(names).items() if times > 1), None)
 
 
 def _unknown(name: str) -> Problem:
@@ -125,8 +127,7 @@ def is_share(threshold: Condition) -> bool:
 
 
 def _of_options(rule: SimpleRule, known: RuleType) -> Iterator[Problem]:
-    names = [name for name, _ in rule.options]
-    twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
+    twice = _twice(name for name, _ in rule.options)
     if twice is not None:
         yield f"the option {twice} stands twice", ()
     for name, value in rule.options:

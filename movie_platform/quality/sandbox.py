@@ -75,7 +75,7 @@ class Sandbox:
             if isinstance(failure, EOFError | OSError):
                 limit = MEMORY_BYTES // 2**30
                 raise RuleNotComputable(
-                    f"the engine ended in the middle of the query, as it does when it needs more than {limit} GB of memory"
+                    f"the engine ended amid the query, as it does when it needs more than {limit} GB of memory"
                 ) from failure
             raise
         if "error" in reply:

@@ -37,8 +37,9 @@ class SandboxTables:
         result = self._sandbox().select(f"SELECT * FROM ({statement}) LIMIT 2")  # noqa: S608
         if result.num_rows != 1 or result.num_columns != 1:
             rows = {0: "no row", 1: "1 row"}.get(result.num_rows, "several rows")
+            columns = "1 column" if result.num_columns == 1 else f"{result.num_columns} columns"
             raise RuleNotComputable(
-                f"a CustomSql with a condition gives one number; this one gives {rows} of {result.num_columns} columns"
+                f"a CustomSql with a condition gives one number; this one gives {rows} of {columns}"
             )
         value = result.column(0)[0].as_py()
         if value is None:

@@ -231,6 +231,7 @@ def test_a_pattern_that_cannot_be_used_is_refused_at_its_own_place(pattern: str)
         ('Rules = [ ColumnValues "a" > 1 with threshold > 90 ]', 1, 11, "a number from 0 to 1"),
         ('Rules = [ IsComplete "a" labels = ["action"="explode"] ]', 1, 36, "quarantine"),
         ('Rules = [ ColumnDataType "a" = "COLOUR" ]', 1, 11, "TIMESTAMP"),
+        ('Rules = [ ColumnNamesMatchPattern "(" ]', 1, 35, ""),
         ("Rules = [ CustomSql $missing > 3 ]", 1, 21, ""),
         ('Rules = [ IsComplete "a ]', 1, 22, "a quoted text"),
     ],
@@ -242,3 +243,16 @@ def test_an_error_names_line_column_and_what_was_expected(text: str, line: int, 
     assert (caught.value.line, caught.value.column) == (line, column)
     assert expected in " ".join(caught.value.expected)
     assert f"line {line}, column {column}" in str(caught.value)
+
+
+def test_and_before_a_misspelled_rule_type_joins_rules() -> None:
+    with pytest.raises(RulesetError, match="IsCompleet is not a rule type"):
+        parse_ruleset('Rules = [ IsUnique "a" and IsCompleet "b" ]')
+
+
+def test_a_text_of_many_names_is_read() -> None:
+    names = " and ".join(f"Column{n}" for n in range(64))
+
+    (rule,) = parse_ruleset(f"Rules = [ IsUnique {names} ]")
+
+    assert len(rule.columns) == 64
