@@ -106,9 +106,9 @@ def _relation(value: str) -> str:
 
 
 def _ruleset(value: str) -> str:
-    if value in {"rating", "recommended"} or value.endswith(".dqdl"):
+    if value in {"rating", "recommended", "recommended+rating"} or value.endswith(".dqdl"):
         return value
-    raise ValueError("allowed are rating, recommended, and the path of a .dqdl file")
+    raise ValueError("allowed are rating, recommended, recommended+rating, and the path of a .dqdl file")
 
 
 def _web_address(value: str) -> str:
@@ -214,7 +214,8 @@ class Settings(BaseSettings):
 
     quality_ruleset: Annotated[str, AfterValidator(_ruleset)] = Field(
         "rating",
-        description="the rules for the quality movies: rating (one rule), recommended (42), or your own .dqdl file",
+        description="the rules for the quality movies: rating (one rule), recommended (42), recommended+rating (both), "
+        "or your own .dqdl file",
     )
     quality_nulls: Literal["documented", "legacy"] = Field(
         "documented", description="what a null does to a rule: documented (fails most), or legacy (passes)"

@@ -1,20 +1,27 @@
 """Rules in the terminal: check a file, propose rules, explain them, compare two rulesets."""
 
-from collections.abc import Callable
-from functools import wraps
+import io
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import click
 
 from movie_platform.commands.terminal import err, out, safe, table
-from movie_platform.quality.data import DataSet, open_data
+from movie_platform.lake import open_store
+from movie_platform.quality.data import DataSet
 from movie_platform.quality.differences import diff
 from movie_platform.quality.errors import DataUnreadable, RulesetError
-from movie_platform.quality.evaluation import Evaluation, Outcome, evaluate
+from movie_platform.quality.evaluation import evaluate
+from movie_platform.quality.explanation import explain as rule_in_words
+from movie_platform.quality.files import StoredFile
 from movie_platform.quality.history import ParquetHistory
+from movie_platform.quality.opening import open_data, open_files
 from movie_platform.quality.parsing import parse_ruleset
 from movie_platform.quality.recommendation import recommend
+from movie_platform.quality.results import Evaluation, Outcome
 from movie_platform.quality.ruleset import Ruleset
 
 PASSED, FAILED, UNREADABLE = 0, 1, 2
@@ -26,6 +33,15 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+_NA = click.option(
+    "--na",
+    "missing",
+    metavar="WORDS",
+    default="",
+    help="Words of a CSV file that mean null, such as NA,N/A. Without it there are none.",
+)
 
 
 def _readable(command: Callable[P, R]) -> Callable[P, R]:
@@ -54,9 +70,17 @@ def quality() -> None:
 @click.option(
     "--out", "directory", type=click.Path(path_type=Path, file_okay=False), help="Where to write the results."
 )
+@_NA
 @click.option("--json", "as_json", is_flag=True, help="Print the rule outcomes as JSON instead of a table.")
 @click.option("--glue-rows", is_flag=True, help="Split rows as Glue does, thresholds set aside.")
 @click.option("--skip-filtered", is_flag=True, help="Rows outside a where are skipped instead of passed.")
+@click.option(
+    "--composite",
+    type=click.Choice(["dataset", "row"]),
+    default="dataset",
+    show_default=True,
+    help="What rules joined by and or or combine: their outcomes, or each row's.",
+)
 @click.option("--reference", "references", multiple=True, metavar="NAME=FILE", help="Another data set that rules name.")
 @click.option("--history", "history_file", type=_FILE, help="Metrics of earlier checks (Parquet); this one is added.")
 @click.option(
@@ -68,9 +92,11 @@ def check(
     rules_file: Path,
     nulls: Any,
     directory: Path | None,
+    missing: str,
     as_json: bool,
     glue_rows: bool,
     skip_filtered: bool,
+    composite: Any,
     references: tuple[str, ...],
     history_file: Path | None,
     dataset: str,
@@ -83,7 +109,7 @@ def check(
     rules = _ruleset(rules_file)
     history = ParquetHistory(history_file) if history_file is not None else None
     evaluation = evaluate(
-        open_data(file),
+        _opened(file, missing),
         rules,
         nulls=nulls,
         references=_references(references),
@@ -91,6 +117,8 @@ def check(
         dataset=dataset,
         glue_rows=glue_rows,
         filtered_rows="skip" if skip_filtered else "pass",
+        composite=composite,
+        files=_stored_files,
     )
     if history is not None:
         history.record(dataset, evaluation.at, evaluation.metrics)
@@ -106,11 +134,15 @@ def check(
 @quality.command("recommend")
 @click.argument("file", type=_FILE)
 @click.option("--nulls", type=click.Choice(["documented", "legacy"]), default="documented", show_default=True)
+@_NA
+@click.option("--earlier", type=_FILE, multiple=True, help="An earlier delivery; only what held on each is proposed.")
 @click.option("--out", "rules_file", type=_FILE, help="Where to write the ruleset instead of printing it.")
 @_readable
-def recommend_rules(file: Path, nulls: Any, rules_file: Path | None) -> None:
+def recommend_rules(file: Path, nulls: Any, missing: str, earlier: tuple[Path, ...], rules_file: Path | None) -> None:
     """Propose rules for FILE; each was tried on it, and what looks like dirt is named."""
-    recommendation = recommend(open_data(file), nulls=nulls)
+    recommendation = recommend(
+        _opened(file, missing), nulls=nulls, earlier=[_opened(other, missing) for other in earlier]
+    )
     text = recommendation.render()
     if rules_file is None:
         click.echo(safe(text).plain, nl=False)
@@ -120,6 +152,8 @@ def recommend_rules(file: Path, nulls: Any, rules_file: Path | None) -> None:
         out.print(safe(f"{len(recommendation.rules)} rules written to {rules_file}"))
     for suspicious in recommendation.suspicious:
         err.print(safe(f"Suspicious: {suspicious}"), style="yellow")
+    for note in recommendation.notes:
+        err.print(safe(note))
 
 
 @quality.command()
@@ -128,7 +162,7 @@ def recommend_rules(file: Path, nulls: Any, rules_file: Path | None) -> None:
 def explain(rules_file: Path) -> None:
     """Say each rule of RULES in plain words."""
     rules = _ruleset(rules_file)
-    rows = [(place, rule.claim, meaning) for place, (rule, meaning) in enumerate(rules.explain(), start=1)]
+    rows = [(place, rule.claim, rule_in_words(rule)) for place, rule in enumerate(rules, start=1)]
     out.print(table(rules_file.name, ("", "rule", "meaning"), rows))
 
 
@@ -158,6 +192,28 @@ def diff_rules(old: Path, new: Path, file: Path, nulls: Any, limit: int) -> None
         )
     )
     raise click.exceptions.Exit(FAILED if found.to_bad + found.to_good else PASSED)
+
+
+def _stored_files(address: str) -> Iterator[StoredFile]:
+    """The file at an address, or all files below the folder, on this machine's disk or on S3."""
+    if not address.lower().startswith("s3://"):
+        path = Path(address.removeprefix("file://"))
+        for found in [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file()):
+            stat = found.stat()
+            modified = datetime.fromtimestamp(stat.st_mtime, UTC)
+            yield StoredFile(str(found), stat.st_size, modified, partial(io.FileIO, str(found)))
+        return
+    bucket, _, key = address[5:].partition("/")
+    store = open_store(f"s3://{bucket}")
+    alone = store.info(key) if key and not key.endswith("/") else None
+    folder = f"{key.rstrip('/')}/" if key else ""
+    for info in [alone] if alone is not None else store.objects(folder):
+        yield StoredFile(store.uri_of(info.key), info.size, info.modified, partial(store.open, info.key))
+
+
+def _opened(file: Path, missing: str) -> DataSet:
+    words = [word for word in missing.split(",") if word]
+    return open_files({file.name: file}, missing=words) if words else open_data(file)
 
 
 def _show(evaluation: Evaluation) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import dagster as dg
 
-from movie_platform.quality import Evaluation, Outcome, Rule, RulesetFile, harmless, shown
+from movie_platform.quality import Evaluation, Outcome, Rule, RulesetFile, explain, harmless, shown
 
 RULESET_PARSES = "ruleset_parses"
 """The one check of a ruleset file that cannot be read; it fails."""
@@ -82,7 +82,7 @@ class RulesetChecks:
 
 
 def _about(rule: Rule, file: str) -> dict[str, Any]:
-    return {"ruleset": file, "meaning": _legible(rule.explain()), "action": rule.action, **_labels(rule)}
+    return {"ruleset": file, "meaning": _legible(explain(rule)), "action": rule.action, **_labels(rule)}
 
 
 def _labels(rule: Rule) -> dict[str, str]:

@@ -5,14 +5,18 @@ settings: a history is handed to it.
 """
 
 from movie_platform.quality.csv_files import type_columns
-from movie_platform.quality.data import DataSet, SourceFile, open_data, open_files
+from movie_platform.quality.data import DataSet, SourceFile
 from movie_platform.quality.differences import ChangedRow, Difference, diff
 from movie_platform.quality.errors import DataUnreadable, RuleNotComputable, RulesetError
-from movie_platform.quality.evaluation import Evaluation, FailingRow, Outcome, evaluate
+from movie_platform.quality.evaluation import evaluate
+from movie_platform.quality.explanation import explain
+from movie_platform.quality.files import FileLister, StoredFile
 from movie_platform.quality.history import InMemoryHistory, MetricHistory, MetricPoint, NoHistory, ParquetHistory
+from movie_platform.quality.opening import open_data, open_files
 from movie_platform.quality.parsing import parse_ruleset
 from movie_platform.quality.presentation import harmless, markdown, shown
 from movie_platform.quality.recommendation import Recommendation, RecommendedRule, SuspiciousValue, recommend
+from movie_platform.quality.results import Evaluation, FailingRow, Outcome
 from movie_platform.quality.row_results import RESULT_COLUMNS
 from movie_platform.quality.ruleset import Analyzer, CompositeRule, PanderaRule, Rule, Ruleset, SimpleRule
 from movie_platform.quality.ruleset_files import RulesetFile, read_ruleset_file
@@ -27,6 +31,7 @@ __all__ = [
     "Difference",
     "Evaluation",
     "FailingRow",
+    "FileLister",
     "InMemoryHistory",
     "MetricHistory",
     "MetricPoint",
@@ -43,9 +48,11 @@ __all__ = [
     "RulesetFile",
     "SimpleRule",
     "SourceFile",
+    "StoredFile",
     "SuspiciousValue",
     "diff",
     "evaluate",
+    "explain",
     "harmless",
     "markdown",
     "open_data",

@@ -2,17 +2,19 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias, TypeVar, cast
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from movie_platform.quality.data import plain
 
-Kind = Literal["number", "text", "time", "boolean", "other"]
-Mask = np.ndarray
+Kind = Literal["number", "text", "time", "clock", "boolean", "other"]
+Mask: TypeAlias = NDArray[np.bool_]
+V = TypeVar("V")
 
 NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 INTEGER = r"^[+-]?[0-9]+$"
@@ -30,16 +32,37 @@ def kind_of(kind: pa.DataType) -> Kind:
         return "text"
     if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
         return "time"
+    if pa.types.is_time(kind):
+        return "clock"
     if pa.types.is_boolean(kind):
         return "boolean"
     return "other"
+
+
+CLOCK = (
+    r"^(?P<hour>[0-9]{1,2}):(?P<minute>[0-5][0-9])(?::(?P<second>[0-5][0-9])(?:\.(?P<fraction>[0-9]{1,6}))?)?"
+    r"(?: ?(?P<half>[AaPp])[Mm])?$"
+)
+"""A time of day: 9:30 AM, 09:30, 21:30:15."""
+
+SHORT = 18
+"""A whole number of so many characters fits 64 bits, whatever they are."""
+
+
+def fits_bits(digits: str, bits: int = 63) -> bool:
+    """Whether a whole number in digits, with or without a sign, is one of -2**bits to 2**bits - 1."""
+    bare = digits.strip()
+    significant = bare.lstrip("+-").lstrip("0")
+    # Thousands of digits are no number that Python reads, and none that fits either.
+    return len(significant) <= SHORT + 1 and -(2**bits) <= int(bare) < 2**bits
 
 
 def as_mask(array: pa.Array) -> Mask:
     """A boolean array as numpy, null as false."""
     if array.null_count:
         array = pc.fill_null(array, False)
-    return array.to_numpy(zero_copy_only=False)
+    mask: Mask = array.to_numpy(zero_copy_only=False)
+    return mask
 
 
 class Batch:
@@ -47,20 +70,21 @@ class Batch:
 
     def __init__(self, rows: pa.RecordBatch) -> None:
         self.rows = rows
+        self._places = {name: place for place, name in reversed(list(enumerate(rows.schema.names)))}
         self._made: dict[tuple[str, str], Any] = {}
 
     def __len__(self) -> int:
-        return self.rows.num_rows
+        return int(self.rows.num_rows)
 
-    def _once(self, what: str, name: str, make: Callable[[], Any]) -> Any:
+    def _once(self, what: str, name: str, make: Callable[[], V]) -> V:
         key = (what, name)
         if key not in self._made:
             self._made[key] = make()
-        return self._made[key]
+        return cast(V, self._made[key])
 
     def column(self, name: str) -> pa.Array:
         """The column, decoded, NaN as null."""
-        return self._once("column", name, lambda: plain(self.rows.column(self.rows.schema.names.index(name))))
+        return self._once("column", name, lambda: plain(self.rows.column(self._places[name])))
 
     def present(self, name: str) -> Mask:
         """Which rows have a value."""
@@ -108,9 +132,12 @@ class Batch:
 
     def lengths(self, name: str) -> np.ndarray:
         """The number of characters of each value; a null has none."""
-        return self._once(
-            "lengths", name, lambda: pc.fill_null(pc.utf8_length(self.texts(name)), 0).to_numpy(zero_copy_only=False)
-        )
+
+        def make() -> np.ndarray:
+            counted: np.ndarray = pc.fill_null(pc.utf8_length(self.texts(name)), 0).to_numpy(zero_copy_only=False)
+            return counted
+
+        return self._once("lengths", name, make)
 
     def times(self, name: str) -> pa.Array:
         """The column as instants (UTC, microseconds); null where there is none or it is not an ISO date or time."""
@@ -127,6 +154,34 @@ class Batch:
             return pa.array(read.dt.tz_localize(None).astype("datetime64[us]"), from_pandas=True)
 
         return self._once("times", name, make)
+
+    def clocks(self, name: str) -> pa.Array:
+        """The column as microseconds since midnight; null where it is no time of day."""
+
+        def make() -> pa.Array:
+            column = self.column(name)
+            if pa.types.is_time(column.type):
+                return column.cast(pa.time64("us")).cast(pa.int64())
+            if kind_of(column.type) == "time":
+                instants = self.times(name)
+                return pc.subtract(instants.cast(pa.int64()), pc.floor_temporal(instants, unit="day").cast(pa.int64()))
+            found = pc.extract_regex(pc.utf8_trim_whitespace(column), CLOCK)
+            return pa.array([clock(**parts) if parts is not None else None for parts in found.to_pylist()], pa.int64())
+
+        return self._once("clocks", name, make)
+
+
+def clock(*, hour: str, minute: str, second: str, fraction: str, half: str) -> int | None:
+    """The parts of a time of day, as CLOCK finds them, in microseconds since midnight; None when there is no such."""
+    hours = int(hour)
+    if half:
+        if not 1 <= hours <= 12:
+            return None
+        hours = hours % 12 + (12 if half in "pP" else 0)
+    if hours > 23:
+        return None
+    seconds = (hours * 60 + int(minute)) * 60 + int(second or 0)
+    return seconds * 1_000_000 + int((fraction or "").ljust(6, "0"))
 
 
 def _beyond_int64(column: pa.Array) -> bool:

@@ -4,7 +4,8 @@ A blank in a numeric column is null, a blank in a text column is the empty strin
 reads them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,11 +23,12 @@ _NUMBER = between_blanks(NUMBER)
 _BLANK = between_blanks(NOTHING)
 
 
-def read_csv(files: Sequence[SourceFile]) -> DataSet:
+def read_csv(files: Sequence[SourceFile], missing: Collection[str] = ()) -> DataSet:
     """CSV files (UTF-8, a header, quotes doubled inside quotes) as one data set, file after file.
 
     A column is typed by its cells in all the files. Names and order of the columns are those of the first file; the
-    others have the same ones, in any order and case.
+    others have the same ones, in any order and case. A cell that is one of the words in `missing` has no value: it is
+    null, also in a column of text.
 
     Raises DataUnreadable, saying where, for an empty file, text that is not UTF-8, a quote that is never closed, a
     record with the wrong number of cells, two columns of one name, or files with different columns.
@@ -39,10 +41,10 @@ def read_csv(files: Sequence[SourceFile]) -> DataSet:
     kinds = {name: _ColumnKind() for name in first}
     parts = list(zip(files, headers, strict=True))
     for file, header in parts:
-        for batch in _text_batches(file, header, first):
+        for batch in _text_batches(file, header, first, missing):
             for kind, column in zip(kinds.values(), batch.columns, strict=True):
                 kind.look_at(column)
-    return spool(_Typed(parts, {name: kind.decided() for name, kind in kinds.items()}))
+    return spool(_Typed(parts, {name: kind.decided() for name, kind in kinds.items()}, missing))
 
 
 def type_columns(text: DataSet) -> DataSet:
@@ -71,14 +73,20 @@ class _TypedText:
 class _Typed:
     """The files' batches with their final types; carries the schema for files that have a header only."""
 
-    def __init__(self, parts: Sequence[tuple[SourceFile, list[str]]], types: dict[str, pa.DataType]) -> None:
+    def __init__(
+        self,
+        parts: Sequence[tuple[SourceFile, list[str]]],
+        types: dict[str, pa.DataType],
+        missing: Collection[str],
+    ) -> None:
         self._parts = parts
+        self._missing = missing
         self._types = types
         self.schema = pa.schema(list(types.items()))
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         for file, header in self._parts:
-            for batch in _text_batches(file, header, list(self._types)):
+            for batch in _text_batches(file, header, list(self._types), self._missing):
                 arrays = [_typed(batch.column(place), kind) for place, kind in enumerate(self._types.values())]
                 yield pa.RecordBatch.from_arrays(arrays, schema=self.schema)
 
@@ -95,6 +103,7 @@ class _ColumnKind:
     def look_at(self, cells: pa.Array) -> None:
         if not self.numbers:
             return
+        cells = cells.drop_null()
         blank = pc.match_substring_regex(cells, _BLANK)
         values = cells.filter(pc.invert(blank))
         if not len(values):
@@ -135,22 +144,26 @@ def _checked_header(source: SourceFile) -> list[str]:
         raise DataUnreadable(f"{source.name}: {refused}") from refused
     if not header:
         raise DataUnreadable(f"{source.name} is empty: it has not even a header")
-    folded = [name.casefold() for name in header]
-    twice = next((name for place, name in enumerate(folded) if name in folded[:place]), None)
+    times = Counter(name.casefold() for name in header)
+    twice = next((name for name, count in times.items() if count > 1), None)
     if twice is not None:
         raise DataUnreadable(f"{source.name} has two columns named {twice!r}")
     return header
 
 
-def _text_batches(file: SourceFile, header: list[str], order: list[str]) -> Iterator[pa.RecordBatch]:
-    """The records as text, with the columns in the given order."""
-    folded = [name.casefold() for name in header]
-    places = [folded.index(name.casefold()) for name in order]
+def _text_batches(
+    file: SourceFile, header: list[str], order: list[str], missing: Collection[str]
+) -> Iterator[pa.RecordBatch]:
+    """The records as text, with the columns in the given order, words that mean that there is no value as null."""
+    found = {name.casefold(): place for place, name in enumerate(header)}
+    places = [found[name.casefold()] for name in order]
     options = {
         "read_options": pyarrow.csv.ReadOptions(block_size=_BLOCK_BYTES),
         "parse_options": pyarrow.csv.ParseOptions(newlines_in_values=True),
         "convert_options": pyarrow.csv.ConvertOptions(
-            column_types=dict.fromkeys(header, pa.string()), strings_can_be_null=False, null_values=[]
+            column_types=dict.fromkeys(header, pa.string()),
+            strings_can_be_null=bool(missing),
+            null_values=list(missing),
         ),
     }
     try:

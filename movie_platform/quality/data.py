@@ -1,9 +1,9 @@
-"""Data to be judged, in whatever form it comes, as a table that can be read in batches as often as needed."""
+"""Data to be judged as tables that can be read in batches as often as needed."""
 
 import io
 import tempfile
 import weakref
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, TypeAlias, runtime_checkable
@@ -18,6 +18,7 @@ from movie_platform.quality.errors import DataUnreadable, RuleNotComputable
 from movie_platform.quality.presentation import harmless
 
 BATCH_ROWS = 131_072
+
 SPOOL_BYTES = 64 * 2**20
 """A stream of batches larger than this goes through a temporary file instead of memory."""
 
@@ -35,33 +36,13 @@ class DataSet(Protocol):
         """Names and types as the rules see them."""
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-        """The rows in order; `columns` are exact names, None means all of them. No columns still tells the rows."""
+        """The rows in order; `columns` are exact names, None means all of them.
+
+        An empty list gives batches that have a number of rows and nothing else.
+        """
 
     def take(self, wanted: np.ndarray) -> pa.Table:
         """The rows where `wanted` is true, in order."""
-
-
-def open_data(data: Judgeable | DataSet) -> DataSet:
-    """The data set behind a frame, an Arrow table, a Parquet or CSV file (path or bytes), or an iterable of batches.
-
-    An iterable is read once, here; what does not fit comfortably in memory is kept in a temporary file that is
-    removed with the data set.
-    """
-    if isinstance(data, pd.DataFrame):
-        return FrameData(data)
-    if isinstance(data, pa.Table):
-        return TableData(data)
-    if isinstance(data, pa.RecordBatch):
-        return TableData(pa.Table.from_batches([data]))
-    if isinstance(data, str | Path):
-        return open_files({Path(data).name: Path(data)})
-    if isinstance(data, bytes):
-        return open_files({"the data": data})
-    if isinstance(data, TableData | FrameData | ParquetData):
-        return data
-    if isinstance(data, Iterable):
-        return spool(data)
-    raise TypeError(f"rules cannot judge a {type(data).__name__}")
 
 
 @dataclass(frozen=True)
@@ -91,39 +72,6 @@ class SourceFile:
         return False
 
 
-def open_files(files: Mapping[str, Path | bytes]) -> DataSet:
-    """The files of one delivery, all Parquet or all CSV, as one data set in the mapping's order.
-
-    The keys are what messages call the files. Raises DataUnreadable when one cannot be read, or when they differ in
-    kind or columns.
-    """
-    from movie_platform.quality.csv_files import read_csv
-
-    sources = [SourceFile(name, content) for name, content in files.items()]
-    if not sources:
-        raise DataUnreadable("there is no file to read")
-    kinds = {source.is_parquet for source in sources}
-    if len(kinds) > 1:
-        raise DataUnreadable(f"{', '.join(files)} are partly Parquet and partly CSV")
-    if kinds == {False}:
-        return read_csv(sources)
-    parts = [ParquetData(source) for source in sources]
-    return parts[0] if len(parts) == 1 else spool(batch for part in parts for batch in part.batches())
-
-
-def without(data: DataSet, names: Collection[str]) -> DataSet:
-    """The data set without the columns of these names."""
-    if not any(name in data.schema.names for name in names):
-        return data
-    if isinstance(data, FrameData):
-        return FrameData(data.frame.drop(columns=[name for name in data.frame.columns if name in names]))
-    if isinstance(data, TableData):
-        return TableData(data.table.drop_columns([name for name in data.schema.names if name in names]))
-    if isinstance(data, ParquetData):
-        return ParquetData(data.source, leave_out=names)
-    raise TypeError(f"columns cannot be left out of a {type(data).__name__}")
-
-
 class TableData:
     """An Arrow table in memory; batches are slices of it, not copies."""
 
@@ -135,7 +83,7 @@ class TableData:
         return self.table.schema
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-        table = self.table if columns is None else self.table.select([self.schema.names.index(c) for c in columns])
+        table = self.table if columns is None else self.table.select(_places(self.schema.names, columns))
         for start in range(0, self.table.num_rows, BATCH_ROWS):
             rows = min(BATCH_ROWS, self.table.num_rows - start)
             if not table.num_columns:
@@ -167,7 +115,7 @@ class FrameData:
         return self._types[place]
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-        places = range(len(self._names)) if columns is None else [self._names.index(column) for column in columns]
+        places = range(len(self._names)) if columns is None else _places(self._names, columns)
         for start in range(0, len(self.frame), BATCH_ROWS):
             stop = min(start + BATCH_ROWS, len(self.frame))
             if not places:
@@ -280,6 +228,12 @@ def _batches_of(part: Any, schema: pa.Schema | None) -> Iterator[pa.RecordBatch]
     return iter(part.to_batches())
 
 
+def _places(names: Sequence[str], wanted: Sequence[str]) -> list[int]:
+    """Where the wanted names stand, each at its first place."""
+    first = {name: place for place, name in reversed(list(enumerate(names)))}
+    return [first[name] for name in wanted]
+
+
 def _rows_only(rows: int) -> pa.RecordBatch:
     return pa.RecordBatch.from_struct_array(pa.array([{}] * rows, pa.struct([])))
 
@@ -377,3 +331,9 @@ def plain(array: pa.Array) -> pa.Array:
         if pc.any(nan).as_py():
             array = pc.if_else(nan, pa.scalar(None, array.type), array)
     return array
+
+
+def as_frame(table: pa.Table) -> pd.DataFrame:
+    """An Arrow table as a pandas frame."""
+    frame: pd.DataFrame = table.to_pandas()
+    return frame

@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from movie_platform.quality.data import DataSet, Judgeable, open_data
-from movie_platform.quality.evaluation import Evaluation, evaluate
+from movie_platform.quality.data import DataSet, Judgeable
+from movie_platform.quality.evaluation import evaluate
+from movie_platform.quality.opening import open_data
+from movie_platform.quality.results import Evaluation
 from movie_platform.quality.ruleset import Ruleset
 
 

@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 
+import pyarrow as pa
+
 from movie_platform.errors import InputRefused, PlatformError
+from movie_platform.quality.presentation import harmless
 
 
 class RulesetError(PlatformError):
@@ -33,6 +36,18 @@ class DataUnreadable(InputRefused):
 
 class RuleNotComputable(PlatformError):
     """One rule cannot be computed on this data; its outcome is Error and the other rules go on."""
+
+
+NOT_COMPUTABLE = (RuleNotComputable, ArithmeticError, ValueError, RecursionError, pa.ArrowException)
+"""What a rule's numbers, texts or nesting can raise when they are beyond what can be computed."""
+
+
+def not_computable(failure: Exception) -> RuleNotComputable:
+    """One of NOT_COMPUTABLE as the reason that an outcome gives."""
+    if isinstance(failure, RuleNotComputable):
+        return failure
+    text = harmless(str(failure).partition("\n")[0])
+    return RuleNotComputable(f"the rule is beyond what can be computed: {text or type(failure).__name__}")
 
 
 def _any_of(names: Sequence[str]) -> str:

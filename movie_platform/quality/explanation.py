@@ -1,24 +1,14 @@
 """Rules in plain words, for whoever reads a check and has never seen the language."""
 
-from movie_platform.quality.ruleset import (
-    Arithmetic,
-    Call,
-    CompositeRule,
-    Condition,
-    Keyword,
-    Negative,
-    Operand,
-    PanderaRule,
-    Quantity,
-    Rule,
-    SimpleRule,
-    Text,
-)
+from movie_platform.quality.conditions import Arithmetic, Call, Condition, Keyword, Negative, Operand, Quantity, Text
+from movie_platform.quality.rule_shapes import is_share
+from movie_platform.quality.rule_types import FORMAT, HASH_ALGORITHM, IGNORE_CASE, RECENT_FILES, URI_REGEX
+from movie_platform.quality.ruleset import CompositeRule, PanderaRule, Rule, SimpleRule
 
 _LISTED = 8
 
 
-def explain_rule(rule: Rule) -> str:
+def explain(rule: Rule) -> str:
     """One or two sentences: what must hold, for which rows, and what follows when it does not."""
     claim = _claim(rule)
     return f"{claim[0].upper()}{claim[1:]}. {_consequence(rule)}"
@@ -43,8 +33,15 @@ def _claim(rule: Rule) -> str:
     sentence = _simple(rule)
     if rule.where is not None:
         sentence += f", counting only the rows where {rule.where}"
+    if rule.option(IGNORE_CASE) == "true":
+        sentence += ", whether in upper or in lower case"
+    words = {FORMAT: "spelled", RECENT_FILES: "the latest files only, as many as", URI_REGEX: "addresses that fit"}
+    words[HASH_ALGORITHM] = "checksums of"
+    for name, value in rule.options:
+        sentence += f", {words[name]} {value}" if name in words else ""
     if rule.threshold is not None:
-        sentence += f"; this must be so for a share of rows {_number_words(rule.threshold)}"
+        what = "a share of rows" if is_share(rule.threshold) else "a number of rows"
+        sentence += f"; this must be so for {what} {_number_words(rule.threshold)}"
     return sentence
 
 
@@ -86,7 +83,7 @@ def _simple(rule: SimpleRule) -> str:
             return f"there must be a column {columns}"
         case "ColumnNamesMatchPattern":
             return f"the name of every column must fit the pattern {rule.parameters[0]}"
-        case "Mean" | "Sum" | "Entropy":
+        case "Mean" | "Sum" | "Entropy" | "Variance":
             return f"the {rule.type.lower()} of {columns} must be {condition}"
         case "StandardDeviation":
             return f"the standard deviation of {columns} must be {condition}"
@@ -98,6 +95,13 @@ def _simple(rule: SimpleRule) -> str:
             return f"every row must be among those returned by the query [{rule.parameters[0]}]"
         case "DataFreshness":
             return f"the age of every value of {columns} must be {condition}"
+    return _comparison(rule, columns, condition)
+
+
+def _comparison(rule: SimpleRule, columns: str, condition: str) -> str:
+    """A rule that holds the data set against another one or its own past, or that is about files."""
+    several = len(rule.parameters) > 1
+    match rule.type:
         case "ReferentialIntegrity":
             return (
                 f"the share of rows whose {rule.parameters[0]} is found in {rule.parameters[1]} must be "
@@ -119,6 +123,16 @@ def _simple(rule: SimpleRule) -> str:
         case "DetectAnomalies":
             of = f" of {', '.join(rule.parameters[1:])}" if len(rule.parameters) > 1 else ""
             return f"{rule.parameters[0]}{of} must be in line with its own history"
+        case "FileFreshness":
+            return f"every file of {columns} must have been changed {condition}"
+        case "FileSize":
+            return f"the size of every file of {columns} must be {condition}"
+        case "FileMatch" if several:
+            return f"the files of {columns} must have the same content"
+        case "FileMatch":
+            return f"the checksum of every file of {columns} must be {condition or 'given'}"
+        case "FileUniqueness":
+            return f"the share of files of {columns} whose content is there once must be {condition or 'all of them'}"
     return f"{rule.claim} is not a rule type that can be judged here"
 
 
@@ -172,6 +186,7 @@ def _enumerated(operands: list[str]) -> str:
 _KEYWORDS = {"NULL": "missing", "EMPTY": "an empty text", "WHITESPACES_ONLY": "a text of blanks only"}
 _FUNCTIONS = {
     "avg": "the mean of",
+    "average": "the mean of",
     "sum": "the sum of",
     "min": "the least of",
     "max": "the greatest of",
@@ -198,6 +213,8 @@ def _operand(operand: Operand) -> str:
         case Call(name="last", arguments=arguments):
             count = arguments[0].render() if arguments else "1"
             return "its last value" if count == "1" else f"its last {count} values"
+        case Call(name="multiply", arguments=arguments):
+            return f"{_operand(arguments[0])} times {_operand(arguments[1])}"
         case Call(name="abs", arguments=arguments):
             return f"the size of {_operand(arguments[0])}"
         case Call(name="percentile", arguments=arguments):

@@ -18,8 +18,8 @@ MEMORY_BYTES = 256 * 2**20
 class KeyCounts:
     """Counts the values of one column, or the combinations of several.
 
-    A row has a key when at least one of the columns has a value. `finish` gives the counts; rows are told apart only
-    when asked for, since that needs each row's key again.
+    A row has a key when at least one of the columns has a value. `finish` gives the counts; which rows repeat a key is
+    worked out only when asked for, since that needs each row's key again.
     """
 
     def __init__(self, columns: Sequence[str], *, memory_bytes: int | None = None) -> None:
@@ -70,7 +70,7 @@ class KeyCounts:
 
 
 class Occurrences:
-    """`counts[k]` keys occur k times; `repeated` tells the rows whose key occurs more than once."""
+    """`counts[k]` keys occur k times; `repeated` marks the rows whose key occurs more than once."""
 
     def __init__(self, counts: dict[int, int], repeated: np.ndarray, keyed_rows: int) -> None:
         self.counts = counts

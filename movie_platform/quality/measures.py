@@ -1,27 +1,28 @@
 """What is counted and added up while the batches go by; rules that need the same count share it."""
 
+import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from movie_platform.quality.batches import Batch, Mask, kind_of
+from movie_platform.quality.batches import Batch, Mask, as_mask, kind_of
 from movie_platform.quality.data import Columns
-from movie_platform.quality.errors import RuleNotComputable
+from movie_platform.quality.errors import NOT_COMPUTABLE, RuleNotComputable, not_computable
 from movie_platform.quality.keys import KeyCounts, Occurrences
-from movie_platform.quality.presentation import harmless
 from movie_platform.quality.row_results import PackedBits
-from movie_platform.quality.sandbox import Predicate, Sandbox
+from movie_platform.quality.sandbox import Sandbox
+from movie_platform.quality.sql_text import Predicate
 from movie_platform.quality.statistics import Correlation, Moments
 
 EXAMPLES = 5
 
 
 class Measure(ABC):
-    """Looks at every batch once; what cannot be computed is remembered and told to whoever asks."""
+    """Looks at every batch once; what cannot be computed is remembered, and `done` raises it."""
 
     columns: tuple[str, ...] = ()
     """Exact names of the columns it needs."""
@@ -36,10 +37,8 @@ class Measure(ABC):
             return
         try:
             self.look(batch, self.where.within(batch) if self.where is not None else None)
-        except RuleNotComputable as failure:
-            self._failure = failure
-        except pa.ArrowException as failure:
-            self._failure = RuleNotComputable(harmless(str(failure).splitlines()[0]))
+        except NOT_COMPUTABLE as failure:
+            self._failure = not_computable(failure)
 
     @abstractmethod
     def look(self, batch: Batch, within: Mask | None) -> None:
@@ -59,7 +58,9 @@ class Where:
         self._predicate = Predicate(text)
         self._names = {name: columns.find(name) for name in self._predicate.columns}
         self.columns = tuple(dict.fromkeys(self._names.values()))
-        self._statement = self._predicate.statement(self._names)
+        # A name that no column of the data can have: DuckDB lets a column hide the table.
+        self._table = f"batch_{uuid.uuid4().hex}"
+        self._statement = self._predicate.statement(self._names, self._table)
         self._sandbox = sandbox
         self._last: tuple[Batch, Mask] | None = None
         self._failure: RuleNotComputable | None = None
@@ -80,13 +81,11 @@ class Where:
         return mask
 
     def _evaluated(self, batch: Batch) -> Mask:
-        columns = {name: batch.column(name) for name in self.columns} or {
-            "row": pa.array(np.zeros(len(batch), np.int8))
-        }
-        sandbox = self._sandbox()
-        sandbox.register("batch", pa.table(columns))
-        kept = sandbox.trusted(self._statement).column("keep").combine_chunks()
-        return kept.to_numpy(zero_copy_only=False).astype(bool)
+        columns = {name: batch.column(name) for name in self.columns} or {self._table: pa.nulls(len(batch), pa.int8())}
+        kept = self._sandbox().select_from(self._table, pa.table(columns), self._statement).column("keep")
+        kept = kept.combine_chunks()
+        mask: Mask = kept.to_numpy(zero_copy_only=False).astype(bool)
+        return mask
 
 
 class Rows(Measure):
@@ -100,6 +99,20 @@ class Rows(Measure):
 
     def look(self, batch: Batch, within: Mask | None) -> None:
         self.count += len(batch) if within is None else int(within.sum())
+
+
+class Blanks(Measure):
+    """How many texts of a column are empty or made of blanks."""
+
+    def __init__(self, column: str, where: Where | None) -> None:
+        super().__init__()
+        self.where = where
+        self.columns = (column, *(where.columns if where is not None else ()))
+        self.count = 0
+
+    def look(self, batch: Batch, within: Mask | None) -> None:
+        blank = as_mask(pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(batch.column(self.columns[0]))), 0))
+        self.count += int(np.count_nonzero(blank if within is None else blank & within))
 
 
 class Numbers(Measure):
@@ -160,6 +173,35 @@ class Keys(Measure):
         if self._occurrences is None:
             self._occurrences = self._counts.finish()
         return self._occurrences
+
+
+class MissingKeys(Measure):
+    """Which rows lack a part of their key, and which rows a predicate leaves out."""
+
+    def __init__(self, names: tuple[str, ...], where: Where | None) -> None:
+        super().__init__()
+        self.where = where
+        self._names = names
+        self.columns = (*names, *(self.where.columns if self.where is not None else ()))
+        self.missing = PackedBits()
+        self.outside = PackedBits() if self.where is not None else None
+        self.count = 0
+        self.within = 0
+        self.rows = 0
+
+    def look(self, batch: Batch, within: Mask | None) -> None:
+        complete = np.ones(len(batch), dtype=bool)
+        for name in self._names:
+            complete &= batch.present(name)
+        missing = ~complete
+        if within is not None:
+            missing &= within
+        if self.outside is not None and within is not None:
+            self.outside.append(~within)
+        self.missing.append(missing)
+        self.count += int(np.count_nonzero(missing))
+        self.within += len(batch) if within is None else int(within.sum())
+        self.rows += len(batch)
 
 
 class Extremes(Measure):
@@ -248,7 +290,8 @@ class Measures:
         self.columns = columns
         self.sandbox = sandbox
         self.all: list[Measure] = []
-        self._shared: dict[Hashable, Any] = {}
+        self._shared: dict[Hashable, Measure] = {}
+        self._predicates: dict[str, Where] = {}
 
     def shared(self, key: Hashable, make: Callable[[], M]) -> M:
         """The measure of this key, made at the first request."""
@@ -256,19 +299,21 @@ class Measures:
             measure = make()
             self._shared[key] = measure
             self.all.append(measure)
-        return self._shared[key]
+        return cast(M, self._shared[key])
 
     def where(self, text: str | None) -> Where | None:
         """The predicate of this text, or None."""
         if text is None:
             return None
-        key = ("where", text)
-        if key not in self._shared:
-            self._shared[key] = Where(text, self.columns, self.sandbox)
-        return self._shared[key]
+        if text not in self._predicates:
+            self._predicates[text] = Where(text, self.columns, self.sandbox)
+        return self._predicates[text]
 
     def rows(self, where: str | None) -> Rows:
         return self.shared(("rows", where), lambda: Rows(self.where(where)))
+
+    def blanks(self, column: str, where: str | None) -> Blanks:
+        return self.shared(("blanks", column, where), lambda: Blanks(column, self.where(where)))
 
     def numbers(self, column: str, where: str | None) -> Numbers:
         kind = self.columns.type_of(column)
@@ -276,6 +321,9 @@ class Measures:
 
     def pairs(self, left: str, right: str, where: str | None) -> Pairs:
         return self.shared(("pairs", left, right, where), lambda: Pairs(self.columns, left, right, self.where(where)))
+
+    def missing(self, names: tuple[str, ...], where: str | None) -> "MissingKeys":
+        return self.shared(("missing", names, where), lambda: MissingKeys(names, self.where(where)))
 
     def keys(self, names: tuple[str, ...], where: str | None) -> Keys:
         return self.shared(("keys", names, where), lambda: Keys(names, self.where(where)))

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Protocol
 
-from movie_platform.quality.errors import RuleNotComputable
-from movie_platform.quality.ruleset import (
+from movie_platform.quality.batches import CLOCK, clock
+from movie_platform.quality.conditions import (
     Arithmetic,
     Call,
     Condition,
@@ -16,9 +16,12 @@ from movie_platform.quality.ruleset import (
     Negative,
     Number,
     Operand,
+    Operator,
     Quantity,
     Text,
+    operands_within,
 )
+from movie_platform.quality.errors import RuleNotComputable
 
 Value = float | str | Keyword | datetime | timedelta
 
@@ -80,6 +83,11 @@ class Operands:
             raise RuleNotComputable(f"{operand.render()} is not a number")
         return number
 
+    def unit_of(self, operand: Operand) -> timedelta:
+        """The unit that a duration is given in; the smallest of them where it is computed."""
+        units = [part.unit for part in operands_within(operand) if isinstance(part, Quantity)]
+        return min((_DURATIONS[unit.removesuffix("s")] for unit in units), default=timedelta(microseconds=1))
+
     def resolved(self, condition: Condition, metric: str) -> Condition:
         """The condition with the history's answers in place of its dynamic parts."""
         if not condition.is_dynamic:
@@ -126,11 +134,13 @@ class Operands:
     def _function(self, call: Call, metric: str) -> float:
         if call.name == "abs":
             return abs(self.number(call.arguments[0], metric))
+        if call.name == "multiply":
+            return self.number(call.arguments[0], metric) * self.number(call.arguments[1], metric)
         values = list(self._series(call.arguments[0], metric))
         if not values:
             return 0.0
         match call.name:
-            case "avg":
+            case "avg" | "average":
                 return math.fsum(values) / len(values)
             case "sum":
                 return math.fsum(values)
@@ -182,12 +192,23 @@ def as_moment(value: Value) -> datetime | None:
     return None
 
 
+def as_clock(value: Value) -> int | None:
+    """The time of day that a quoted text is, in microseconds since midnight; None when it is not one."""
+    found = re.fullmatch(CLOCK, value.strip()) if isinstance(value, str) else None
+    return clock(**found.groupdict()) if found is not None else None
+
+
 def holds(value: float, condition: Condition, operands: Operands, metric: str = "") -> bool:
     """Whether a number meets a condition. `between` excludes both ends, `not between` includes them."""
     wanted = [operands.number(operand, metric) for operand in condition.operands if not isinstance(operand, Keyword)]
     if len(wanted) != len(condition.operands) or condition.operator in ("matches", "not matches"):
         raise RuleNotComputable(f"a number cannot be compared by {condition.render()}")
-    match condition.operator:
+    return meets(value, condition.operator, wanted)
+
+
+def meets(value: float, operator: Operator, wanted: Sequence[float]) -> bool:
+    """Whether a number stands to others as an operator says."""
+    match operator:
         case "=":
             return value == wanted[0]
         case "!=":
@@ -208,7 +229,7 @@ def holds(value: float, condition: Condition, operands: Operands, metric: str = 
             return value in wanted
         case "not in":
             return value not in wanted
-    raise AssertionError(condition.operator)
+    raise AssertionError(operator)
 
 
 def _is_whole(text: str) -> bool:

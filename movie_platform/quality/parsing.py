@@ -1,42 +1,46 @@
 """DQDL text to a Ruleset."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
-from functools import cache
-from importlib import resources
 from typing import Any, NoReturn
 
-from lark import Lark, Token, Transformer, Tree, UnexpectedCharacters, UnexpectedEOF, UnexpectedInput, UnexpectedToken
+from lark import Token, Transformer, Tree, UnexpectedInput
 from lark.exceptions import VisitError
 from lark.tree import Meta
 from lark.visitors import v_args
 
-from movie_platform.quality.errors import RulesetError
-from movie_platform.quality.rule_types import DATA_TYPES, RULE_TYPES
-from movie_platform.quality.ruleset import (
-    ACTION_LABELS,
-    ACTIONS,
-    Analyzer,
+from movie_platform.quality.conditions import (
     Arithmetic,
     Call,
-    CompositeRule,
     Condition,
     Keyword,
     Negative,
     Number,
     Operand,
     Quantity,
-    Rule,
-    Ruleset,
-    SimpleRule,
     Text,
     unquote,
 )
+from movie_platform.quality.errors import RuleNotComputable, RulesetError
+from movie_platform.quality.grammar import parser
+from movie_platform.quality.parse_errors import end_of, excerpt, refuse
+from movie_platform.quality.patterns import Pattern
+from movie_platform.quality.rule_shapes import (
+    MOST_LABELS,
+    Problem,
+    count_of,
+    problems_of,
+    problems_of_analyzer,
+    problems_of_labels,
+)
+from movie_platform.quality.ruleset import ACTION_LABELS, ACTIONS, Analyzer, CompositeRule, Rule, Ruleset, SimpleRule
 
 _FUNCTIONS = {
     "now": (0, 0),
     "last": (0, 1),
     "avg": (1, 1),
+    "average": (1, 1),
     "sum": (1, 1),
     "min": (1, 1),
     "max": (1, 1),
@@ -45,21 +49,22 @@ _FUNCTIONS = {
     "percentile": (2, 2),
     "index": (2, 2),
     "abs": (1, 1),
+    "multiply": (2, 2),
 }
-_SECTIONS = ("Rules", "Analyzers", "DefaultLabels")
+
 _OPERATORS = {"==": "=", "<>": "!="}
 
 
 def parse_ruleset(text: str) -> Ruleset:
     """The ruleset that a DQDL text describes.
 
-    Raises RulesetError with line, column and what was expected there. A rule type that is not known does not stop the
-    others: it parses, and its outcome is Error.
+    Raises RulesetError with line, column and what was expected there, also for what only data could bring to light
+    otherwise: a rule type that is not known, a pattern that cannot be used, an option that its rule does not have.
     """
     try:
-        tree = _parser().parse(text)
+        tree = parser().parse(text)
     except UnexpectedInput as unexpected:
-        _refuse(unexpected, text)
+        refuse(unexpected, text)
     try:
         return _Builder(text).transform(tree)
     except RecursionError:
@@ -68,90 +73,6 @@ def parse_ruleset(text: str) -> Ruleset:
         if isinstance(failure.orig_exc, RulesetError):
             raise failure.orig_exc from None
         raise
-
-
-@cache
-def _parser() -> Lark:
-    grammar = resources.files("movie_platform.quality").joinpath("dqdl.lark").read_text("utf-8")
-    return Lark(grammar, parser="lalr", propagate_positions=True, maybe_placeholders=False)
-
-
-def _refuse(unexpected: UnexpectedInput, text: str) -> NoReturn:
-    _refuse_misspelled_sections(text)
-    line, column = unexpected.line, unexpected.column
-    terminals: set[str] = set()
-    if isinstance(unexpected, UnexpectedCharacters):
-        character = text[unexpected.pos_in_stream or 0]
-        problem = "a text that is not closed" if character == '"' else f"unexpected character {character!r}"
-        terminals = set(unexpected.allowed or ())
-    elif isinstance(unexpected, UnexpectedToken):
-        at_end = unexpected.token.type == "$END"
-        problem = "the text ends too early" if at_end else f"unexpected {str(unexpected.token)!r}"
-        if at_end:
-            line, column = _end_of(text)
-        terminals = set(unexpected.accepts or unexpected.expected or ())
-    else:
-        assert isinstance(unexpected, UnexpectedEOF)
-        problem = "the text ends too early"
-        line, column = _end_of(text)
-        terminals = set(unexpected.expected)
-    raise RulesetError(
-        problem, line=line, column=column, expected=_names(terminals), context=_context(text, line, column)
-    )
-
-
-def _refuse_misspelled_sections(text: str) -> None:
-    """`rules = [` would be read as a constant, and the error found far behind it."""
-    for found in re.finditer(r"^[ \t]*([A-Za-z]+)\s*=\s*\[", text, re.MULTILINE):
-        right = next((name for name in _SECTIONS if name.lower() == found[1].lower()), None)
-        if right is not None and right != found[1]:
-            line = text.count("\n", 0, found.start(1)) + 1
-            column = found.start(1) - text.rfind("\n", 0, found.start(1))
-            context = _context(text, line, column)
-            raise RulesetError(f"unexpected {found[1]!r}", line=line, column=column, expected=(right,), context=context)
-
-
-def _end_of(text: str) -> tuple[int, int]:
-    lines = text.rstrip().split("\n")
-    return len(lines), len(lines[-1]) + 1
-
-
-def _context(text: str, line: int, column: int) -> str:
-    lines = text.split("\n")
-    if not 0 < line <= len(lines):
-        return ""
-    shown = lines[line - 1].rstrip("\r").replace("\t", " ")
-    start = max(0, column - 60)
-    return f"    {shown[start : start + 100]}\n    {' ' * (column - 1 - start)}^"
-
-
-_TERMINAL_NAMES = {
-    "STRING": 'a quoted text ("...")',
-    "NAME": "a rule type or function",
-    "NUMBER": "a number",
-    "VARIABLE": "a constant ($name)",
-    "$END": "the end of the text",
-}
-_TERMINAL_ORDER = ("STRING", "NUMBER", "NAME", "VARIABLE")
-
-
-def _names(terminals: set[str]) -> list[str]:
-    """What could stand there, in the words of the language."""
-    definitions = {definition.name: definition for definition in _parser().terminals}
-    names = []
-    for terminal in sorted(terminals, key=lambda t: (t not in _TERMINAL_ORDER, t)):
-        if terminal in ("COMMENT",) or terminal.startswith("__IGNORE"):
-            continue
-        if terminal in _TERMINAL_NAMES:
-            names.append(_TERMINAL_NAMES[terminal])
-        elif terminal in definitions:
-            spelled = str(definitions[terminal].pattern.value)
-            if spelled.isupper() and spelled.isalpha() and spelled.lower() in ("and", "or", "not", "null", "empty"):
-                continue
-            if spelled in ("minute", "hour", "day", "week", "whitespaces_only", "==", "<>"):
-                continue
-            names.append(f"'{spelled}'" if not spelled.isalpha() else spelled)
-    return list(dict.fromkeys(names))
 
 
 class _Constant:
@@ -187,9 +108,15 @@ class _Builder(Transformer[Token, Ruleset]):
         # Constants first: a rule may use one that is defined further down.
         for section in tree.children:
             if isinstance(section, Tree) and section.data == "constant":
-                constant: Any = self._transform_tree(section)
+                constant = self._constant_of(section)
+                if constant.name in self._constants:
+                    self._wrong(section.meta, f"the constant {constant.name} is defined twice")
                 self._constants[constant.name] = constant.value
         return super().transform(tree)
+
+    def _constant_of(self, section: Tree[Token]) -> _Constant:
+        constant: _Constant = super().transform(section)  # type: ignore[assignment]
+        return constant
 
     def start(self, sections: list[Any]) -> Ruleset:
         rules: list[Rule] = []
@@ -210,8 +137,17 @@ class _Builder(Transformer[Token, Ruleset]):
                 case "DefaultLabels":
                     labels = dict(section.content)
         if not rules and not analyzers:
-            line, column = _end_of(self._text)
+            line, column = end_of(self._text)
             raise RulesetError("the text holds no rule", line=line, column=column, expected=("Rules = [ ... ]",))
+        for rule in rules:
+            together = {**labels, **dict(rule.own_labels)}
+            if len(together) > MOST_LABELS:
+                raise RulesetError(
+                    f"{len(together)} labels, the default ones included, and a rule has at most {MOST_LABELS}",
+                    line=rule.line,
+                    column=rule.column,
+                    context=excerpt(self._text, rule.line, rule.column),
+                )
         return Ruleset(rules, analyzers=analyzers, default_labels=labels)
 
     def rules(self, children: list[Any]) -> _Section:
@@ -243,15 +179,12 @@ class _Builder(Transformer[Token, Ruleset]):
         name, *rest = children
         where = next((clause.content for clause in rest if isinstance(clause, _Clause)), None)
         parameters = tuple(self._string(part) for part in rest if not isinstance(part, _Clause))
-        known = RULE_TYPES.get(str(name))
-        if known is None and str(name) != "AllStatistics":
-            self._wrong(meta, f"{name} is not an analyzer")
-        if known is not None and not known.least <= len(parameters) <= known.most:
-            self._wrong(meta, f"{name} takes {_count_of(known.least, known.most)}, not {len(parameters)}")
-        return Analyzer(str(name), parameters, where)
+        analyzer = Analyzer(str(name), parameters, where)
+        self._check(meta, problems_of_analyzer(analyzer))
+        return analyzer
 
     def labelled_rule(self, children: list[Any]) -> Rule:
-        rule = children[0]
+        rule: Rule = children[0]
         if len(children) == 1:
             return rule
         return replace(rule, own_labels=(*rule.own_labels, *children[1].content))
@@ -296,37 +229,21 @@ class _Builder(Transformer[Token, Ruleset]):
             line=meta.line,
             column=meta.column,
         )
-        self._check_shape(meta, rule)
+        if rule.type == "ColumnNamesMatchPattern" and len(parameters) == 1:
+            self._pattern(meta, Text(parameters[0]))
+        self._check(meta, problems_of(rule))
         return rule
 
-    def _check_shape(self, meta: Meta, rule: SimpleRule) -> None:
-        known = RULE_TYPES.get(rule.type)
-        if known is None or known.takes == "file":
-            return
-        if not known.least <= len(rule.parameters) <= known.most:
-            self._wrong(meta, f"{rule.type} takes {_count_of(known.least, known.most)}, not {len(rule.parameters)}")
-        if known.condition == "required" and rule.condition is None:
-            self._wrong(meta, f"{rule.type} needs a condition", ("a condition such as '> 0.9' or 'between 1 and 5'",))
-        if known.condition == "none" and rule.condition is not None:
-            self._wrong(meta, f"{rule.type} takes no condition")
-        if rule.threshold is not None and not known.threshold:
-            self._wrong(meta, f"{rule.type} takes no threshold")
-        if rule.type == "CustomSql" and rule.threshold is not None and rule.condition is not None:
-            self._wrong(meta, "CustomSql takes a condition on its number or a threshold on its rows, not both")
-        if rule.where is not None and not known.where:
-            self._wrong(meta, f"{rule.type} takes no where")
-        if rule.type == "ColumnDataType":
-            self._check_data_type(meta, rule)
-
-    def _check_data_type(self, meta: Meta, rule: SimpleRule) -> None:
-        assert rule.condition is not None
-        for operand in rule.condition.operands:
-            known = isinstance(operand, Text) and operand.value.upper().split("(")[0] in DATA_TYPES
-            if rule.condition.operator not in ("=", "!=", "in", "not in") or not known:
-                self._wrong(meta, f"ColumnDataType cannot ask for {rule.condition.render()}", DATA_TYPES)
+    def _check(self, meta: Meta, problems: Iterator[Problem]) -> None:
+        found = next(problems, None)
+        if found is not None:
+            self._wrong(meta, *found)
 
     def string(self, children: list[Any]) -> Text:
         return Text(unquote(str(children[0])))
+
+    def bare_name(self, children: list[Any]) -> Text:
+        return Text(str(children[0]))
 
     @v_args(meta=True)
     def variable(self, meta: Meta, children: list[Any]) -> Any:
@@ -360,7 +277,7 @@ class _Builder(Transformer[Token, Ruleset]):
             self._wrong(meta, f"{name} is not a function", tuple(f"{known}()" for known in _FUNCTIONS))
         least, most = _FUNCTIONS[str(name)]
         if not least <= len(arguments) <= most:
-            self._wrong(meta, f"{name} takes {_count_of(least, most)}, not {len(arguments)}")
+            self._wrong(meta, f"{name} takes {count_of(least, most)}, not {len(arguments)}")
         return Call(str(name), tuple(arguments))
 
     def plus(self, children: list[Any]) -> Arithmetic:
@@ -422,21 +339,24 @@ class _Builder(Transformer[Token, Ruleset]):
     @v_args(meta=True)
     def threshold(self, meta: Meta, children: list[Any]) -> _Clause:
         condition: Condition = children[0]
-        shares = all(isinstance(operand, Number) and 0 <= operand.value <= 1 for operand in condition.operands)
-        if not shares or condition.operator in ("matches", "not matches"):
+        if condition.operator in ("matches", "not matches"):
             self._wrong(meta, "a threshold is a share of rows", ("a number from 0 to 1",))
         return _Clause("threshold", condition, meta)
 
     @v_args(meta=True)
     def option(self, meta: Meta, children: list[Any]) -> _Clause:
-        return _Clause("option", (str(children[0]), unquote(str(children[1]))), meta)
+        name, value = children
+        return _Clause("option", (str(name), unquote(value) if value.type == "STRING" else str(value)), meta)
 
     @v_args(meta=True)
     def labels(self, meta: Meta, children: list[Any]) -> _Clause:
         return _Clause("labels", children[0], meta)
 
-    def label_list(self, children: list[Any]) -> tuple[tuple[str, str], ...]:
-        return tuple(children)
+    @v_args(meta=True)
+    def label_list(self, meta: Meta, children: list[Any]) -> tuple[tuple[str, str], ...]:
+        labels = tuple(children)
+        self._check(meta, problems_of_labels(labels))
+        return labels
 
     @v_args(meta=True)
     def label(self, meta: Meta, children: list[Any]) -> tuple[str, str]:
@@ -475,6 +395,16 @@ class _Builder(Transformer[Token, Ruleset]):
     def _pattern(self, meta: Meta, pattern: Any) -> Text:
         if not isinstance(pattern, Text):
             self._wrong(meta, "a pattern is a quoted text", ('a quoted text ("...")',))
+        try:
+            Pattern(pattern.value)
+        except RuleNotComputable as failure:
+            literal = re.compile(r'["$]').search(self._text, meta.start_pos)
+            start = literal.start() if literal is not None else meta.start_pos
+            line = self._text.count("\n", 0, start) + 1
+            column = start - self._text.rfind("\n", 0, start)
+            raise RulesetError(
+                str(failure), line=line, column=column, context=excerpt(self._text, line, column)
+            ) from failure
         return pattern
 
     def _wrong(self, meta: Meta, message: str, expected: tuple[str, ...] = ()) -> NoReturn:
@@ -483,11 +413,5 @@ class _Builder(Transformer[Token, Ruleset]):
             line=meta.line,
             column=meta.column,
             expected=expected,
-            context=_context(self._text, meta.line, meta.column),
+            context=excerpt(self._text, meta.line, meta.column),
         )
-
-
-def _count_of(least: int, most: int) -> str:
-    if least == most:
-        return {0: "no parameter", 1: "one parameter"}.get(least, f"{least} parameters")
-    return f"at least {least}" if most > 10 else f"{least} to {most} parameters"

@@ -6,7 +6,7 @@ its column is left out of value lists and named, so that a rule does not make it
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -15,13 +15,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from movie_platform.quality.batches import Batch, kind_of
-from movie_platform.quality.data import DataSet, Judgeable, open_data
+from movie_platform.quality.conditions import Condition, Number, Operand, Text
+from movie_platform.quality.data import DataSet, Judgeable, spool
 from movie_platform.quality.errors import DataUnreadable
-from movie_platform.quality.evaluation import Outcome, evaluate
+from movie_platform.quality.evaluation import evaluate
 from movie_platform.quality.keys import KeyCounts
+from movie_platform.quality.opening import open_data
 from movie_platform.quality.presentation import harmless, shown
+from movie_platform.quality.results import Outcome
 from movie_platform.quality.row_tests import Nulls
-from movie_platform.quality.ruleset import Condition, Number, Operand, Rule, Ruleset, SimpleRule, Text
+from movie_platform.quality.ruleset import Rule, Ruleset, SimpleRule
 from movie_platform.quality.statistics import Moments
 
 _LIST_VALUES = 120
@@ -33,6 +36,8 @@ _LEAST_COMPLETE = 0.2
 _LONGEST_KEY = 250
 """A text longer than this is prose; that no two are equal says nothing."""
 _Z = 1.96
+_FEW_ROWS = 30
+"""From fewer rows no list of values, no spread and no range is proposed: the next delivery would break it."""
 _DIRT_AT_MOST = 0.02
 """Values of another shape are dirt when they make up at most this share of the column."""
 
@@ -68,6 +73,9 @@ class Recommendation:
     rules: tuple[RecommendedRule, ...]
     suspicious: tuple[SuspiciousValue, ...]
     rows: int
+    notes: tuple[str, ...] = ()
+    """What the proposals rest on that their owner has to know: blank texts, too few rows."""
+    deliveries: int = 1
 
     @property
     def ruleset(self) -> Ruleset:
@@ -76,7 +84,8 @@ class Recommendation:
 
     def render(self) -> str:
         """The proposals as DQDL, with what is suspicious as comments."""
-        lines = [f"# Made from {self.rows:,} rows; every rule was tried on them."]
+        of = f" of {self.deliveries} deliveries; every rule held on each" if self.deliveries > 1 else ""
+        lines = [f"# Made from {self.rows:,} rows{of or '; every rule was tried on them'}."]
         lines += [f"# {_comment(str(value))}" for value in self.suspicious]
         lines.append("Rules = [")
         for place, recommended in enumerate(self.rules):
@@ -87,26 +96,96 @@ class Recommendation:
         return "\n".join(lines) + "\n"
 
 
-def recommend(data: Judgeable | DataSet, *, nulls: Nulls = "documented") -> Recommendation:
+def recommend(
+    data: Judgeable | DataSet, *, nulls: Nulls = "documented", earlier: Sequence[Judgeable | DataSet] = ()
+) -> Recommendation:
     """Proposes rules for a data set and tries them on it under a null profile.
 
     Where a null would break a proposal under that profile, the rule is limited to the rows that have a value. A rule
-    that fails on its own data for another reason than a suspicious value is not proposed.
+    that fails on its own data for another reason than a suspicious value is not proposed. With earlier deliveries of
+    the same columns, ranges and lists are those of all of them, and only what held on each is proposed.
     """
-    opened = open_data(data)
-    profile = _Profile(opened)
-    if not profile.rows:
+    days = [open_data(data), *map(open_data, earlier)]
+    profiles = [_Profile(day) for day in days]
+    if not all(profile.rows for profile in profiles):
         raise DataUnreadable("there are no rows to make rules from")
-    rules: list[SimpleRule] = [_rule("RowCount", None, _between(profile.rows // 2, profile.rows * 2))]
+    whole = _Profile(_together(days, profiles)) if earlier else profiles[0]
+    counts = [profile.rows for profile in profiles]
+    rules = [_rule("RowCount", None, _between(min(counts) // 2, max(counts) * 2)), *_proposals(whole, nulls)]
+    if earlier:
+        rules += _proposals(profiles[0], nulls)
+    kept = _that_hold(rules, days, nulls, whole.suspicious)
+    return Recommendation(tuple(kept), tuple(whole.suspicious), whole.rows, tuple(_notes(whole)), len(days))
+
+
+def _together(days: Sequence[DataSet], profiles: Sequence["_Profile"]) -> DataSet:
+    """All deliveries as one data set. A column that is text in one because it is blank there has no values there."""
+    fields = [_common(place, days, profiles) for place in range(len(days[0].schema))]
+    schema = pa.schema(fields)
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for day, profile in zip(days, profiles, strict=True):
+            for batch in day.batches(schema.names):
+                arrays = [
+                    pa.nulls(batch.num_rows, field.type) if column.is_blank else found.cast(field.type, safe=False)
+                    for field, column, found in zip(
+                        fields, (profile.named[name] for name in schema.names), batch.columns, strict=True
+                    )
+                ]
+                yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+    return spool(batches())
+
+
+def _common(place: int, days: Sequence[DataSet], profiles: Sequence["_Profile"]) -> pa.Field:
+    name = days[0].schema.names[place]
+    lacking = sum(name not in profile.named for profile in profiles)
+    if lacking:
+        raise DataUnreadable(f'{lacking} of the earlier deliveries have no column "{name}"')
+    pairs = [(day.schema.field(name).type, profile.named[name]) for day, profile in zip(days, profiles, strict=True)]
+    kinds = {kind for kind, column in pairs if not column.is_blank} or {pa.string()}
+    if len(kinds) == 1:
+        return pa.field(name, kinds.pop())
+    numeric = all(pa.types.is_integer(kind) or pa.types.is_floating(kind) for kind in kinds)
+    return pa.field(name, pa.float64() if numeric else pa.string())
+
+
+def _proposals(profile: "_Profile", nulls: Nulls) -> list[SimpleRule]:
+    return [rule for column in profile.columns for rule in _for_column(column, profile.rows, nulls)]
+
+
+def _that_hold(
+    rules: Sequence[SimpleRule], days: Sequence[DataSet], nulls: Nulls, suspicious: Sequence[SuspiciousValue]
+) -> Iterator[RecommendedRule]:
+    """The rules that hold on each day but for suspicious values; of two that ask for the same, the first."""
+    ruleset = Ruleset(rules)
+    evaluations = [evaluate(day, ruleset, nulls=nulls) for day in days]
+    seen: set[object] = set()
+    for place, rule in enumerate(rules):
+        outcomes = [evaluation.outcomes[place] for evaluation in evaluations]
+        notes = [None if outcome.passed else _excuse(outcome, suspicious) for outcome in outcomes]
+        if not all(outcome.passed or note is not None for outcome, note in zip(outcomes, notes, strict=True)):
+            continue
+        operator = rule.condition.operator if rule.condition is not None else ""
+        same = (rule.type, rule.parameters, operator, rule.threshold is None)
+        if same not in seen:
+            seen.add(same)
+            yield RecommendedRule(outcomes[0].rule, outcomes[0], next((note for note in notes if note), None))
+
+
+def _notes(profile: "_Profile") -> Iterator[str]:
+    if profile.rows < _FEW_ROWS:
+        yield (
+            f"Only {profile.rows} rows: no value lists, spreads or ranges are proposed from fewer than {_FEW_ROWS}; "
+            "repeat it with more"
+        )
     for column in profile.columns:
-        rules.extend(_for_column(column, profile.rows, nulls))
-    evaluation = evaluate(opened, Ruleset(rules), nulls=nulls)
-    kept = []
-    for outcome in evaluation.outcomes:
-        note = None if outcome.passed else _excuse(outcome, profile.suspicious)
-        if outcome.passed or note is not None:
-            kept.append(RecommendedRule(outcome.rule, outcome, note))
-    return Recommendation(tuple(kept), tuple(profile.suspicious), profile.rows)
+        if column.blanks:
+            rows = "1 row" if column.blanks == 1 else f"{column.blanks:,} rows"
+            yield (
+                f'"{column.name}" has a blank text in {rows}; a blank text counts as a value (add a rule such as '
+                f'ColumnValues "{column.name}" not in [EMPTY, WHITESPACES_ONLY] where it should not)'
+            )
 
 
 def _excuse(outcome: Outcome, suspicious: Sequence[SuspiciousValue]) -> str | None:
@@ -129,6 +208,8 @@ def _for_column(column: "_ColumnProfile", rows: int, nulls: Nulls) -> list[Simpl
         rules.append(_rule("Completeness", name, Condition(">=", (_number(bound),))))
     if not column.present:
         return rules
+    if rows < _FEW_ROWS:
+        return rules
     # Where there are nulls, a rule on values holds for those that are there.
     where = None if complete or nulls == "legacy" else f"{_identifier(name)} is not null"
     if column.kind == "text" or column.is_integer:
@@ -136,7 +217,7 @@ def _for_column(column: "_ColumnProfile", rows: int, nulls: Nulls) -> list[Simpl
     if column.is_integer and column.moments is not None:
         spread = column.moments.standard_deviation
         low, high = Decimal(str(round(0.95 * spread, 2))), Decimal(str(round(1.05 * spread, 2)))
-        if low < Decimal(str(spread)) < high:
+        if low < Decimal(str(spread)) < high and not _is_identifier(column, complete):
             rules.append(_rule("StandardDeviation", name, _between(low, high)))
     if complete and column.uniqueness > _NEARLY_UNIQUE and column.longest <= _LONGEST_KEY:
         rules.append(_rule("Uniqueness", name, Condition(">", (Number(str(_NEARLY_UNIQUE)),))))
@@ -146,9 +227,21 @@ def _for_column(column: "_ColumnProfile", rows: int, nulls: Nulls) -> list[Simpl
         else:
             rules.append(_rule("ColumnLength", name, _between(column.shortest - 1, column.longest + 1), where))
     if column.moments is not None and column.moments.low is not None and column.moments.high is not None:
+        if _is_identifier(column, complete):
+            return rules
         low, high = Decimal(repr(column.moments.low)) - 1, Decimal(repr(column.moments.high)) + 1
         rules.append(_rule("ColumnValues", name, _between(low, high), where))
     return rules
+
+
+def _is_identifier(column: "_ColumnProfile", complete: bool) -> bool:
+    """Whether a column numbers its rows: the next delivery has other numbers, so that their range says nothing."""
+    found = column.moments
+    if not (complete and column.is_integer and column.uniqueness == 1.0 and found is not None):
+        return False
+    named = re.search(r"(^|[^a-z])(id|key|number|nr|no)$|[a-z]Id$", column.name, re.IGNORECASE) is not None
+    dense = found.low is not None and found.high is not None and found.high - found.low + 1 <= 2 * found.count
+    return named or dense
 
 
 def _value_lists(column: "_ColumnProfile", where: str | None) -> list[SimpleRule]:
@@ -186,6 +279,7 @@ class _Profile:
             self.rows += part.num_rows
             for column in self.columns:
                 column.add(batch)
+        self.named = {column.name: column for column in self.columns}
         self.suspicious: list[SuspiciousValue] = []
         for column in self.columns:
             column.finish()
@@ -210,6 +304,12 @@ class _ColumnProfile:
         self._keys: KeyCounts | None = KeyCounts([name]) if self.kind != "other" else None
         self._counts: dict[Any, int] | None = {} if self.kind == "text" or self.is_integer else None
         self._seen_text = False
+        self.blanks = 0
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether it holds no value but blank texts."""
+        return self.blanks == self.present and self.kind == "text"
 
     def add(self, batch: Batch) -> None:
         column = batch.column(self.name)
@@ -223,6 +323,9 @@ class _ColumnProfile:
                 self._counts[entry["values"]] = self._counts.get(entry["values"], 0) + entry["counts"]
             if len(self._counts) > 4 * _LIST_VALUES:
                 self._counts = None
+        if self.kind == "text":
+            blank = pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(column)), 0)
+            self.blanks += pc.sum(blank).as_py() or 0
         if self.kind == "text" and self.present:
             lengths = pc.min_max(pc.utf8_length(column))
             shortest, longest = lengths["min"].as_py(), lengths["max"].as_py()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-Mask = np.ndarray
+from movie_platform.quality.batches import Mask
 
 RULES_PASS = "DataQualityRulesPass"  # noqa: S105
 RULES_FAIL = "DataQualityRulesFail"

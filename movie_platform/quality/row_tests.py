@@ -1,7 +1,6 @@
 """What a rule asks of each row, as a function from a batch to a mask: true where the row passes."""
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -9,11 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from movie_platform.quality.batches import INTEGER, ISO_TIME, NUMBER, Batch, Kind, Mask, as_mask, instant, kind_of
+from movie_platform.quality.batches import ISO_TIME, NUMBER, Batch, Kind, Mask, as_mask, instant, kind_of
+from movie_platform.quality.conditions import Condition, Keyword, Text
 from movie_platform.quality.errors import RuleNotComputable
-from movie_platform.quality.operands import Operands, Value, as_moment, as_number
+from movie_platform.quality.operands import Operands, Value, as_clock, as_moment, as_number
 from movie_platform.quality.patterns import Pattern
-from movie_platform.quality.ruleset import Condition, Keyword, Text
 
 Nulls = Literal["documented", "legacy"]
 RowTest = Callable[[Batch], Mask]
@@ -28,8 +27,16 @@ _COMPARE: dict[str, Callable[..., Any]] = {
 }
 
 
-def values_test(column: str, kind: pa.DataType, condition: Condition, operands: Operands, nulls: Nulls) -> RowTest:
-    """`ColumnValues`: each value of a column against a condition."""
+def values_test(
+    column: str,
+    kind: pa.DataType,
+    condition: Condition,
+    operands: Operands,
+    nulls: Nulls,
+    *,
+    ignore_case: bool = False,
+) -> RowTest:
+    """`ColumnValues`: each value of a column against a condition. `ignore_case` is about texts."""
     compared = kind_of(kind)
     if compared == "other":
         raise RuleNotComputable(f'"{column}" holds {kind}, and ColumnValues judges numbers, texts, dates and booleans')
@@ -38,7 +45,7 @@ def values_test(column: str, kind: pa.DataType, condition: Condition, operands: 
     if keywords:
         _check_keywords(column, compared, condition, keywords)
     plain: list[Value] = [value for value in values if not isinstance(value, Keyword)]
-    test = _value_test(column, compared, kind, condition, plain, keywords)
+    test = _value_test(column, kind, condition, plain, keywords, ignore_case)
     null_passes = _null_passes(condition, nulls, names_null="NULL" in keywords)
 
     def run(batch: Batch) -> Mask:
@@ -65,11 +72,12 @@ def _null_passes(condition: Condition, nulls: Nulls, *, names_null: bool) -> boo
 
 
 def _value_test(
-    column: str, compared: Kind, kind: pa.DataType, condition: Condition, values: list[Value], keywords: set[str]
+    column: str, kind: pa.DataType, condition: Condition, values: list[Value], keywords: set[str], ignore_case: bool
 ) -> RowTest:
+    compared = kind_of(kind)
     match condition.operator:
         case "matches" | "not matches":
-            pattern = Pattern(_text(condition.operands[0]))
+            pattern = Pattern(text_of(condition.operands[0]), ignore_case=ignore_case)
             negated = condition.operator == "not matches"
 
             def fits(batch: Batch) -> Mask:
@@ -78,7 +86,7 @@ def _value_test(
 
             return fits
         case "=" | "in" | "!=" | "not in":
-            member = _membership(column, compared, kind, values, keywords)
+            member = _membership(column, kind, values, keywords, ignore_case)
             if condition.operator in ("=", "in"):
                 return member
             return lambda batch: ~member(batch)
@@ -86,33 +94,22 @@ def _value_test(
             return _order_test(column, compared, kind, condition, values)
 
 
-def _membership(column: str, compared: Kind, kind: pa.DataType, values: list[Value], keywords: set[str]) -> RowTest:
+def _membership(column: str, kind: pa.DataType, values: list[Value], keywords: set[str], ignore_case: bool) -> RowTest:
     """Whether a value is one of those listed; the caller decides about nulls."""
     tests: list[RowTest] = []
-    match compared:
+    match kind_of(kind):
         case "number":
             tests.append(_number_member(column, kind, values))
         case "boolean":
             tests.append(_boolean_member(column, values))
+        case "clock":
+            wanted = pa.array([_clock(column, value) for value in values], pa.int64())
+            tests.append(lambda batch: as_mask(pc.is_in(batch.clocks(column), value_set=wanted)))
         case "time":
             moments = pa.array([instant(_moment(column, value)).as_py() for value in values], pa.timestamp("us"))
             tests.append(lambda batch: as_mask(pc.is_in(batch.times(column), value_set=moments)))
         case _:
-            texts = [value for value in values if isinstance(value, str)]
-            numbers = [float(value) for value in values if isinstance(value, int | float)]
-            moments = [value for value in values if isinstance(value, datetime)]
-            if texts:
-                tests.append(lambda batch: _is_in(batch.column(column), texts))
-            if numbers:
-                number_set = pa.array(numbers, pa.float64())
-                tests.append(lambda batch: as_mask(pc.is_in(batch.numbers(column), value_set=number_set)))
-            if moments:
-                moment_set = pa.array([instant(moment).as_py() for moment in moments], pa.timestamp("us"))
-                tests.append(lambda batch: as_mask(pc.is_in(batch.times(column), value_set=moment_set)))
-            if "EMPTY" in keywords:
-                tests.append(lambda batch: as_mask(pc.equal(pc.binary_length(batch.column(column)), 0)))
-            if "WHITESPACES_ONLY" in keywords:
-                tests.append(lambda batch: as_mask(pc.utf8_is_space(batch.column(column))))
+            tests.extend(_text_members(column, values, keywords, ignore_case))
     if not tests:
         return lambda batch: np.zeros(len(batch), dtype=bool)
     first, *others = tests
@@ -126,7 +123,29 @@ def _membership(column: str, compared: Kind, kind: pa.DataType, values: list[Val
     return any_of
 
 
-def _is_in(column: pa.Array, texts: list[str]) -> Mask:
+def _text_members(column: str, values: list[Value], keywords: set[str], ignore_case: bool) -> Iterator[RowTest]:
+    texts = [value for value in values if isinstance(value, str)]
+    numbers = [float(value) for value in values if isinstance(value, int | float)]
+    moments = [value for value in values if isinstance(value, datetime)]
+    if texts and ignore_case:
+        lower = [text.lower() for text in texts]
+        yield lambda batch: is_in(pc.utf8_lower(batch.column(column)), lower)
+    elif texts:
+        yield lambda batch: is_in(batch.column(column), texts)
+    if numbers:
+        number_set = pa.array(numbers, pa.float64())
+        yield lambda batch: as_mask(pc.is_in(batch.numbers(column), value_set=number_set))
+    if moments:
+        moment_set = pa.array([instant(moment).as_py() for moment in moments], pa.timestamp("us"))
+        yield lambda batch: as_mask(pc.is_in(batch.times(column), value_set=moment_set))
+    if "EMPTY" in keywords:
+        yield lambda batch: as_mask(pc.equal(pc.binary_length(batch.column(column)), 0))
+    if "WHITESPACES_ONLY" in keywords:
+        yield lambda batch: as_mask(pc.utf8_is_space(batch.column(column)))
+
+
+def is_in(column: pa.Array, texts: list[str]) -> Mask:
+    """Which texts are among those listed."""
     return as_mask(pc.is_in(column, value_set=pa.array(texts, column.type)))
 
 
@@ -169,6 +188,10 @@ def _order_test(column: str, compared: Kind, kind: pa.DataType, condition: Condi
     numbers = [as_number(value) for value in values]
     moments = [as_moment(value) for value in values]
     quoted = all(isinstance(value, str) for value in values)
+    clocks = [as_clock(value) for value in values]
+    if compared == "clock" or (compared in ("time", "text") and all(clock is not None for clock in clocks)):
+        limits = [pa.scalar(_clock(column, value), pa.int64()) for value in values]
+        return lambda batch: as_mask(_ordered(batch.clocks(column), condition, limits))
     if compared == "time" or (compared == "text" and all(moment is not None for moment in moments)):
         scalars = [instant(_moment(column, value)) for value in values]
         return lambda batch: as_mask(_ordered(batch.times(column), condition, scalars))
@@ -243,95 +266,11 @@ def completeness_test(column: str) -> RowTest:
     return lambda batch: batch.present(column)
 
 
-_BOOLEAN_WORDS = ("t", "true", "y", "yes", "1", "f", "false", "n", "no", "0")
-_RANGES = {"INTEGER": (-(2**31), 2**31 - 1), "LONG": (-(2**63), 2**63 - 1)}
-
-
-def data_type_test(column: str, kind: pa.DataType, condition: Condition) -> RowTest:
-    """`ColumnDataType`: whether each value can be read as one of the types; a null can."""
-    tests = [_castable(column, kind, _text(operand).upper()) for operand in condition.operands]
-    negated = condition.operator in ("!=", "not in")
-
-    def run(batch: Batch) -> Mask:
-        found = tests[0](batch)
-        for test in tests[1:]:
-            found = found | test(batch)
-        present = batch.present(column)
-        return ~found | ~present if negated else found | ~present
-
-    return run
-
-
-def _castable(column: str, kind: pa.DataType, wanted: str) -> RowTest:
-    compared = kind_of(kind)
-    if compared == "other":
-        raise RuleNotComputable(f'"{column}" holds {kind}, which is none of the types ColumnDataType knows')
-    base = wanted.split("(")[0]
-    if base == "STRING":
-        return lambda batch: np.ones(len(batch), dtype=bool)
-    if base in ("INTEGER", "LONG"):
-        low, high = _RANGES[base]
-
-        def whole(batch: Batch) -> Mask:
-            if compared not in ("number", "text"):
-                return np.zeros(len(batch), dtype=bool)
-            numbers = batch.numbers(column)
-            fits = pc.and_(pc.greater_equal(numbers, low), pc.less_equal(numbers, high))
-            if compared == "text":
-                return as_mask(fits) & as_mask(
-                    pc.match_substring_regex(pc.utf8_trim_whitespace(batch.column(column)), INTEGER)
-                )
-            return as_mask(pc.and_(fits, pc.equal(numbers, pc.trunc(numbers))))
-
-        return whole
-    if base in ("DOUBLE", "FLOAT", "DECIMAL"):
-        return _decimal(column, compared, wanted)
-    if base == "BOOLEAN":
-
-        def boolean(batch: Batch) -> Mask:
-            if compared == "boolean":
-                return batch.present(column)
-            if compared == "time":
-                return np.zeros(len(batch), dtype=bool)
-            return _is_in(pc.utf8_lower(pc.utf8_trim_whitespace(batch.texts(column))), list(_BOOLEAN_WORDS))
-
-        return boolean
-
-    def moment(batch: Batch) -> Mask:
-        if compared == "time":
-            return batch.present(column)
-        if compared != "text":
-            return np.zeros(len(batch), dtype=bool)
-        return as_mask(pc.is_valid(batch.times(column)))
-
-    return moment
-
-
-def _decimal(column: str, compared: Kind, wanted: str) -> RowTest:
-    shape = re.fullmatch(r"DECIMAL\s*\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\)", wanted)
-    limit = 10.0 ** (int(shape[1]) - int(shape[2] or 0)) if shape else None
-
-    def run(batch: Batch) -> Mask:
-        if compared not in ("number", "text"):
-            return np.zeros(len(batch), dtype=bool)
-        numbers = batch.numbers(column)
-        readable = as_mask(pc.is_valid(numbers))
-        return readable if limit is None else readable & as_mask(pc.less(pc.abs(numbers), limit))
-
-    return run
-
-
 def freshness_test(column: str, kind: pa.DataType, condition: Condition, operands: Operands) -> RowTest:
     """`DataFreshness`: the age of each moment; a value that is not a moment is not fresh."""
     if kind_of(kind) not in ("time", "text"):
         raise RuleNotComputable(f'"{column}" holds {kind}, not dates or times')
-    ages = []
-    for operand in condition.operands:
-        value = operands.value(operand)
-        if not isinstance(value, timedelta):
-            raise RuleNotComputable(f"an age is compared with a duration such as 24 hours, not with {operand.render()}")
-        ages.append(value / timedelta(microseconds=1))
-    compare = number_test(condition, ages)
+    compare = _age_test(condition, operands)
     now = instant(operands.now).cast(pa.int64()).as_py()
 
     def run(batch: Batch) -> Mask:
@@ -341,6 +280,27 @@ def freshness_test(column: str, kind: pa.DataType, condition: Condition, operand
         return compare(age) & known
 
     return run
+
+
+def _age_test(condition: Condition, operands: Operands) -> Callable[[np.ndarray], Mask]:
+    """A condition on ages in microseconds. An age equals 3 days while it is at least 3 and less than 4 days."""
+    ages = []
+    for operand in condition.operands:
+        value = operands.value(operand)
+        if not isinstance(value, timedelta):
+            raise RuleNotComputable(f"an age is compared with a duration such as 24 hours, not with {operand.render()}")
+        ages.append(value / timedelta(microseconds=1))
+    if condition.operator not in ("=", "!=", "in", "not in"):
+        return number_test(condition, ages)
+    units = [operands.unit_of(operand) / timedelta(microseconds=1) for operand in condition.operands]
+
+    def equals(values: np.ndarray) -> Mask:
+        found = np.zeros(len(values), dtype=bool)
+        for age, unit in zip(ages, units, strict=True):
+            found |= (values >= age) & (values < age + unit)
+        return found
+
+    return equals if condition.operator in ("=", "in") else lambda values: ~equals(values)
 
 
 def unreadable(column: str, kind: pa.DataType, condition: Condition) -> Callable[[Batch], Mask] | None:
@@ -363,6 +323,13 @@ def _mentions_now(condition: Condition) -> bool:
     return "now()" in condition.render()
 
 
+def _clock(column: str, value: Value) -> int:
+    clock = as_clock(value)
+    if clock is None:
+        raise RuleNotComputable(f'"{column}" holds times of day, and {value!r} is not one ("9:30 AM" is)')
+    return clock
+
+
 def _moment(column: str, value: Value) -> datetime:
     moment = as_moment(value)
     if moment is None:
@@ -370,7 +337,8 @@ def _moment(column: str, value: Value) -> datetime:
     return moment
 
 
-def _text(operand: Any) -> str:
+def text_of(operand: Any) -> str:
+    """The text of a quoted operand."""
     if not isinstance(operand, Text):
         raise RuleNotComputable(f"{operand.render()} stands where a quoted text is needed")
     return operand.value

@@ -21,9 +21,10 @@ class RuleType:
     most: int
     condition: Need
     scope: Scope
-    says: str
     threshold: bool = False
     where: bool = True
+    options: tuple[str, ...] = ()
+    """The names that may stand behind `with`, beside the threshold."""
 
     def column_names(self, parameters: Sequence[str]) -> tuple[str, ...]:
         """The columns of the judged data set that these parameters name."""
@@ -39,60 +40,75 @@ class RuleType:
 
 
 _MANY = 64
+IGNORE_CASE = "ignoreCase"
+FORMAT = "format"
+RECENT_FILES, URI_REGEX, HASH_ALGORITHM = "recentFiles", "uriRegex", "hashAlgorithm"
+_OF_FILES = (RECENT_FILES, URI_REGEX)
+_OF_CONTENT = (*_OF_FILES, HASH_ALGORITHM)
 
 
 def _types() -> dict[str, RuleType]:
     row: Scope = "row"
     all_rows: Scope = "dataset"
     listed = [
-        RuleType("RowCount", "columns", 0, 1, "required", all_rows, "the number of rows"),
-        RuleType("ColumnCount", "none", 0, 0, "required", all_rows, "the number of columns", where=False),
-        RuleType("IsComplete", "columns", 1, 1, "none", row, "no value is missing"),
-        RuleType("Completeness", "columns", 1, 1, "required", row, "the share of values that are there"),
-        RuleType("IsUnique", "columns", 1, _MANY, "none", row, "every value occurs once"),
-        RuleType("Uniqueness", "columns", 1, _MANY, "required", row, "the share of rows whose value occurs once"),
-        RuleType("IsPrimaryKey", "columns", 1, _MANY, "none", row, "every value is there and occurs once"),
-        RuleType(
-            "UniqueValueRatio", "columns", 1, _MANY, "required", all_rows, "values that occur once, of all values"
-        ),
-        RuleType("DistinctValuesCount", "columns", 1, _MANY, "required", all_rows, "the number of different values"),
-        RuleType("ColumnValues", "columns", 1, 1, "required", row, "each value", threshold=True),
-        RuleType("ColumnLength", "columns", 1, 1, "required", row, "the length of each value", threshold=True),
-        RuleType("ColumnDataType", "columns", 1, 1, "required", row, "the type of each value", threshold=True),
-        RuleType("ColumnExists", "columns", 1, 1, "none", all_rows, "the column is there", where=False),
-        RuleType("ColumnNamesMatchPattern", "pattern", 1, 1, "none", all_rows, "every column's name fits", where=False),
-        RuleType("Mean", "columns", 1, 1, "required", all_rows, "the mean"),
-        RuleType("Sum", "columns", 1, 1, "required", all_rows, "the sum"),
-        RuleType("StandardDeviation", "columns", 1, 1, "required", all_rows, "the standard deviation"),
-        RuleType("Entropy", "columns", 1, 1, "required", all_rows, "the entropy"),
-        RuleType("ColumnCorrelation", "columns", 2, 2, "required", all_rows, "the correlation of two columns"),
-        RuleType("CustomSql", "sql", 1, 1, "optional", all_rows, "a query", threshold=True, where=False),
-        RuleType("DataFreshness", "columns", 1, 1, "required", row, "the age of each value", threshold=True),
-        RuleType("ReferentialIntegrity", "reference columns", 2, 2, "optional", all_rows, "the share found elsewhere"),
-        RuleType(
-            "RowCountMatch", "reference", 1, 1, "optional", all_rows, "rows against another data set's", where=False
-        ),
-        RuleType(
-            "AggregateMatch", "aggregates", 2, 2, "optional", all_rows, "one aggregate against another", where=False
-        ),
-        RuleType(
-            "DatasetMatch", "reference", 2, 3, "optional", all_rows, "rows equal to another data set's", where=False
-        ),
-        RuleType(
-            "SchemaMatch", "reference", 1, 1, "optional", all_rows, "columns equal to another data set's", where=False
-        ),
-        RuleType(
-            "DetectAnomalies", "metric", 1, _MANY, "none", all_rows, "a metric against its own history", where=False
-        ),
-        RuleType("FileFreshness", "file", 0, _MANY, "optional", all_rows, "the age of files", where=False),
-        RuleType("FileMatch", "file", 0, _MANY, "optional", all_rows, "the content of files", where=False),
-        RuleType("FileSize", "file", 0, _MANY, "optional", all_rows, "the size of files", where=False),
-        RuleType("FileUniqueness", "file", 0, _MANY, "optional", all_rows, "files that occur once", where=False),
+        RuleType("RowCount", "columns", 0, 1, "required", all_rows),
+        RuleType("ColumnCount", "none", 0, 0, "required", all_rows, where=False),
+        RuleType("IsComplete", "columns", 1, 1, "none", row),
+        RuleType("Completeness", "columns", 1, 1, "required", row),
+        RuleType("IsUnique", "columns", 1, _MANY, "none", row),
+        RuleType("Uniqueness", "columns", 1, _MANY, "required", row),
+        RuleType("IsPrimaryKey", "columns", 1, _MANY, "none", row),
+        RuleType("UniqueValueRatio", "columns", 1, _MANY, "required", all_rows),
+        RuleType("DistinctValuesCount", "columns", 1, _MANY, "required", all_rows),
+        RuleType("ColumnValues", "columns", 1, 1, "required", row, threshold=True, options=(IGNORE_CASE,)),
+        RuleType("ColumnLength", "columns", 1, 1, "required", row, threshold=True),
+        RuleType("ColumnDataType", "columns", 1, 1, "required", row, threshold=True, options=(FORMAT,)),
+        RuleType("ColumnExists", "columns", 1, 1, "none", all_rows, where=False),
+        RuleType("ColumnNamesMatchPattern", "pattern", 1, 1, "none", all_rows, where=False),
+        RuleType("Mean", "columns", 1, 1, "required", all_rows),
+        RuleType("Sum", "columns", 1, 1, "required", all_rows),
+        RuleType("StandardDeviation", "columns", 1, 1, "required", all_rows),
+        RuleType("Variance", "columns", 1, 1, "required", all_rows),
+        RuleType("Entropy", "columns", 1, 1, "required", all_rows),
+        RuleType("ColumnCorrelation", "columns", 2, 2, "required", all_rows),
+        RuleType("CustomSql", "sql", 1, 1, "optional", all_rows, threshold=True, where=False),
+        RuleType("DataFreshness", "columns", 1, 1, "required", row, threshold=True),
+        RuleType("ReferentialIntegrity", "reference columns", 2, 2, "optional", row),
+        RuleType("RowCountMatch", "reference", 1, 1, "optional", all_rows, where=False),
+        RuleType("AggregateMatch", "aggregates", 2, 2, "optional", all_rows, where=False),
+        RuleType("DatasetMatch", "reference", 2, 3, "optional", row, where=False),
+        RuleType("SchemaMatch", "reference", 1, 1, "optional", all_rows, where=False),
+        RuleType("DetectAnomalies", "metric", 1, _MANY, "none", all_rows, where=False),
+        RuleType("FileFreshness", "file", 0, 1, "required", all_rows, where=False, options=_OF_FILES),
+        RuleType("FileMatch", "file", 0, 2, "optional", all_rows, where=False, options=_OF_CONTENT),
+        RuleType("FileSize", "file", 0, 1, "required", all_rows, where=False, options=_OF_FILES),
+        RuleType("FileUniqueness", "file", 0, 1, "optional", all_rows, where=False, options=_OF_CONTENT),
     ]
     return {rule_type.name: rule_type for rule_type in listed}
 
 
 RULE_TYPES = _types()
 
+ANALYZERS_ONLY = ("AllStatistics", "Distribution")
+"""What can be measured and not judged."""
+
+NOT_BY_ROW = ("Completeness", "Uniqueness", "StandardDeviation", "ReferentialIntegrity", "DatasetMatch")
+"""A composite rule with one of these is judged as a whole, also where composite rules are judged row by row."""
+
 DATA_TYPES = ("BOOLEAN", "DATE", "TIMESTAMP", "INTEGER", "LONG", "DOUBLE", "FLOAT", "DECIMAL", "STRING")
 """What ColumnDataType can ask for, as Glue spells it."""
+
+DATE_FORMATS = tuple(
+    separator.join(parts)
+    for separator in "-/"
+    for parts in (
+        ("dd", "MM", "yyyy"),
+        ("MM", "dd", "yyyy"),
+        ("yyyy", "MM", "dd"),
+        ("MM", "yyyy"),
+        ("yyyy", "MM"),
+        ("dd", "MM"),
+        ("MM", "dd"),
+    )
+)
+"""The spellings of a date that ColumnDataType can be asked for; what a short one leaves out does not matter."""

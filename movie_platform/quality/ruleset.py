@@ -1,7 +1,6 @@
 """Rules as objects: what a ruleset says, in which words, and what follows when a rule does not hold."""
 
 import hashlib
-import re
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,134 +12,15 @@ from movie_platform.quality.rule_types import RULE_TYPES, Scope
 
 if TYPE_CHECKING:
     import pandera.pandas as pandera
+from movie_platform.quality.conditions import Condition, quote
+from movie_platform.quality.rule_names import condition_words, slug_of, snake_case
 
 Action = Literal["block", "quarantine", "warn"]
+
 ACTIONS: tuple[Action, ...] = ("block", "quarantine", "warn")
+
 ACTION_LABELS = ("action", "severity")
 """The label keys that say what a broken rule leads to; the first one present counts."""
-
-
-@dataclass(frozen=True)
-class Number:
-    """A number as written: the text is kept so that a rule reads the way its owner wrote it."""
-
-    text: str
-
-    @property
-    def value(self) -> float:
-        return float(self.text)
-
-    def render(self) -> str:
-        return self.text
-
-
-@dataclass(frozen=True)
-class Text:
-    """A quoted operand: text, a date, or a number given in quotes."""
-
-    value: str
-
-    def render(self) -> str:
-        return quote(self.value)
-
-
-@dataclass(frozen=True)
-class Keyword:
-    """NULL, EMPTY or WHITESPACES_ONLY."""
-
-    name: str
-
-    def render(self) -> str:
-        return self.name
-
-
-@dataclass(frozen=True)
-class Quantity:
-    """A number with a unit: a duration (minutes to weeks) or a size (B to TB)."""
-
-    amount: Number
-    unit: str
-
-    def render(self) -> str:
-        return f"{self.amount.render()} {self.unit}"
-
-
-@dataclass(frozen=True)
-class Call:
-    """A function of the history, `avg(last(3))`, or `now()`."""
-
-    name: str
-    arguments: tuple["Operand", ...] = ()
-
-    def render(self) -> str:
-        return f"{self.name}({', '.join(argument.render() for argument in self.arguments)})"
-
-
-@dataclass(frozen=True)
-class Arithmetic:
-    """Two operands joined by + - * or /."""
-
-    operator: Literal["+", "-", "*", "/"]
-    left: "Operand"
-    right: "Operand"
-
-    def render(self) -> str:
-        return f"({self.left.render()} {self.operator} {self.right.render()})"
-
-
-@dataclass(frozen=True)
-class Negative:
-    """An operand with its sign turned."""
-
-    operand: "Operand"
-
-    def render(self) -> str:
-        return f"-{self.operand.render()}"
-
-
-Operand = Number | Text | Keyword | Quantity | Call | Arithmetic | Negative
-Operator = Literal["=", "!=", ">", ">=", "<", "<=", "between", "not between", "in", "not in", "matches", "not matches"]
-
-
-def operands_within(operand: Operand) -> Iterator[Operand]:
-    """The operand and everything inside it."""
-    yield operand
-    match operand:
-        case Call(arguments=arguments):
-            for argument in arguments:
-                yield from operands_within(argument)
-        case Arithmetic(left=left, right=right):
-            yield from operands_within(left)
-            yield from operands_within(right)
-        case Negative(operand=inner):
-            yield from operands_within(inner)
-
-
-@dataclass(frozen=True)
-class Condition:
-    """An operator and its operands; `between` excludes both ends, `not between` includes them."""
-
-    operator: Operator
-    operands: tuple[Operand, ...]
-
-    def render(self) -> str:
-        match self.operator:
-            case "between" | "not between":
-                low, high = self.operands
-                return f"{self.operator} {low.render()} and {high.render()}"
-            case "in" | "not in":
-                return f"{self.operator} [{', '.join(operand.render() for operand in self.operands)}]"
-            case _:
-                return f"{self.operator} {self.operands[0].render()}"
-
-    @property
-    def is_dynamic(self) -> bool:
-        """Whether the condition asks the history."""
-        return any(
-            isinstance(part, Call) and part.name != "now"
-            for operand in self.operands
-            for part in operands_within(operand)
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,12 +79,6 @@ class Rule(ABC):
         """How loud a failed check is: a warning when the rule only warns, an error otherwise."""
         return "warn" if self.action == "warn" else "error"
 
-    def explain(self) -> str:
-        """The rule in plain words."""
-        from movie_platform.quality.explanation import explain_rule
-
-        return explain_rule(self)
-
     @abstractmethod
     def slug(self) -> str:
         """A short name made of letters, digits and underscores; the ruleset makes it unique."""
@@ -223,6 +97,11 @@ class SimpleRule(Rule):
     where: str | None = None
     threshold: Condition | None = None
     options: tuple[tuple[str, str], ...] = ()
+
+    def option(self, name: str) -> str | None:
+        """The value of an option in lower case for a switch, as written otherwise; None where it is not given."""
+        value = dict(self.options).get(name)
+        return value.lower() if value is not None and value.lower() in ("true", "false") else value
 
     @property
     def claim(self) -> str:
@@ -255,16 +134,17 @@ class SimpleRule(Rule):
 
     def slug(self) -> str:
         subject = "_".join(self.parameters) if self.type != "CustomSql" else ""
-        words = [subject, _snake(self.type)]
+        words = [subject, snake_case(self.type)]
         if self.condition is not None:
-            words.append(_condition_words(self.condition))
+            words.append(condition_words(self.condition))
         if self.type == "CustomSql":
             words.append(hashlib.sha256(self.parameters[0].encode()).hexdigest()[:6] if self.parameters else "")
         if self.threshold is not None:
-            words.append("share_" + _condition_words(self.threshold))
+            words.append("share_" + condition_words(self.threshold))
         if self.where is not None:
             words.append("where_" + self.where)
-        return _slug(" ".join(words))
+        words += [f"{name} {value}" for name, value in self.options]
+        return slug_of(" ".join(words))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -299,7 +179,7 @@ class CompositeRule(Rule):
         return min(labelled, key=ACTIONS.index) if labelled else super().action
 
     def slug(self) -> str:
-        return _slug(f"_{self.operator}_".join(member.slug() for member in self.members))
+        return slug_of(f"_{self.operator}_".join(member.slug() for member in self.members))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -325,7 +205,7 @@ class PanderaRule(Rule):
         return (self.on,) if self.on is not None else ()
 
     def slug(self) -> str:
-        return _slug(f"{self.on or 'frame'} {self.label}")
+        return slug_of(f"{self.on or 'frame'} {self.label}")
 
 
 @dataclass(frozen=True)
@@ -401,39 +281,6 @@ class Ruleset(Sequence[Rule]):
         parts.append("Rules = [\n    " + ",\n    ".join(rule.text for rule in self.rules) + "\n]")
         return "\n".join(parts) + "\n"
 
-    def explain(self) -> list[tuple[Rule, str]]:
-        """Each rule with its meaning in plain words."""
-        return [(rule, rule.explain()) for rule in self.rules]
-
-    def to_pandera(
-        self, columns: Iterable[str] | None = None, *, nulls: Literal["documented", "legacy"] = "documented"
-    ) -> "pandera.DataFrameSchema":
-        """The ruleset as a Pandera schema that needs nothing of this package's engine to be validated with.
-
-        `columns` are the frame's column names; given, rules find them without regard to case.
-        """
-        from movie_platform.quality.pandera_schema import schema_of
-
-        return schema_of(self, columns, nulls)
-
-    @classmethod
-    def from_pandera(cls, model: Any) -> "Ruleset":
-        """A ruleset out of a Pandera model or schema: each of its checks is a rule."""
-        from movie_platform.quality.pandera_schema import ruleset_of
-
-        return ruleset_of(model)
-
-
-def quote(text: str) -> str:
-    """Text as a DQDL string; a backslash is doubled only where it would be read as an escape."""
-    escaped = re.sub(r'\\(?=[\\"]|$)|"', lambda found: "\\" + found.group(), text)
-    return f'"{escaped}"'
-
-
-def unquote(literal: str) -> str:
-    """The text of a DQDL string: `\\"` and `\\\\` are escapes, every other backslash stands for itself."""
-    return re.sub(r'\\(["\\])', r"\1", literal[1:-1])
-
 
 def _render_labels(labels: tuple[tuple[str, str], ...]) -> str:
     return f" labels = {_label_list(labels)}" if labels else ""
@@ -456,34 +303,3 @@ def _named(rules: list[Rule]) -> tuple[Rule, ...]:
         taken[name] += 1
         named.append(replace(rule, name=name if taken[name] == 1 else f"{name}_{taken[name]}"))
     return tuple(named)
-
-
-_OPERATOR_WORDS = {"=": "equals", "!=": "not", ">": "above", ">=": "at_least", "<": "below", "<=": "at_most"}
-
-
-def _condition_words(condition: Condition) -> str:
-    match condition.operator:
-        case "between" | "not between":
-            low, high = condition.operands
-            return f"{condition.operator} {_operand_words(low)} and {_operand_words(high)}"
-        case "in" | "not in":
-            if len(condition.operands) <= 3:
-                return f"{condition.operator} {' '.join(_operand_words(operand) for operand in condition.operands)}"
-            return f"{condition.operator} {len(condition.operands)} values"
-        case "matches" | "not matches":
-            return f"{condition.operator} {_operand_words(condition.operands[0])}"
-        case _:
-            return f"{_OPERATOR_WORDS[condition.operator]} {_operand_words(condition.operands[0])}"
-
-
-def _operand_words(operand: Operand) -> str:
-    return operand.render().replace("-", " minus ") if not isinstance(operand, Text) else operand.value or "blank"
-
-
-def _snake(camel: str) -> str:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", camel).lower()
-
-
-def _slug(text: str) -> str:
-    words = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_") or "rule"
-    return words if len(words) <= 80 else f"{words[:73].rstrip('_')}_{hashlib.sha256(text.encode()).hexdigest()[:6]}"

@@ -115,11 +115,22 @@ class Moments:
         return _rounded(self._sum.exact / self.count)
 
     @property
+    def variance(self) -> float:
+        """The population variance; nan when an infinity was added."""
+        return _rounded(self._variance) if self._is_finite else math.nan
+
+    @property
     def standard_deviation(self) -> float:
-        if not (self._sum.is_finite and self._squares.is_finite):
-            return math.nan
+        return _root(self._variance) if self._is_finite else math.nan
+
+    @property
+    def _is_finite(self) -> bool:
+        return self._sum.is_finite and self._squares.is_finite
+
+    @property
+    def _variance(self) -> Fraction:
         total = self._sum.exact
-        return _root((self._squares.exact - total * total / self.count) / self.count)
+        return (self._squares.exact - total * total / self.count) / self.count
 
 
 class Correlation:

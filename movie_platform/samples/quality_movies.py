@@ -2,10 +2,12 @@
 
 import csv
 import io
+import math
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
+from statistics import NormalDist
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -73,6 +75,16 @@ _BLANK_META_SCORES = 157
 _BLANK_GROSSES = 169
 _SHARED_STARS = 220
 _RARE_META_SCORES = (28, 30, 33, 36, 38, 40, 43, 45)
+_META_SCORES = NormalDist(79, 12)
+_FEWEST_VOTES, _MOST_VOTES = 25_088, 2_343_110
+_LOGARITHMS_OF_VOTES = NormalDist(math.log(138_548), 1.18)
+_YEARS = tuple(year for year in range(1920, 2021) if year not in (1923, 1929))
+_RARE_YEARS = (
+    *(1920, 1921, 1922, 1924, 1925, 1926, 1927, 1928, 1930, 1931, 1932, 1933, 1934, 1935, 1936, 1937, 1938, 1941),
+    *(1942, 1943, 1944, 1945, 1947, 1949, 1952, 1953, 1956, 1958, 1961, 1963, 1965, 1969, 1970, 1977, 1981, 1983),
+)
+_LONGEST_GENRES = 29
+_LONGEST_OVERVIEW = 313
 
 _GIVEN = (
     *("Ada", "Björn", "Chiara", "Dmitri", "Élodie", "Farouk", "Grażyna", "Hiro", "Ines", "João", "Kerstin", "Liam"),
@@ -128,7 +140,8 @@ class MovieCritic:
     """Makes daily deliveries; the same seed and day give the same bytes.
 
     A delivery of a thousand rows has 157 blank meta scores, 169 blank grosses, 101 blank certificates, one certificate
-    in a year, and 33 ratings above 8.5; one of another size has the same shares.
+    in a year, and 33 ratings above 8.5; one of another size has the same shares. A thousand rows of any day pass
+    the `recommended` ruleset but for the certificate in a year.
     """
 
     seed: int = 0
@@ -166,7 +179,7 @@ class MovieCritic:
                 years[number],
                 certificates[number],
                 f"{runtime} min",
-                ", ".join(sorted(choice.sample(_GENRES, choice.choice((1, 2, 3, 3))))),
+                self._genres(choice),
                 f"{ratings[number]:.1f}",
                 self._overview(number, choice),
                 "" if number in no_score else scores.pop(),
@@ -189,12 +202,13 @@ class MovieCritic:
         return values + [most] * (self.rows - len(values))
 
     def _years(self, choice: random.Random) -> list[str]:
-        """Every year of a century at least twice where there are rows enough, later ones more often; one is no year."""
+        """Every year twice where there are rows enough, the usual ones more often, the later the more; one is none."""
         if self.rows == 0:
             return []
-        twice = [str(year) for year in range(1921, 2021) for _ in range(2)]
-        weights = [1.0 + (year - 1921) ** 2 / 1_000 for year in range(1921, 2021)]
-        more = choice.choices(range(1921, 2021), weights, k=max(self.rows - len(twice), 0))
+        twice = [str(year) for year in _YEARS for _ in range(2)]
+        usual = [year for year in _YEARS if year not in _RARE_YEARS]
+        weights = [1.0 + (year - _YEARS[0]) ** 2 / 1_000 for year in usual]
+        more = choice.choices(usual, weights, k=max(self.rows - len(twice), 0))
         years = (twice + [str(year) for year in more])[: self.rows]
         choice.shuffle(years)
         years[choice.randrange(self.rows)] = "PG"
@@ -213,12 +227,19 @@ class MovieCritic:
         return titles
 
     def _meta_scores(self, choice: random.Random) -> list[int]:
-        """The scores of the rows that have one; the lowest occur once each."""
+        """The scores of the rows that have one, spread alike every day; the lowest occur once each."""
         scores = list(_RARE_META_SCORES) if self.rows >= 100 else []
-        while len(scores) < self.rows - self._share(_BLANK_META_SCORES):
-            scores.append(min(max(round(choice.gauss(78, 11)), 47), 100))
+        count = self.rows - self._share(_BLANK_META_SCORES) - len(scores)
+        for number in range(count):
+            scores.append(min(max(round(_META_SCORES.inv_cdf((number + 0.5) / count)), 47), 100))
         choice.shuffle(scores)
         return scores
+
+    def _genres(self, choice: random.Random) -> str:
+        genres = sorted(choice.sample(_GENRES, choice.choice((1, 2, 3, 3))))
+        while len(", ".join(genres)) > _LONGEST_GENRES:
+            genres.pop()
+        return ", ".join(genres) if genres != ["War"] else "Drama, War"
 
     def _thirds(self, people: Sequence[str], choice: random.Random) -> list[str]:
         """Third billing: mostly people who appear once, but for a share who come back."""
@@ -232,10 +253,15 @@ class MovieCritic:
         return names
 
     def _votes(self, choice: random.Random) -> list[int]:
-        """Unique but for one pair."""
-        votes: dict[int, None] = {25_088: None, 2_343_110: None}
-        while len(votes) < self.rows:
-            votes[round(10 ** choice.uniform(4.4, 6.2))] = None
+        """Unique but for one pair, spread alike every day."""
+        low, high = (_LOGARITHMS_OF_VOTES.cdf(math.log(votes)) for votes in (_FEWEST_VOTES, _MOST_VOTES))
+        votes: dict[int, None] = {_FEWEST_VOTES: None, _MOST_VOTES: None}
+        for number in range(self.rows):
+            share = low + (high - low) * (number + choice.random()) / self.rows
+            found = round(math.exp(_LOGARITHMS_OF_VOTES.inv_cdf(share)))
+            while found in votes:
+                found = min(found + 1, _MOST_VOTES - 1) if found < _MOST_VOTES - 1 else choice.randrange(_MOST_VOTES)
+            votes[found] = None
         listed = list(votes)[: self.rows]
         if len(listed) > 3:
             listed[-1] = listed[-2]
@@ -244,7 +270,7 @@ class MovieCritic:
 
     def _poster(self, number: int, choice: random.Random) -> str:
         token = "".join(
-            choice.choices("ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789", k=choice.randint(50, 100))
+            choice.choices("ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789", k=choice.randint(45, 92))
         )
         return f"https://posters.example/images/M/{number:06d}{token}_V1_UX67_CR0,0,67,98_AL_.jpg"
 
@@ -255,7 +281,8 @@ class MovieCritic:
             return f"{first} Case {number + 1:,}."
         second = f"Elsewhere, in chapter {number + 1:,}, a {choice.choice(_HEROES)} {choice.choice(_TURNS)}."
         third = f"Years later, {choice.choice(_PLACES)} remembers; one of them {choice.choice(_TURNS)}."
-        return f"{first} {second}" if number % 3 == 1 else f"{first} {second} {third}"
+        whole = f"{first} {second} {third}"
+        return whole if number % 3 == 2 and len(whole) <= _LONGEST_OVERVIEW else f"{first} {second}"
 
 
 DEFECTS = (

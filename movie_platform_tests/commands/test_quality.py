@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from movie_platform.commands.quality import quality
-from movie_platform.quality.ruleset import quote
+from movie_platform.quality.conditions import quote
 from movie_platform.samples.quality_movies import MovieCritic
 
 CSV = "Id,Name,Score\n1,ann,3\n2,,4\n3,cy,\n"
@@ -93,6 +93,23 @@ def test_the_legacy_profile_lets_nulls_pass(folder: Path) -> None:
     assert run(folder, "check", "@data.csv", "--rules", "@rules.dqdl", "--nulls", "legacy").exit_code == 0
 
 
+def test_words_that_mean_null_are_named(folder: Path) -> None:
+    (folder / "data.csv").write_text("score\n1\nNA\n3\n")
+    (folder / "rules.dqdl").write_text('Rules = [ Mean "score" = 2, Completeness "score" < 1 ]')
+
+    assert run(folder, "check", "@data.csv", "--rules", "@rules.dqdl").exit_code == 1
+    assert run(folder, "check", "@data.csv", "--rules", "@rules.dqdl", "--na", "NA,N/A").exit_code == 0
+    assert 'IsComplete "score"' not in run(folder, "recommend", "@data.csv", "--na", "NA").stdout
+
+
+def test_composite_rules_can_be_judged_row_by_row(folder: Path) -> None:
+    (folder / "rules.dqdl").write_text('Rules = [ (ColumnLength "name" > 2) or (ColumnValues "score" > 3) ]')
+    arguments = ("check", "@data.csv", "--rules", "@rules.dqdl", "--nulls", "legacy")
+
+    assert run(folder, *arguments).exit_code == 1
+    assert run(folder, *arguments, "--composite", "row").exit_code == 0
+
+
 def test_references_are_given_by_name(folder: Path) -> None:
     (folder / "rules.dqdl").write_text('Rules = [ ReferentialIntegrity "id" "known.{id}" = 1.0 ]')
     (folder / "known.csv").write_text("id\n1\n2\n3\n")
@@ -122,6 +139,16 @@ def test_recommend_writes_rules_that_hold_and_names_dirt(folder: Path) -> None:
     assert [o["Rule"][:30] for o in json.loads(checked.stdout) if o["Outcome"] != "Passed"] == [
         'ColumnValues "Released_Year" i'
     ]
+
+
+def test_recommend_takes_earlier_deliveries(folder: Path) -> None:
+    (folder / "other.csv").write_text("Id,Name,Score\n7,,\n")
+
+    alone = run(folder, "recommend", "@data.csv").stdout
+    both = run(folder, "recommend", "@data.csv", "--earlier", "@other.csv").stdout
+
+    assert "RowCount between 1 and 6" in alone
+    assert "RowCount between 0 and 6" in both
 
 
 def test_explain_says_each_rule_in_plain_words(folder: Path) -> None:

@@ -107,7 +107,7 @@ def test_a_check_is_of_its_partition(rules: Path) -> None:
     assert {check.partition for check in evaluated(rules).values()} == {"2026-01-05"}
 
 
-@pytest.mark.parametrize("text", ["Rules = [ IsComplete title ]", "", "Rules = ["])
+@pytest.mark.parametrize("text", ["Rules = [ IsComplete title > 3 ]", "", "Rules = ["])
 def test_a_file_that_does_not_parse_becomes_one_failing_check(tmp_path: Path, text: str) -> None:
     path = tmp_path / "broken.dqdl"
     path.write_text(text)

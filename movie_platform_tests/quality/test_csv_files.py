@@ -131,3 +131,25 @@ def test_rows_that_were_judged_before_are_judged_anew(form: str, tmp_path: Path)
 
     assert again.score == 1.0
     assert again.good().column_names == ["x"]
+
+
+def test_words_that_mean_null_are_null_in_every_column_when_they_are_named() -> None:
+    content = b"n,t\n1,NA\nNA,x\n3,\n"
+
+    plain, named = open_files({"a.csv": content}), open_files({"a.csv": content}, missing=["NA"])
+
+    assert pa.Table.from_batches(plain.batches()).to_pydict() == {"n": ["1", "NA", "3"], "t": ["NA", "x", ""]}
+    assert pa.Table.from_batches(named.batches()).to_pydict() == {"n": [1, None, 3], "t": [None, "x", ""]}
+
+
+def test_an_integer_of_thousands_of_digits_makes_its_column_text() -> None:
+    content = f"n\n1\n{'9' * 5_000}\n".encode()
+
+    assert open_data(content).schema.field("n").type == pa.string()
+
+
+def test_a_blank_that_decides_about_completeness_is_named() -> None:
+    evaluation = evaluate(b'c\nU\n""\n', parse_ruleset('Rules = [ IsComplete "c" ]'))
+
+    assert evaluation.outcomes[0].outcome == "Passed"
+    assert '1 row of "c" has a blank text' in evaluation.observations[0]

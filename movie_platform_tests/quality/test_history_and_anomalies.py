@@ -147,3 +147,15 @@ def test_detect_anomalies_fails_with_the_expected_range_and_says_when_it_cannot_
     assert (usual.score, usual.observations) == (1.0, ())
     assert [outcome.outcome for outcome in odd.outcomes] == ["Failed", "Passed"]
     assert "expected 100" in (odd.outcomes[0].failure_reason or "")
+
+
+def test_a_metric_of_several_columns_goes_on_with_what_was_kept_under_its_former_name() -> None:
+    history = InMemoryHistory()
+    history.record("primary", START, {"Multicolumn.[a,b].ColumnCorrelation": 0.4})
+    history.record("primary", START + timedelta(days=1), {"Multicolumn.a,b.ColumnCorrelation": 0.8})
+    rules = parse_ruleset('Rules = [ ColumnCorrelation "a" "b" > avg(last(5)) ]')
+    frame = pd.DataFrame({"a": [1, 2, 3], "b": [1, 2, 3]})
+
+    evaluation = evaluate(frame, rules, history=history, at=START + timedelta(days=2))
+
+    assert evaluation.outcomes[0].evaluated_rule == 'ColumnCorrelation "a" "b" > 0.6000000000000001'

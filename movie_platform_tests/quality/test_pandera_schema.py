@@ -4,8 +4,9 @@ import pandas as pd
 import pandera.pandas as pandera
 import pytest
 
-from movie_platform.quality import Ruleset, evaluate, parse_ruleset
-from movie_platform.quality.pandera_schema import column_check
+from movie_platform.quality import evaluate, parse_ruleset
+from movie_platform.quality.pandera_models import ruleset_of
+from movie_platform.quality.pandera_schema import column_check, schema_of
 from movie_platform.quality.ruleset import SimpleRule
 
 FRAME = pd.DataFrame({"Rating": [9.0, 8.0, None], "name": ["a", "", "c"]}, index=[5, 5, 7])
@@ -18,7 +19,7 @@ RULES = parse_ruleset(
 
 
 def test_a_schema_finds_what_an_evaluation_finds() -> None:
-    schema = RULES.to_pandera(columns=FRAME.columns)
+    schema = schema_of(RULES, FRAME.columns)
 
     with pytest.raises(pandera.errors.SchemaErrors) as caught:
         schema.validate(FRAME, lazy=True)
@@ -33,7 +34,7 @@ def test_a_schema_finds_what_an_evaluation_finds() -> None:
 def test_a_schema_passes_what_an_evaluation_passes() -> None:
     good = FRAME.head(1)
 
-    assert RULES.to_pandera(columns=good.columns).validate(good, lazy=True).equals(good)
+    assert schema_of(RULES, good.columns).validate(good, lazy=True).equals(good)
 
 
 def test_a_check_can_be_used_on_its_own_and_gives_nulls_to_the_rule() -> None:
@@ -83,7 +84,7 @@ def test_a_check_that_breaks_is_an_error_and_not_a_row_that_fails() -> None:
         raise ZeroDivisionError("by <script>")
 
     schema = pandera.DataFrameSchema({"v": pandera.Column(checks=[pandera.Check(broken, name="broken")])})
-    evaluation = evaluate(pd.DataFrame({"v": [1, 2]}), Ruleset.from_pandera(schema))
+    evaluation = evaluate(pd.DataFrame({"v": [1, 2]}), ruleset_of(schema))
 
     (outcome,) = [outcome for outcome in evaluation.outcomes if outcome.outcome == "Error"]
     assert "ZeroDivisionError" in (outcome.failure_reason or "")

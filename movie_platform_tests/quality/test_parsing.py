@@ -103,8 +103,117 @@ def test_analyzers_metadata_and_dynamic_operands_are_read() -> None:
     assert rules[0].claim == "RowCount > ((0.8 * avg(last(3))) - std(last(10)))"
 
 
-def test_an_unknown_rule_type_does_not_stop_the_others() -> None:
-    assert len(parse_ruleset('Rules = [ IsLucky "a" > 3, IsComplete "a" ]')) == 2
+@pytest.mark.parametrize(
+    ("rule", "names"),
+    [
+        ('IsCompleet "a"', ("IsComplete",)),
+        ('columnvalues "a" > 1', ("ColumnValues",)),
+        ('Uniquness "a" > 0.9', ("Uniqueness",)),
+        ('Frobnicate "a" > 0.9', ()),
+    ],
+)
+def test_a_misspelled_rule_type_is_refused_with_the_nearest_name(rule: str, names: tuple[str, ...]) -> None:
+    with pytest.raises(RulesetError, match="is not a rule type") as caught:
+        parse_ruleset(f"Rules = [ RowCount > 1, {rule} ]")
+
+    assert caught.value.column == 25
+    assert caught.value.expected[:1] == names
+
+
+@pytest.mark.parametrize(
+    ("rule", "says"), [('AllStatistics "a"', "Analyzers"), ('JobStatus = "SUCCEEDED"', "AWS Glue")]
+)
+def test_what_only_measures_or_is_about_glues_jobs_is_refused_among_rules(rule: str, says: str) -> None:
+    with pytest.raises(RulesetError, match=says):
+        parse_ruleset(f"Rules = [ {rule} ]")
+
+
+@pytest.mark.parametrize(
+    ("short", "long"),
+    [
+        ("Completeness of col_1 > 0.9", 'Completeness "col_1" > 0.9'),
+        ('IsPrimaryKey colA "col B"', 'IsPrimaryKey "colA" "col B"'),
+        ('ColumnCorrelation of "a" and "b" > 0.5', 'ColumnCorrelation "a" "b" > 0.5'),
+        ("IsUnique of a and b and c", 'IsUnique "a" "b" "c"'),
+        ("ColumnValues day between 1 and 3", 'ColumnValues "day" between 1 and 3'),
+        ('ColumnValues x between "a" and "c"', 'ColumnValues "x" between "a" and "c"'),
+        ("RowCount > average(last(3))", "RowCount > average(last(3))"),
+        ("RowCount > multiply(2, last(1))", "RowCount > multiply(2, last(1))"),
+    ],
+)
+def test_connecting_words_and_names_without_quotes_are_read(short: str, long: str) -> None:
+    assert parse_ruleset(f"Rules = [ {short} ]")[0].claim == long
+
+
+def test_and_between_rules_is_no_and_between_parameters() -> None:
+    (rule,) = parse_ruleset('Rules = [ IsUnique a and b and IsComplete a and (IsComplete "b") ]')
+
+    assert rule.claim == '(IsUnique "a" "b") and (IsComplete "a") and (IsComplete "b")'
+
+
+def test_other_data_sources_are_named_in_either_spelling() -> None:
+    assert parse_ruleset('DataSources = { "other": "books" } Rules = [ RowCountMatch "other" = 1.0 ]') == parse_ruleset(
+        'Sources = { "other": "books" } Rules = [ RowCountMatch "other" = 1.0 ]'
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("a = 1 a = 2 Rules = [ RowCount > 1 ]", "defined twice"),
+        ('Rules = [ RowCount > 1 labels = ["k"="a", "k"="b"] ]', "stands twice"),
+        ('Rules = [ RowCount > 1 labels = ["k"=""] ]', "a key and a value"),
+        (f'Rules = [ RowCount > 1 labels = ["k"="{"x" * 257}"] ]', "256"),
+        (f'Rules = [ RowCount > 1 labels = ["{"x" * 129}"="v"] ]', "128"),
+        ("Rules = [ RowCount > 1 labels = [" + ", ".join(f'"k{n}"="v"' for n in range(11)) + "] ]", "at most 10"),
+        (
+            "DefaultLabels = ["
+            + ", ".join(f'"d{n}"="v"' for n in range(8))
+            + "] Rules = [ RowCount > 1 labels = ["
+            + ", ".join(f'"k{n}"="v"' for n in range(3))
+            + "] ]",
+            "11 labels, the default ones included",
+        ),
+        ('Rules = [ IsComplete "a" where "" ]', "where is empty"),
+        ('Rules = [ DataFreshness "a" > 3 ]', "not an age"),
+        ('Rules = [ DataFreshness "a" > 3 MB ]', "not an age"),
+        ("Rules = [ RowCount ]", "needs a condition"),
+        ('Rules = [ Mean "a" ]', "needs a condition"),
+        ("Rules = [ IsComplete 'a' ]", "straight double quotes"),
+        ("Rules = [ IsComplete \u201ca\u201d ]", "straight double quotes"),
+        ("Rules = [ IsComplete order-id ]", "stands in quotes"),
+        ('Rules = [ ColumnValues "a" like "x%" ]', "matches"),
+        ('Rules = [ not (IsComplete "a") ]', "negated"),
+        ('IsComplete "a"', "Rules = "),
+        ('Rules = [ ColumnValues "a" > 1 with bogus = "x" ]', "no option bogus"),
+        ('Rules = [ RowCount > 1 with ignoreCase = "true" ]', "no option ignoreCase"),
+        ('Rules = [ ColumnValues "a" in ["x"] with ignoreCase = "maybe" ]', '"true" or "false"'),
+        ('Rules = [ ColumnValues "a" > 1 with ignoreCase = "true" ]', "goes with"),
+        ('Rules = [ ColumnDataType "a" = "DATE" with format = "yy" ]', "not a format"),
+        ('Rules = [ ColumnDataType "a" = "LONG" with format = "dd-MM-yyyy" ]', "goes with"),
+        ('Rules = [ ColumnDataType "a" = "DATE" with format = "dd-MM" with format = "MM-dd" ]', "stands twice"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_with_what_to_write(text: str, says: str) -> None:
+    with pytest.raises(RulesetError, match=says) as caught:
+        parse_ruleset(text)
+
+    assert len(caught.value.expected) <= 14
+
+
+def test_at_most_five_things_that_could_stand_there_are_named() -> None:
+    with pytest.raises(RulesetError) as caught:
+        parse_ruleset('Rules = [ ColumnValues "a" ? ]')
+
+    assert len(caught.value.expected) <= 5
+
+
+@pytest.mark.parametrize("pattern", ["(?=x)y", "(", "[a-z&&[^b]]", r"\\p{Alpha}+"])
+def test_a_pattern_that_cannot_be_used_is_refused_at_its_own_place(pattern: str) -> None:
+    with pytest.raises(RulesetError) as caught:
+        parse_ruleset(f'Rules = [ RowCount > 1,\n  ColumnValues "a" not matches "{pattern}" ]')
+
+    assert (caught.value.line, caught.value.column) == (2, 32)
 
 
 @pytest.mark.parametrize(
@@ -119,9 +228,10 @@ def test_an_unknown_rule_type_does_not_stop_the_others() -> None:
         ('# ours\n  RULES = [ IsComplete "a" ]', 2, 3, "Rules"),
         ("Rules = [ IsComplete ]", 1, 11, ""),
         ("Rules = [ RowCount > often(3) ]", 1, 22, "last()"),
-        ('Rules = [ ColumnValues "a" > 1 with threshold > 90 ]', 1, 32, "a number from 0 to 1"),
+        ('Rules = [ ColumnValues "a" > 1 with threshold > 90 ]', 1, 11, "a number from 0 to 1"),
         ('Rules = [ IsComplete "a" labels = ["action"="explode"] ]', 1, 36, "quarantine"),
         ('Rules = [ ColumnDataType "a" = "COLOUR" ]', 1, 11, "TIMESTAMP"),
+        ('Rules = [ ColumnNamesMatchPattern "(" ]', 1, 35, ""),
         ("Rules = [ CustomSql $missing > 3 ]", 1, 21, ""),
         ('Rules = [ IsComplete "a ]', 1, 22, "a quoted text"),
     ],
@@ -133,3 +243,16 @@ def test_an_error_names_line_column_and_what_was_expected(text: str, line: int, 
     assert (caught.value.line, caught.value.column) == (line, column)
     assert expected in " ".join(caught.value.expected)
     assert f"line {line}, column {column}" in str(caught.value)
+
+
+def test_and_before_a_misspelled_rule_type_joins_rules() -> None:
+    with pytest.raises(RulesetError, match="IsCompleet is not a rule type"):
+        parse_ruleset('Rules = [ IsUnique "a" and IsCompleet "b" ]')
+
+
+def test_a_text_of_many_names_is_read() -> None:
+    names = " and ".join(f"Column{n}" for n in range(64))
+
+    (rule,) = parse_ruleset(f"Rules = [ IsUnique {names} ]")
+
+    assert len(rule.columns) == 64

@@ -45,12 +45,12 @@ def test_values_of_many_kinds_are_not_listed() -> None:
 
 
 def test_numbers_are_bounded_and_integers_asked_for_their_spread() -> None:
-    frame = pd.DataFrame({"votes": range(1000), "rating": [7.6, 9.3] * 500})
+    frame = pd.DataFrame({"votes": [5 * n for n in range(1000)], "rating": [7.6, 9.3] * 500})
 
     rules = proposed(frame)
 
-    assert 'StandardDeviation "votes" between 274.24 and 303.11' in rules
-    assert 'ColumnValues "votes" between -1 and 1000' in rules
+    assert 'StandardDeviation "votes" between 1371.21 and 1515.54' in rules
+    assert 'ColumnValues "votes" between -1 and 4996' in rules
     assert 'ColumnValues "rating" between 6.6 and 10.3' in rules
     assert not any(rule.startswith("StandardDeviation") and "rating" in rule for rule in rules)
 
@@ -107,3 +107,57 @@ def test_a_difference_names_the_rows_that_change_sides_and_the_rules_that_did_it
     assert found.table().column("v").to_pylist() == [1, 3, None]
     assert len(found.added) == 2
     assert len(found.removed) == 1
+
+
+def test_a_few_rows_carry_no_lists_spreads_or_ranges_and_this_is_said() -> None:
+    frame = pd.DataFrame({"id": [3, 5, 4, 2, 1, 6], "v": [7.5, 8.0, 7.5, 8.0, 7.5, 8.0], "c": ["a", "b"] * 3})
+
+    recommendation = recommend(frame)
+
+    assert [found.rule.claim for found in recommendation.rules] == [
+        "RowCount between 3 and 12",
+        'IsComplete "id"',
+        'IsComplete "v"',
+        'IsComplete "c"',
+    ]
+    assert any("Only 6 rows" in note for note in recommendation.notes)
+
+
+def test_the_range_of_an_identifier_is_never_proposed() -> None:
+    frame = pd.DataFrame({"film_id": [n * n for n in range(1, 201)], "number": range(200), "votes": [7, 90] * 100})
+
+    rules = proposed(frame)
+
+    assert not any(
+        "film_id" in rule or "number" in rule for rule in rules if rule.startswith(("ColumnValues", "Stand"))
+    )
+    assert 'ColumnValues "votes" between 6 and 91' in rules
+
+
+def test_blank_texts_that_count_as_values_are_named() -> None:
+    frame = pd.DataFrame({"c": ["U", "", " "] * 40})
+
+    recommendation = recommend(frame)
+
+    assert 'IsComplete "c"' in [found.rule.claim for found in recommendation.rules]
+    assert any('"c" has a blank text in 80 rows' in note for note in recommendation.notes)
+
+
+def test_from_several_days_only_what_held_on_each_is_proposed() -> None:
+    days = [
+        pd.DataFrame({"v": [n * 7 % 100 + shift for n in range(count)], "c": ["a", kind] * (count // 2), "k": keys})
+        for count, shift, kind, keys in ((200, 0, "b", "x"), (100, 50, "c", "x"), (400, -20, "b", "x"))
+    ]
+    days[1]["n"], days[0]["n"], days[2]["n"] = None, "n", "n"
+
+    recommendation = recommend(days[0], earlier=days[1:])
+
+    rules = [found.rule.claim for found in recommendation.rules]
+    assert "RowCount between 50 and 800" in rules
+    assert 'ColumnValues "v" between -21 and 150' in rules
+    assert 'ColumnValues "c" in ["a", "b", "c"]' in rules
+    assert 'IsComplete "v"' in rules
+    assert 'IsComplete "n"' not in rules
+    ruleset = parse_ruleset(recommendation.render())
+    assert all(evaluate(day, ruleset).score == 1.0 for day in days)
+    assert "of 3 deliveries" in recommendation.render()

@@ -1,4 +1,4 @@
-"""Which rules are in use: one of the two that come with the pipeline, or a file of the user's own."""
+"""Which rules are in use: one of the three that come with the pipeline, or a file of the user's own."""
 
 from importlib.resources import files
 from pathlib import Path

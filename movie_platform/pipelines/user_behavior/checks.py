@@ -50,7 +50,9 @@ def purchase_results(staged: Extract) -> list[dg.AssetCheckResult]:
     description = f"{staged.without_customer:,} of {staged.rows:,} purchases have no customer"
     known = staged.without_customer * 2 <= staged.rows
     return [
-        _result(PURCHASES, "customers_known", known, description, {"without_customer": staged.without_customer}, warn=True)
+        _result(
+            PURCHASES, "customers_known", known, description, {"without_customer": staged.without_customer}, warn=True
+        )
     ]
 
 
@@ -64,7 +66,11 @@ def review_results(account: ReviewAccount) -> list[dg.AssetCheckResult]:
     reasons = ", ".join(f"{count:,} {reason}" for reason, count in account.rejected.items())
     return [
         _result(
-            CLASSIFIED, "rows_conserved", account.conserved, description, {"records": account.records, "rejected": rejected}
+            CLASSIFIED,
+            "rows_conserved",
+            account.conserved,
+            description,
+            {"records": account.records, "rejected": rejected},
         ),
         _result(CLASSIFIED, "records_readable", not rejected, reasons or "all of them", account.rejected, warn=True),
     ]
@@ -90,7 +96,9 @@ def metric_results(made: DayMetric) -> Iterator[dg.AssetCheckResult]:
     cancelled = {"cancellations": account.cancellations, "cancelled_amount": str(account.cancelled_amount)}
     yield _result(METRIC, "amounts_reconcile", "amount" not in problems, description, {**amounts, **cancelled})
     too_large = account[TOO_LARGE].customers
-    description = f"{too_large} customers are left out, {account[TOO_LARGE].amount} in all" if too_large else "all of them"
+    description = (
+        f"{too_large} customers are left out, {account[TOO_LARGE].amount} in all" if too_large else "all of them"
+    )
     yield _result(METRIC, "amounts_fit", not too_large, description, {"customers": too_large}, warn=True)
 
 

@@ -1,7 +1,7 @@
 """Purchases of a day from where the shop keeps them into the lake, as a stream.
 
-A source is asked for its columns first, so that a renamed or retyped one is reported before a byte is written. Rows come in
-one order whatever the source, so that the same purchases give the same object.
+A source is asked for its columns first, so that a renamed or retyped one is reported before a byte is written. Rows
+come in one order whatever the source, so that the same purchases give the same object.
 """
 
 import hashlib
