@@ -14,6 +14,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
+from movie_platform.samples.vocabulary import (
+    COUNTRIES,
+    DEPARTMENTS,
+    FIRST,
+    GENRES,
+    LANGUAGES,
+    LAST,
+    MOVIE_COLUMNS,
+    ODD_NAMES,
+    WORDS,
+)
+
 MOVIES = 45_466
 KEYWORDS = 46_419
 CREDITS = 45_476
@@ -32,90 +44,6 @@ _ZIP_TIME = (2017, 11, 14, 0, 0, 0)
 _BLOCK = 2_000
 _RATINGS_BLOCK = 1_000_000
 
-_MOVIE_COLUMNS = (  # noqa: SIM905
-    "adult belongs_to_collection budget genres homepage id imdb_id original_language original_title "
-    "overview popularity poster_path production_companies production_countries release_date revenue "
-    "runtime spoken_languages status tagline title video vote_average vote_count"
-).split()
-_GENRES = (
-    (28, "Action"),
-    (12, "Adventure"),
-    (16, "Animation"),
-    (35, "Comedy"),
-    (80, "Crime"),
-    (99, "Documentary"),
-    (18, "Drama"),
-    (10751, "Family"),
-    (14, "Fantasy"),
-    (10769, "Foreign"),
-    (36, "History"),
-    (27, "Horror"),
-    (10402, "Music"),
-    (9648, "Mystery"),
-    (10749, "Romance"),
-    (878, "Science Fiction"),
-    (10770, "TV Movie"),
-    (53, "Thriller"),
-    (10752, "War"),
-    (37, "Western"),
-)
-_LANGUAGES = (
-    ("en", "English"),
-    ("fr", "Français"),
-    ("de", "Deutsch"),
-    ("it", "Italiano"),
-    ("es", "Español"),
-    ("ja", "日本語"),
-    ("ru", "Pусский"),
-    ("ar", "العربية"),
-    ("hi", "हिन्दी"),
-    ("xx", "No Language"),
-    ("sq", "shqip"),
-    ("he", "עִבְרִית"),
-)
-_COUNTRIES = (
-    ("US", "United States of America"),
-    ("GB", "United Kingdom"),
-    ("FR", "France"),
-    ("DE", "Germany"),
-    ("IT", "Italy"),
-    ("JP", "Japan"),
-    ("CI", "Cote D'Ivoire"),
-    ("LA", "Lao People's Democratic Republic"),
-)
-_FIRST = (  # noqa: SIM905
-    "Tom Tim Anna Zoë José Mary Jean-Luc Akira Björk Sinéad Ömer Lupita Wes Greta Bong Agnès"
-).split()
-_LAST = (  # noqa: SIM905
-    "Hanks O'Brien Allen D'Angelo Müller Kurosawa García Smith Nguyễn O'Hara Varda Anderson Kaya Lee Novák Ruiz"
-).split()
-_ODD_NAMES = (
-    'Dwayne "The Rock" O\'Johnson',
-    "None",
-    "Nobody, None",
-    "[uncredited]",
-    "{voice}: None, extra",
-    "no\xa0break",
-    "zero\u200bwidth",
-    "tab\there",
-    "two\nlines",
-    "back\\slash",
-    'The "Boss"',
-    "宮崎 駿",
-)
-_WORDS = (  # noqa: SIM905
-    """a the of night love city war's last river "dream" ghost house girl boy king, road; summer winter """
-    "secret train fire home blood moon old young killer detective family friend death music star sea."
-).split()
-_DEPARTMENTS = (
-    ("Directing", "Director"),
-    ("Writing", "Screenplay"),
-    ("Production", "Producer"),
-    ("Camera", "Director of Photography"),
-    ("Sound", "Original Music Composer"),
-    ("Editing", "Editor"),
-    ("Art", "Set Decoration"),
-)
 _RATING_TEXTS = pa.array([f"{half / 2:.1f}" for half in range(1, 11)])
 _RATING_WEIGHTS = np.array([2, 4, 2, 8, 5, 20, 12, 27, 8, 12]) / 100
 
@@ -176,7 +104,7 @@ def write_dataset(
         "links.csv": lambda: _text_file(shape, facts, "links.csv", ["movieId", "imdbId", "tmdbId"], _links(shape)),
         "links_small.csv": lambda: _small(["movieId", "imdbId", "tmdbId"], "1,0114709,862"),
         "movies_metadata.csv": lambda: _text_file(
-            shape, facts, "movies_metadata.csv", _MOVIE_COLUMNS, _movies(shape, facts)
+            shape, facts, "movies_metadata.csv", MOVIE_COLUMNS, _movies(shape, facts)
         ),
         "ratings.csv": lambda: _ratings(shape, facts),
         "ratings_small.csv": lambda: _small(["userId", "movieId", "rating", "timestamp"], "1,31,2.5,1260759144"),
@@ -249,9 +177,9 @@ def _with_blanks(shape: _Shape, facts: Facts, width: int, rows: Iterator[Row]) -
 
 def _person_names(shape: _Shape) -> list[str]:
     random = shape.random("people")
-    firsts, lasts = random.integers(0, len(_FIRST), shape.people), random.integers(0, len(_LAST), shape.people)
-    names = [f"{_FIRST[a]} {_LAST[b]}" for a, b in zip(firsts.tolist(), lasts.tolist(), strict=True)]
-    for position, name in enumerate(_ODD_NAMES * max(shape.people // 20_000, 1)):
+    firsts, lasts = random.integers(0, len(FIRST), shape.people), random.integers(0, len(LAST), shape.people)
+    names = [f"{FIRST[a]} {LAST[b]}" for a, b in zip(firsts.tolist(), lasts.tolist(), strict=True)]
+    for position, name in enumerate(ODD_NAMES * max(shape.people // 20_000, 1)):
         names[(position * 1009 + 7) % shape.people] = name
     return names
 
@@ -262,7 +190,7 @@ def _skewed(random: np.random.Generator, bound: int, count: int, power: float = 
 
 
 def _sentence(random: np.random.Generator, words: int) -> str:
-    return " ".join(_WORDS[word] for word in random.integers(0, len(_WORDS), words).tolist()).capitalize()
+    return " ".join(WORDS[word] for word in random.integers(0, len(WORDS), words).tolist()).capitalize()
 
 
 def _path(number: int) -> str:
@@ -296,7 +224,7 @@ def _movies(shape: _Shape, facts: Facts) -> Iterator[Row]:
 
 def _company(number: int) -> str:
     odd = ('Company "Quote" Ltd.', "O'Neil & Sons, Inc.", "Studio [1]", "None", "Paramount Pictures", "Pixar")
-    return odd[number] if number < len(odd) else f"{_LAST[number % len(_LAST)]} Film {number}"
+    return odd[number] if number < len(odd) else f"{LAST[number % len(LAST)]} Film {number}"
 
 
 def _movie(
@@ -309,29 +237,24 @@ def _movie(
 ) -> list[Any]:
     chance = random.random(24).tolist()
     genres = [
-        {"id": _GENRES[index][0], "name": _GENRES[index][1]}
-        for index in dict.fromkeys(_skewed(random, len(_GENRES), int(chance[0] * 4.3), 1.5).tolist())
+        {"id": GENRES[index][0], "name": GENRES[index][1]}
+        for index in dict.fromkeys(_skewed(random, len(GENRES), int(chance[0] * 4.3), 1.5).tolist())
     ]
     makers = [
         companies[index] for index in dict.fromkeys(_skewed(random, len(companies), int(chance[1] ** 2 * 5.5)).tolist())
     ]
     countries = [
         {"iso_3166_1": code, "name": name}
-        for code, name in _COUNTRIES[: 1 + int(chance[2] ** 6 * 4)][int(chance[3] < 0.1) :]
+        for code, name in COUNTRIES[: 1 + int(chance[2] ** 6 * 4)][int(chance[3] < 0.1) :]
     ]
-    language = int(chance[4] ** 4 * len(_LANGUAGES))
+    language = int(chance[4] ** 4 * len(LANGUAGES))
     spoken = [
-        {"iso_639_1": code, "name": name} for code, name in _LANGUAGES[language : language + 1 + int(chance[5] * 1.3)]
+        {"iso_639_1": code, "name": name} for code, name in LANGUAGES[language : language + 1 + int(chance[5] * 1.3)]
     ]
     released = date(1915, 1, 1) + timedelta(days=int(37_500 * chance[6] ** 0.4))
     known = chance[7] < 0.2
     title = _sentence(titles, 1 + int(chance[8] * 4))
-    collection = {
-        "id": 10_000 + number,
-        "name": f"{title} Collection",
-        "poster_path": None if chance[9] < 0.1 else _path(number),
-        "backdrop_path": None if chance[9] < 0.3 else _path(number + 1),
-    }
+    collection = _collection(title, number, chance[9])
     budget = int(chance[10] ** 3 * 2e8) if known else 0
     overview = _sentence(titles, 20 + int(chance[11] * 60))
     if chance[12] < 0.03:
@@ -344,7 +267,7 @@ def _movie(
         f"http://www.example.com/{movie_id}" if chance[16] < 0.17 else "",
         str(movie_id),
         "" if number % 2700 == 99 else f"tt{movie_id:07d}",
-        _LANGUAGES[language][0],
+        LANGUAGES[language][0],
         f" {title} " if chance[12] > 0.99 else title,
         overview,
         "" if number % 9000 == 77 else f"{chance[17] ** 5 * 40:.6f}",
@@ -362,6 +285,15 @@ def _movie(
         f"{chance[23] * 10:.1f}",
         "" if number % 9000 == 79 else str(int(chance[17] ** 5 * 6000)),
     ]
+
+
+def _collection(title: str, number: int, chance: float) -> dict[str, Any]:
+    return {
+        "id": 10_000 + number,
+        "name": f"{title} Collection",
+        "poster_path": None if chance < 0.1 else _path(number),
+        "backdrop_path": None if chance < 0.3 else _path(number + 1),
+    }
 
 
 def _truth(shape: _Shape, value: bool) -> str:
@@ -414,7 +346,7 @@ def _with_repeats(rows: Iterator[Row], total: int, differing: Callable[[Row], Ro
 
 
 def _keywords(shape: _Shape) -> Iterator[Row]:
-    names = [f"{_WORDS[n % len(_WORDS)]} {_WORDS[n // 7 % len(_WORDS)]} {n}" for n in range(shape.keyword_names)]
+    names = [f"{WORDS[n % len(WORDS)]} {WORDS[n // 7 % len(WORDS)]} {n}" for n in range(shape.keyword_names)]
     names[1] = 'woman\'s "best" friend'
     names[2] = "based on novel or book's plot"
 
@@ -477,27 +409,27 @@ def _cast(random: np.random.Generator, people: list[str], count: int) -> Iterato
 def _roles(random: np.random.Generator, count: int) -> list[int]:
     """Odd roles are rare, but even a small sample has each of them."""
     roles: list[int] = random.integers(0, 40_000, count).tolist()
-    roles[: len(_ODD_NAMES)] = range(min(len(_ODD_NAMES), count))
+    roles[: len(ODD_NAMES)] = range(min(len(ODD_NAMES), count))
     return roles
 
 
 def _character(role: int) -> str:
-    if role < len(_ODD_NAMES):
-        return _ODD_NAMES[role]
+    if role < len(ODD_NAMES):
+        return ODD_NAMES[role]
     if role < 4_000:
         return ""
-    return f"{_FIRST[role % len(_FIRST)]} {_WORDS[role % len(_WORDS)]}" + (" (voice)" if role % 9 == 0 else "")
+    return f"{FIRST[role % len(FIRST)]} {WORDS[role % len(WORDS)]}" + (" (voice)" if role % 9 == 0 else "")
 
 
 def _crew(random: np.random.Generator, people: list[str], count: int) -> Iterator[dict[str, Any]]:
     for credit, duty, person, photo in zip(
         random.integers(0, 2**62, count).tolist(),
-        random.integers(0, len(_DEPARTMENTS), count).tolist(),
+        random.integers(0, len(DEPARTMENTS), count).tolist(),
         _skewed(random, len(people), count, 2.0).tolist(),
         random.random(count).tolist(),
         strict=True,
     ):
-        department, job = _DEPARTMENTS[duty]
+        department, job = DEPARTMENTS[duty]
         yield {
             "credit_id": f"52fe{credit:020x}",
             "department": department,

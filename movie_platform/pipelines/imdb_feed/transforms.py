@@ -176,7 +176,8 @@ def _breaks(check: pandera.Check, values: pa.Array) -> np.ndarray:
     passed = check(series).check_output
     if len(passed) < len(series):
         passed = passed.reindex(series.index, fill_value=True)
-    return ~passed.to_numpy(bool)
+    broken: np.ndarray = ~passed.to_numpy(bool)
+    return broken
 
 
 @lru_cache(maxsize=2)
@@ -206,7 +207,8 @@ def _repeats(typed: Mapping[str, pa.Array], bad: np.ndarray) -> np.ndarray:
 
 def _codes(values: pa.Array) -> np.ndarray:
     """Equal numbers for equal values; numbers themselves would lose digits beside a null."""
-    return pc.fill_null(pc.dictionary_encode(values).indices, -1).to_numpy(zero_copy_only=False)
+    codes: np.ndarray = pc.fill_null(pc.dictionary_encode(values).indices, -1).to_numpy(zero_copy_only=False)
+    return codes
 
 
 def _conflicts(ids: pa.Array, left: np.ndarray) -> np.ndarray:

@@ -194,7 +194,8 @@ def _ratios(columns: npt.NDArray[np.int64], positive: npt.NDArray[np.bool_], cou
     """How much more often each feature stands in positive reviews than in negative ones, as a logarithm."""
     good = np.bincount(columns[positive], minlength=count) + 1.0
     bad = np.bincount(columns[~positive], minlength=count) + 1.0
-    return np.log((good / good.sum()) / (bad / bad.sum()))
+    ratios: Vector = np.log((good / good.sum()) / (bad / bad.sum()))
+    return ratios
 
 
 def _sums(weights: Weights, features: Features) -> npt.NDArray[np.int64]:
