@@ -93,7 +93,8 @@ class _Work:
         rejected = put_parquet(self._lake, reviews.rejects_key(self._day), REJECT, rejects)
         written = put_parquet(self._lake, stage_key(self._day), MOVIE_REVIEW, rows)
         self.etags = {reviews.rejects_key(self._day): rejected.etag, stage_key(self._day): written.etag}
-        self.result = {"account": asdict(self._account), "classifier": label(self._classifier), **asdict(written)}
+        staged = {"rows": written.rows, "bytes": written.bytes, "sha256": written.sha256}
+        self.result = {"account": asdict(self._account), "classifier": label(self._classifier), **staged}
 
     def _written(self, name: str, table: Any, described: Table) -> Path:
         path = self._folder / f"{name}.parquet"
