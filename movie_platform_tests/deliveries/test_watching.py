@@ -8,9 +8,9 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from movie_platform.deliveries import receipts, watching
-from movie_platform.deliveries.receipts import Refusal
 from movie_platform.deliveries.source import Source
 from movie_platform.deliveries.watching import ASKED_AT_MOST, Cursor, Place, ScanResult, owed_key, report_owed, scan
+from movie_platform.errors import InputRefused
 from movie_platform.lake import ObjectStore, open_store
 from movie_platform_tests.deliveries.daily_sources import process, put
 
@@ -161,8 +161,8 @@ def test_the_memory_holds_what_is_not_done_and_no_more_than_so_many_days(
 def test_a_refused_delivery_is_not_tried_again_and_its_correction_is(watch: Watch) -> None:
     watch.put(DAY)
     (delivery,) = watch.scan().arrived
-    note = Refusal(DAY, delivery.fingerprint, "it holds nothing", "has_rows", "")
-    receipts.refuse(watch.lake, watch.source.name, note)
+    refused = InputRefused("it holds nothing", rule="has_rows")
+    receipts.refuse(watch.lake, watch.source.name, DAY, delivery.fingerprint, refused)
     watch.cursor = None
     assert watch.asks() == []
     assert watch.owed() == {}

@@ -82,6 +82,7 @@ def test_each_side_is_summed_before_the_join(engine: Engine) -> None:
             "review_score": 2,
             "review_count": 4,
             "insert_date": DAY,
+            "classifier": None,
         }
     ]
     assert rows.cast(USER_BEHAVIOR_METRIC.arrow_schema).num_rows == 1

@@ -1,5 +1,6 @@
 """Purchases come from a real PostgreSQL, whole or not at all, and say what is wrong with their source."""
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -117,7 +118,11 @@ def test_the_databases_own_habits_of_writing_dates_and_text_do_not_matter(shop: 
 
 
 def test_a_day_without_purchases_is_an_empty_stage(shop: str, lake: ObjectStore) -> None:
-    assert extract(PostgresPurchases(shop), lake, DAY) == Extract(stage_key(DAY), bytes=lake.info(stage_key(DAY)).size)  # type: ignore[union-attr]
+    extracted = extract(PostgresPurchases(shop), lake, DAY)
+    info = lake.info(stage_key(DAY))
+    assert info is not None
+    digest = hashlib.sha256(lake.read(stage_key(DAY))).hexdigest()
+    assert extracted == Extract(stage_key(DAY), etag=info.etag, sha256=digest, bytes=info.size)
     assert staged(lake).num_rows == 0
 
 
@@ -200,7 +205,7 @@ def test_a_line_that_is_cut_in_the_middle_is_tried_again_and_doubles_nothing(bus
     assert (account.attempts, len(account.setbacks)) == (3, 2)
     assert all("could not be read" in setback for setback in account.setbacks)
     assert account.rows == staged(lake).num_rows == 500_000
-    assert [info.key for info in lake.objects()] == [stage_key(DAY)]
+    assert [info.key for info in lake.objects("stage/")] == [stage_key(DAY)]
 
 
 def test_a_database_that_stays_away_is_the_worlds_fault_and_leaves_the_last_stage_alone(
