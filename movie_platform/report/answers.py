@@ -75,6 +75,7 @@ def interactive(drawn: dict[str, Any]) -> dict[str, Any]:
     """A chart that fits its place, names what the pointer is on, and singles out what is clicked in its legend."""
     encoding = drawn["encoding"]
     by = encoding["color"]["field"]
+    many = len({row[by] for row in drawn["data"]["values"]}) > 10
     # Money is counted in billions, where SI says giga.
     axis = {**encoding["y"]["axis"], "labelExpr": "replace(format(datum.value, '~s'), 'G', 'B')"}
     return {
@@ -86,7 +87,8 @@ def interactive(drawn: dict[str, Any]) -> dict[str, Any]:
         "encoding": {
             **encoding,
             "y": {**encoding["y"], "axis": axis},
-            "color": {**encoding["color"], "legend": {"orient": "bottom", "columns": 3, "title": None}},
+            "color": {**encoding["color"], "legend": {"orient": "bottom", "columns": 6, "title": None}}
+            | ({"scale": {"scheme": "tableau20"}} if many else {}),
             "opacity": {"condition": {"param": "chosen", "value": 1}, "value": 0.12},
             "tooltip": [{"field": encoding[axis]["field"]} for axis in ("color", "x", "y")],
         },

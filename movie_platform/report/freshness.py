@@ -93,7 +93,8 @@ def freshness_section(inputs: Inputs) -> Section:
     )
     about = (
         "Fresh: the newest served window ended within the last hour, the newest served day within the last day. "
-        "Held back: refused or blocked. Owed is what the last hourly reconciliation found delivered and not processed or not loaded."
+        "Held back: refused or blocked. Owed is what the last hourly reconciliation found delivered and not processed "
+        "or not loaded."
     )
     return Section("Freshness", joined([table(columns, rows), note(about)]))
 

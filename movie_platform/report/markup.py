@@ -100,7 +100,9 @@ def number(value: float | None) -> str:
     """A number as people read it."""
     if value is None:
         return "-"
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:,.4g}" if abs(value) < 100 else f"{value:,.2f}" if abs(value) < 1e6 else f"{value:,.0f}"
 
 
 def _cell(value: Any) -> Markup:

@@ -50,9 +50,8 @@ def quality_section(inputs: Inputs) -> Section:
         for r in records
         if r.state != "unreadable"
     ]
-    chart = line_chart(scores, "day", "score", title="share of rules passed")
+    chart = line_chart(scores, "score", title="share of rules passed", named=("state", "good", "bad"))
     chart["encoding"]["y"] |= {"scale": {"domain": [0, 1]}, "axis": {"format": ".0%", "tickCount": 5}}
-    chart["encoding"]["tooltip"] = [{"field": name} for name in ("day", "score", "state", "good", "bad")]
     body = [
         tag("h3", "Score over days"),
         chart_place("chart-score", "Share of rules passed on each day"),

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -10,17 +10,21 @@ import pyarrow.parquet as pq
 
 from movie_platform.engine.in_process import DuckDBEngine
 from movie_platform.pipelines.imdb_feed.processing import archive_prefix, bad_records_key, clean_key, rejects_key
+from movie_platform.pipelines.imdb_feed.tables import IMDB_MOVIE_WINDOWS
 from movie_platform.pipelines.imdb_feed.transforms import clean
 from movie_platform.pipelines.imdb_feed.verification import verify
 from movie_platform.pipelines.quality_movies.day_records import judged_days, record_of
+from movie_platform.pipelines.quality_movies.tables import DELIVERIES
 from movie_platform.pipelines.user_behavior import classification, metric, purchases, reviews
-from movie_platform.pipelines.user_behavior.tables import MOVIE_REVIEW
+from movie_platform.pipelines.user_behavior.tables import MOVIE_REVIEW, USER_BEHAVIOR_METRIC
 from movie_platform.report.answers import newest_publication
 from movie_platform.report.behavior import metric_days
 from movie_platform.report.feed import Windows
-from movie_platform.report.markup import Markup, joined, note, table, tag
+from movie_platform.report.markup import Markup, joined, note, tag
+from movie_platform.report.markup import table as listing
 from movie_platform.report.section import Section
 from movie_platform.report.sources import Inputs, read_parquet, rows_of
+from movie_platform.table import Table
 
 WINDOWS = 144
 """The newest served windows, a day of them, whose archived files are gone through once more."""
@@ -63,9 +67,10 @@ def _feed(inputs: Inputs, feed: Windows) -> Markup:
     about = (
         f"The newest {len(newest)} served windows, {newest[-1]} to {newest[0]}: {rows['clean']:,} clean rows (a movie "
         f"has one for each director), {rows['rejected']:,} records in rejects/, "
-        f"{rows['quarantined']:,} in bad-records/. Counted anew from the archived files."
+        f"{rows['quarantined']:,} in bad-records/. Counted anew from the archived files. "
+        f"{_loaded(inputs, IMDB_MOVIE_WINDOWS, newest)}."
     )
-    return joined([table(("file of the windows", "records", *named, "adds up"), listed), note(about)])
+    return joined([listing(("file of the windows", "records", *named, "adds up"), listed), note(about)])
 
 
 def _window(inputs: Inputs, window: str) -> tuple[list[tuple[str, int, dict[str, int]]], Counter[str]]:
@@ -97,8 +102,8 @@ def _dataset(inputs: Inputs) -> Markup:
     return joined(
         [
             note(f"The delivery of {published.day}."),
-            table(("file", "records", "out", "merged", "rejected", "rejected because", "adds up"), files),
-            table(("table", "rows in the lake", "rows in the warehouse by its ledger"), tables),
+            listing(("file", "records", "out", "merged", "rejected", "rejected because", "adds up"), files),
+            listing(("table", "rows in the lake", "rows in the warehouse by its ledger"), tables),
         ]
     )
 
@@ -107,10 +112,10 @@ def _quality(inputs: Inputs) -> Markup:
     days = sorted(judged_days(inputs.lake), reverse=True)[:DAYS]
     records = [record for record in inputs.each(lambda day: record_of(inputs.lake, day), days) if record]
     rows = [
-        (r.day, r.rows, r.good, r.bad, r.withheld, r.good if r.is_loaded else 0, _adds_up(r.is_conserved))
+        (r.day, r.rows, r.good, r.bad, r.withheld, _number(inputs, DELIVERIES, r.day), _adds_up(r.is_conserved))
         for r in records
     ]
-    return table(("day", "records", "good", "bad", "withheld", "loaded", "adds up"), rows, caption="Days")
+    return listing(("day", "records", "good", "bad", "withheld", "in the warehouse", "adds up"), rows)
 
 
 def _behavior(inputs: Inputs) -> Markup:
@@ -118,7 +123,10 @@ def _behavior(inputs: Inputs) -> Markup:
     if not rows:
         return note("No day's metric was made yet.")
     columns = ("day", "what", "staged", "in the metric", "no customer", "other side missing", "too large", "rejected")
-    return table((*columns, "adds up"), rows)
+    days = metric_days(inputs)[-DAYS:]
+    made = sum(rows_of(inputs.lake, metric.stage_key(date.fromisoformat(day))) for day in days)
+    about = f"{made:,} customers in the metrics of these days. {_loaded(inputs, USER_BEHAVIOR_METRIC, days)}."
+    return joined([listing((*columns, "adds up"), rows), note(about)])
 
 
 def _fates(inputs: Inputs, day: date) -> Iterator[tuple[object, ...]]:
@@ -150,6 +158,18 @@ def _fates(inputs: Inputs, day: date) -> Iterator[tuple[object, ...]]:
     went = (within.reviews, nobody.reviews, unbought.reviews, large.reviews)
     left_out = rows_of(inputs.lake, reviews.rejects_key(day))
     yield day, "reviews", judged.num_rows, *went, left_out, _adds_up(judged.num_rows == sum(went))
+
+
+def _number(inputs: Inputs, table: Table, partition: str) -> int | str:
+    found = inputs.ledger.rows(table.qualified_name, [partition])
+    return "not known" if found is None else found
+
+
+def _loaded(inputs: Inputs, table: Table, partitions: Sequence[str]) -> str:
+    found = inputs.ledger.rows(table.qualified_name, partitions)
+    if found is None:
+        return "What the warehouse has of them is not known"
+    return f"{table.qualified_name} has {found:,} rows of them by the ledger"
 
 
 def _reasons(reasons: dict[str, int]) -> str:

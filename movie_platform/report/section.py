@@ -1,10 +1,13 @@
 """A section of the page: its heading, what it shows, and the charts that its elements name."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from movie_platform.report.markup import Markup, tag
+
+FEW_DAYS = 15
+"""With so many days a chart names each."""
 
 
 @dataclass(frozen=True)
@@ -20,17 +23,15 @@ def chart_place(name: str, label: str) -> Markup:
     return tag("div", id=name, class_="chart", role="img", aria_label=label)
 
 
-def line_chart(
-    rows: list[dict[str, Any]], x: str, y: str, *, color: str | None = None, kind: str = "temporal", title: str = ""
-) -> dict[str, Any]:
-    """A measure over days, a line for each value of `color`."""
+def line_chart(rows: list[dict[str, Any]], y: str, *, title: str = "", named: Sequence[str] = ()) -> dict[str, Any]:
+    """A measure over the days of the rows' column `day`; the pointer names the columns `named` too."""
+    day = {"field": "day", "type": "temporal", "timeUnit": "utcyearmonthdate"}
+    ticks = {"tickCount": "day"} if len(rows) <= FEW_DAYS else {}
     encoding: dict[str, Any] = {
-        "x": {"field": x, "type": kind, "title": None},
+        "x": {**day, "title": None, "axis": {"format": "%b %d", **ticks}},
         "y": {"field": y, "type": "quantitative", "title": title or y, "axis": {"format": "~s", "tickCount": 5}},
-        "tooltip": [{"field": name} for name in (x, color, y) if name],
+        "tooltip": [{**day, "title": "day"}, *({"field": name} for name in (y, *named))],
     }
-    if color:
-        encoding["color"] = {"field": color, "type": "nominal", "title": None}
     return {
         "data": {"values": rows},
         "mark": {"type": "line", "point": True},

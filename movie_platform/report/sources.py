@@ -3,9 +3,9 @@
 import io
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,6 +28,7 @@ from movie_platform.warehouse.ledger import read_ledger
 LEDGER_KEY = "report/ledger.json"
 """What the last report knew of the ledger, for a report that cannot ask."""
 LOADS_SHOWN = 200
+PARTITIONS_KEPT = 400
 UNDER_WAY = 16
 
 T = TypeVar("T")
@@ -46,12 +47,19 @@ class Ledger:
     """Table, loads, rows of each partition's last load summed, and when the last one was committed."""
     loads: tuple[tuple[int, str, str, str, str, int, int, str], ...] = ()
     """The newest: number, table, partition, version, outcome, rows, rows before, when."""
+    partitions: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Rows of the last load of each table's highest partitions."""
+
+    def rows(self, table: str, partitions: Iterable[str]) -> int | None:
+        """The rows that the table serves of the partitions; None where the ledger is not known."""
+        known = self.partitions.get(table, {})
+        return sum(known.get(partition, 0) for partition in partitions) if self.at else None
 
     @classmethod
     def parse(cls, text: bytes) -> "Ledger":
         found = json.loads(text)
         tables, loads = (tuple(tuple(row) for row in found[name]) for name in ("tables", "loads"))
-        return cls(str(found["at"]), str(found["source"]), int(found["total"]), tables, loads)
+        return cls(str(found["at"]), str(found["source"]), int(found["total"]), tables, loads, found["partitions"])
 
     def as_json(self) -> bytes:
         return json.dumps(asdict(self), ensure_ascii=False).encode()
@@ -137,7 +145,11 @@ def _summary(rows: Sequence[LedgerRow], at: datetime, source: str) -> Ledger:
         (r.load_number, r.table_name, r.partition, r.version, r.outcome, r.rows, r.rows_before, _text(r.ended))
         for r in reversed(rows[-LOADS_SHOWN:])
     )
-    return Ledger(_text(at), source, len(rows), tables, newest)
+    partitions = {
+        name: {partition: of[partition].rows for partition in sorted(of)[-PARTITIONS_KEPT:]}
+        for name, of in last.items()
+    }
+    return Ledger(_text(at), source, len(rows), tables, newest, partitions)
 
 
 def _text(moment: datetime) -> str:
