@@ -28,9 +28,8 @@ def behavior_section(inputs: Inputs) -> Section:
         return Section("Behavior", note("No day's metric was made yet."))
     rows = [dict(zip(COLUMNS, row, strict=True)) for row in found]
     amounts = line_chart(rows, "amount spent", named=("customers",))
-    shares = line_chart(
-        [row for row in rows if row["share positive"] is not None], "share positive", named=("reviews",)
-    )
+    reviewed = [row for row in rows if row["share positive"] is not None]
+    shares = line_chart(reviewed, "share positive", named=("reviews",))
     shares["encoding"]["y"] |= {"scale": {"domain": [0, 1]}, "axis": {"format": ".0%", "tickCount": 5}}
     body = [
         note("Customers who bought and reviewed on a day. Cancellations count negative."),

@@ -3,7 +3,7 @@
 import io
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -43,7 +43,7 @@ class Ledger:
     source: str
     """Where that was read, in words."""
     total: int = 0
-    tables: tuple[tuple[str, int, int, str], ...] = ()
+    tables: tuple[tuple[str, int, int | None, str], ...] = ()
     """Table, loads, rows of each partition's last load summed, and when the last one was committed."""
     loads: tuple[tuple[int, str, str, str, str, int, int, str], ...] = ()
     """The newest: number, table, partition, version, outcome, rows, rows before, when."""
@@ -138,7 +138,7 @@ def _summary(rows: Sequence[LedgerRow], at: datetime, source: str) -> Ledger:
         last.setdefault(row.table_name, {})[row.partition] = row
     loads = Counter(row.table_name for row in rows)
     tables = tuple(
-        (name, loads[name], sum(row.rows for row in of.values()), _text(max(row.ended for row in of.values())))
+        (name, loads[name], _served(of.values()), _text(max(row.ended for row in of.values())))
         for name, of in sorted(last.items())
     )
     newest = tuple(
@@ -150,6 +150,11 @@ def _summary(rows: Sequence[LedgerRow], at: datetime, source: str) -> Ledger:
         for name, of in last.items()
     }
     return Ledger(_text(at), source, len(rows), tables, newest, partitions)
+
+
+def _served(rows: Collection[LedgerRow]) -> int | None:
+    """The rows of the last loads; None for a table that is kept up with another, whose loads say nothing of its rows."""
+    return None if any(row.outcome == "built" for row in rows) else sum(row.rows for row in rows)
 
 
 def _text(moment: datetime) -> str:
