@@ -3,6 +3,7 @@
 from pathlib import Path
 from xml.etree import ElementTree
 
+from movie_platform.errors import PlatformError
 from movie_platform.quality.evaluation import Evaluation, Outcome
 from movie_platform.quality.explanation import explain_rule
 from movie_platform.quality.presentation import shown
@@ -18,9 +19,13 @@ def write_result(evaluation: Evaluation, name: str, *, html: Path | None = None,
     """Write the page and the XML where they are asked for; `name` is what was judged, for people to read."""
     written = [(html, lambda: check_page(evaluation, name)), (junit, lambda: junit_xml(evaluation, name))]
     for path, make in written:
-        if path is not None:
+        if path is None:
+            continue
+        try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(make(), encoding="utf-8")
+        except OSError as error:
+            raise PlatformError(f"{path} cannot be written: {error.strerror}. Name another file.") from error
 
 
 def check_page(evaluation: Evaluation, name: str) -> str:
@@ -74,7 +79,7 @@ def _test_case(suite: ElementTree.Element, outcome: Outcome, name: str) -> None:
     kind = "failure" if outcome.outcome == "Failed" else "error"
     found = ElementTree.SubElement(case, kind, {"message": reason, "type": outcome.outcome})
     rows = (f"row {example.row + 1}: {_values(example.values)}" for example in outcome.examples[:EXAMPLES])
-    found.text = harmless_text("; ".join([explain_rule(outcome.rule), *rows]))
+    found.text = "\n".join(map(harmless_text, [explain_rule(outcome.rule), *rows]))
 
 
 def _result(evaluation: Evaluation) -> Markup:

@@ -153,7 +153,7 @@ def _summary(rows: Sequence[LedgerRow], at: datetime, source: str) -> Ledger:
 
 
 def _served(rows: Collection[LedgerRow]) -> int | None:
-    """The rows of the last loads; None for a table that is kept up with another, whose loads say nothing of its rows."""
+    """The rows of the last loads; None for a table that follows another, whose loads say nothing of its rows."""
     return None if any(row.outcome == "built" for row in rows) else sum(row.rows for row in rows)
 
 
