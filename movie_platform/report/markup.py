@@ -11,8 +11,8 @@ from typing import Any
 
 from movie_platform.quality.presentation import harmless
 
-_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;", "`": "&#96;", "=": "&#61;"}
-_SPECIAL = re.compile("[&<>\"'`=]")
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"}
+_SPECIAL = re.compile("[&<>\"']")
 _SPELLED_IN_SCRIPT = re.compile(r"[<>&\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 _FORMULA = re.compile(r"[\s]*[=+\-@\t\r\uff0b\uff0d\uff1d\uff20]")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?", re.IGNORECASE)
@@ -134,8 +134,9 @@ def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 def _plain(value: Any) -> Any:
     if value is None or _is_number(value):
         return value
-    text = harmless_text(str(value))
-    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
+    raw = str(value)
+    is_formula = _FORMULA.match(raw) and not _NUMBER.fullmatch(raw)
+    return f"'{harmless_text(raw)}" if is_formula else harmless_text(raw)
 
 
 def harmless_text(text: str) -> str:

@@ -1,5 +1,6 @@
 """The page: one self-contained HTML file of at most 3 MB, which asks the network for nothing."""
 
+import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
@@ -88,8 +89,11 @@ def _answers(lake: ObjectStore, computed: dict[str, Answers | None], at_most: in
 def _contained(heading: str, make: Callable[[], Section]) -> Section:
     try:
         return make()
-    except PlatformError as error:
-        return Section(heading, note(f"Its records cannot be read now: {error}"))
+    except Exception as error:
+        # One record that cannot be read must not hide everything else; the run's log has the whole of it.
+        logging.getLogger(__name__).exception("The section %s could not be made", heading)
+        what = str(error) if isinstance(error, PlatformError) else f"{type(error).__name__}: {error}"
+        return Section(heading, note(f"Its records cannot be read now: {what}"))
 
 
 def _subtitle(settings: Settings, now: datetime) -> str:
