@@ -1,12 +1,12 @@
 """A lake that every source has filled, some of it with texts that mean harm."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from movie_platform.engine.in_process import DuckDBEngine
@@ -51,7 +51,7 @@ def settings_below(folder: Path) -> Settings:
 
 
 @pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Filled:
     folder = tmp_path_factory.mktemp("report")
     settings = settings_below(folder)
     raw, lake = open_store(settings.raw_uri), open_store(settings.lake_uri)
@@ -59,7 +59,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
     judge(raw, lake)
     published = publish(raw, lake, folder)
     measure_behavior(lake)
-    yield Filled(settings, raw, lake, published)
+    return Filled(settings, raw, lake, published)
 
 
 def deliver_feed(raw: ObjectStore, lake: ObjectStore) -> None:
@@ -128,8 +128,6 @@ def measure_behavior(lake: ObjectStore) -> None:
         (purchases.stage_key(DAY), bought, USER_PURCHASE),
         (classification.stage_key(DAY), judged, MOVIE_REVIEW),
     ):
-        import pyarrow.parquet as pq
-
         path = lake.local_path(key) or Path(lake.uri.removeprefix("file://")) / key
         path.parent.mkdir(parents=True, exist_ok=True)
         pq.write_table(pa.Table.from_pylist(rows, schema=table.arrow_schema), path)
