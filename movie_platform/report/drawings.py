@@ -15,8 +15,8 @@ def legend(states: Mapping[str, str]) -> Markup:
     return tag("p", *items, class_="legend")
 
 
-def calendar(days: Mapping[date, tuple[str, str]]) -> Markup:
-    """A cell a day, a column a week: the class and the words of each day."""
+def calendar(days: Mapping[date, tuple[str, str, float]]) -> Markup:
+    """A cell a day, a column a week: the class and the words of each day, and how much of the color it has, 0 to 1."""
     if not days:
         return Markup()
     first, last = min(days), max(days)
@@ -26,13 +26,17 @@ def calendar(days: Mapping[date, tuple[str, str]]) -> Markup:
     parts = [
         tag("text", name, x=0, y=top + row * step + 10, class_="axis") for row, name in enumerate(_WEEKDAYS) if name
     ]
-    for day, (state, words) in sorted(days.items()):
+    free = 0
+    for day, (state, words, share) in sorted(days.items()):
         week = (day - monday).days // 7
         x, y = left + week * step, top + day.weekday() * step
-        if (day.day <= 7 and day.weekday() == 0) or day == first:
+        starts_month = day.day <= 7 and day.weekday() == 0
+        if (starts_month or (day == first and day.day <= 14)) and x >= free:
             parts.append(tag("text", f"{day:%b}", x=x, y=10, class_="axis"))
+            free = x + 2 * step
         title = tag("title", f"{day}: {words}")
-        parts.append(tag("rect", title, x=x, y=y, width=cell, height=cell, rx=2, class_=state))
+        opacity = f"{0.45 + 0.55 * share:.2f}"
+        parts.append(tag("rect", title, x=x, y=y, width=cell, height=cell, rx=2, class_=state, fill_opacity=opacity))
     width = left + max(4, (last - monday).days // 7 + 1) * step
     return _svg(width, top + 7 * step, parts, f"Calendar of {first} to {last}")
 

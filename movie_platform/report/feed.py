@@ -93,7 +93,7 @@ def feed_section(inputs: Inputs, found: Windows) -> Section:
                 tag("div", *cards, class_="cards"),
                 note(about),
                 legend(STATES),
-                tag("h3", "Days, each in the color of its worst window"),
+                tag("h3", "Days, in the color of their worst windows; the fewer these are, the paler"),
                 calendar(_calendar_days(found, inputs.now)),
                 tag("h3", "Windows of the newest days with deliveries"),
                 window_grid(_detail(found)),
@@ -104,13 +104,14 @@ def feed_section(inputs: Inputs, found: Windows) -> Section:
     )
 
 
-def _calendar_days(found: Windows, now: datetime) -> dict[date, tuple[str, str]]:
+def _calendar_days(found: Windows, now: datetime) -> dict[date, tuple[str, str, float]]:
     earliest = now.astimezone(UTC).date() - timedelta(days=CALENDAR_DAYS)
-    return {
-        day: (next(name for name in _WORST_FIRST if counts[name]), _counted(counts))
-        for day, counts in found.days.items()
-        if day >= earliest
-    }
+    return {day: _day_cell(counts) for day, counts in found.days.items() if day >= earliest}
+
+
+def _day_cell(counts: Counter[str]) -> tuple[str, str, float]:
+    worst = next(name for name in _WORST_FIRST if counts[name])
+    return worst, _counted(counts), counts[worst] / counts.total()
 
 
 def _counted(counts: Counter[str]) -> str:
@@ -129,11 +130,12 @@ def _detail(found: Windows) -> list[tuple[date, list[tuple[str, str]]]]:
         cells = []
         for window in span(f"{day:%Y%m%d}0000", f"{day:%Y%m%d}2350"):
             state, words = found.state.get(window, ""), ""
-            if state:
-                words = reasons.get(window, STATES[state])[:200]
-            if state in ("late", "refused"):  # each by itself; runs of the others are one shape
-                came = f", the last at {moment(found.delivered_at[window])}" if state == "late" else ""
-                words = f"{_moment(window)[11:]} {state}: {words}{came}"
+            if state == "late":  # each by itself, as a refused one; runs of the others are one shape
+                words = f"{_moment(window)[11:]} late, at {moment(found.delivered_at[window])}"
+            elif state == "refused":
+                words = f"{_moment(window)[11:]} refused: {reasons[window][:120]}"
+            elif state:
+                words = STATES[state]
             cells.append((state, words))
         drawn.append((day, cells))
     return drawn

@@ -27,7 +27,9 @@ from movie_platform.report.sources import Inputs, read_parquet
 SCORE_DAYS = 180
 GRID_DAYS = 45
 ANOMALY_DAYS = 7
-RULES_SHOWN = 120
+GRID_CELLS = 2_500
+"""Evaluations that the grid holds at most: with many rules, fewer days."""
+RULES_SHOWN = 100
 """Rules in the grid; beyond that, those that fail most."""
 BAD_DAYS = 5
 BAD_ROWS = 4
@@ -97,12 +99,13 @@ def _grid(outcomes: Outcomes) -> Markup:
     cells = {
         (str(o["Rule"]), day): (
             _CLASS.get(str(o.get("Outcome")), "missing"),
-            f"{o.get('Outcome')} {o.get('FailureReason') or ''}".strip(),
+            f"{o.get('Outcome')} {o.get('FailureReason') or ''}".strip()[:120],
         )
         for day, found in outcomes.items()
         for o in found
     }
-    return rule_grid(shown_rules, list(outcomes), cells)
+    days = list(outcomes)[-max(1, GRID_CELLS // len(shown_rules)) :]
+    return rule_grid(shown_rules, days, cells)
 
 
 def _failures(outcomes: Outcomes) -> Counter[str]:
