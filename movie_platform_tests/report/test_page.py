@@ -233,3 +233,10 @@ def test_the_command_writes_the_page(filled: Filled, tmp_path: Path) -> None:
 def test_the_published_page_lies_in_the_lake(filled: Filled) -> None:
     size = publish(filled.settings, filled.lake, NOW.astimezone(UTC))
     assert len(filled.lake.read(KEY)) == size
+
+
+def test_the_page_of_a_lake_on_s3_is_the_same(filled: Filled, bucket: str) -> None:
+    lake = open_store(bucket)
+    for info in filled.lake.objects():
+        lake.write(info.key, filled.lake.read(info.key))
+    assert report_page(filled.settings, lake, NOW) == report_page(filled.settings, filled.lake, NOW)
