@@ -44,10 +44,14 @@ class Windows:
 
     @property
     def days(self) -> dict[date, Counter[str]]:
-        counted: dict[date, Counter[str]] = {}
+        counted: dict[str, Counter[str]] = {}
         for window, state in self.state.items():
-            counted.setdefault(start_of(window).date(), Counter())[state] += 1
-        return counted
+            counted.setdefault(window[:8], Counter())[state] += 1
+        return {date.fromisoformat(day): counts for day, counts in counted.items()}
+
+    @property
+    def served(self) -> list[str]:
+        return [window for window, state in self.state.items() if state in ("served", "late")]
 
 
 def windows_of(inputs: Inputs) -> Windows:

@@ -9,10 +9,10 @@ from movie_platform.deliveries.source import Source
 from movie_platform.deliveries.watching import read_owed
 from movie_platform.errors import PlatformError
 from movie_platform.pipelines import PIPELINES, source_of
-from movie_platform.pipelines.imdb_feed import refusals
 from movie_platform.pipelines.imdb_feed.windows import LENGTH, start_of
 from movie_platform.pipelines.quality_movies import archive as quality_movies
 from movie_platform.pipelines.quality_movies.day_records import record_of
+from movie_platform.report.feed import Windows
 from movie_platform.report.markup import joined, moment, note, table, tag
 from movie_platform.report.section import Section
 from movie_platform.report.sources import Inputs
@@ -42,13 +42,13 @@ class Freshness:
         return "stale" if now - self.ended > self.stale_after else "fresh"
 
 
-def freshness_of(inputs: Inputs, source: Source) -> Freshness:
+def freshness_of(inputs: Inputs, source: Source, feed: Windows) -> Freshness:
     lake = inputs.lake
-    done = {partition for partition, standing in source.standing_of_all(lake).items() if standing.receipts}
     is_window = source.partition == "window"
     if is_window:
-        refused = set(refusals.windows(lake))
+        done, refused = set(feed.served), {refusal.window for refusal in feed.refused}
     else:
+        done = {day for day, standing in source.standing_of_all(lake).items() if standing.receipts}
         refused = {refusal.partition for refusal in receipts.refusals(lake, source.archive or source.name)}
     if source.name == quality_movies.NAME:
         records = inputs.each(partial(record_of, lake), sorted(done))
@@ -66,8 +66,8 @@ def freshness_of(inputs: Inputs, source: Source) -> Freshness:
     return Freshness(source.title, shown, ended, came, len(done), len(refused), len(owed), owed_at, stale_after)
 
 
-def freshness_section(inputs: Inputs) -> Section:
-    found = [freshness_of(inputs, source_of(pipeline)) for pipeline in PIPELINES]
+def freshness_section(inputs: Inputs, feed: Windows) -> Section:
+    found = [freshness_of(inputs, source_of(pipeline), feed) for pipeline in PIPELINES]
     rows = [
         (
             tag("b", one.title),

@@ -60,21 +60,22 @@ def make_report(settings: Settings) -> str:
 
 def _sections(inputs: Inputs) -> tuple[list[Section], list[Section]]:
     """Those before and those after the answers."""
-    windows = Windows({}, {}, ())
+    found: list[Windows] = []
 
-    def feed() -> Section:
-        nonlocal windows
-        windows = windows_of(inputs)
-        return feed_section(inputs, windows)
+    def windows() -> Windows:
+        """Listed once; where that fails, each section that needs them says so."""
+        if not found:
+            found.append(windows_of(inputs))
+        return found[0]
 
     before: list[tuple[str, Callable[[], Section]]] = [
-        ("Feed", feed),
-        ("Freshness", lambda: freshness_section(inputs)),
+        ("Feed", lambda: feed_section(inputs, windows())),
+        ("Freshness", lambda: freshness_section(inputs, windows())),
         ("Quality", lambda: quality_section(inputs)),
     ]
     after: list[tuple[str, Callable[[], Section]]] = [
         ("Behavior", lambda: behavior_section(inputs)),
-        ("Rows", lambda: rows_section(inputs, windows)),
+        ("Rows", lambda: rows_section(inputs, windows())),
         ("Ledger", lambda: ledger_section(inputs)),
     ]
     return [_contained(*one) for one in before], [_contained(*one) for one in after]

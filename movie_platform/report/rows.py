@@ -47,8 +47,7 @@ def rows_section(inputs: Inputs, feed: Windows) -> Section:
 
 
 def _feed(inputs: Inputs, feed: Windows) -> Markup:
-    served = sorted((window for window, state in feed.state.items() if state in ("served", "late")), reverse=True)
-    newest = served[:WINDOWS]
+    newest = sorted(feed.served, reverse=True)[:WINDOWS]
     if not newest:
         return note("No window is served yet.")
     totals: dict[str, Counter[str]] = {}
