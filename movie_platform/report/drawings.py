@@ -31,7 +31,8 @@ def calendar(days: Mapping[date, tuple[str, str, float]]) -> Markup:
         week = (day - monday).days // 7
         x, y = left + week * step, top + day.weekday() * step
         starts_month = day.day <= 7 and day.weekday() == 0
-        if (starts_month or (day == first and day.day <= 14)) and x >= free:
+        has_room = day == first and (day.day <= 14 or (last - first).days < 14)
+        if (starts_month or has_room) and x >= free:
             parts.append(tag("text", f"{day:%b}", x=x, y=10, class_="axis"))
             free = x + 2 * step
         title = tag("title", f"{day}: {words}")

@@ -108,6 +108,8 @@ def number(value: float | None) -> str:
 def _cell(value: Any) -> Markup:
     if _is_number(value):
         return tag("td", number(value), class_="number")
+    if len(str(value)) > 3 * _SHORT:
+        return tag("td", value, class_="long")
     is_short = not isinstance(value, Markup) and len(str(value)) <= _SHORT
     return tag("td", value, class_="short" if is_short else None)
 

@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 from click.testing import CliRunner, Result
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from movie_platform.commands.quality import quality
@@ -72,6 +72,7 @@ def test_a_page_that_cannot_be_written_is_said_in_one_message(folder: Path) -> N
     assert "page.html cannot be written" in str(done.exception)
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(HOSTILE) | st.text(max_size=20), min_size=1, max_size=4))
 def test_no_content_or_name_of_a_file_breaks_the_page_or_the_xml(texts: list[str]) -> None:
     usable = [text.encode("utf-8", "replace").decode().replace('"', "'").replace("\x00", "") for text in texts]

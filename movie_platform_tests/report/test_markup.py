@@ -9,7 +9,7 @@ from datetime import date
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from movie_platform.report.drawings import rule_grid, window_grid
@@ -58,6 +58,7 @@ class Seen(HTMLParser):
         self.comments += 1
 
 
+@settings(deadline=None)
 @given(texts)
 def test_a_text_stays_one_text_in_an_element_and_one_value_in_an_attribute(text: str) -> None:
     made = tag("p", text, title=text)
@@ -92,6 +93,7 @@ def test_a_name_of_an_element_or_attribute_cannot_come_from_data(name: str) -> N
         tag("p", **{name: "x"})
 
 
+@settings(deadline=None)
 @given(st.recursive(texts, lambda inner: st.lists(inner) | st.dictionaries(texts, inner), max_leaves=6))
 def test_json_in_a_script_reads_back_the_same_and_ends_neither_it_nor_a_line(value: object) -> None:
     made = script_json(value)
@@ -106,6 +108,7 @@ def test_a_formula_is_a_text_in_the_csv_file(text: str) -> None:
     assert not OBEYED.search(cell)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(texts, st.integers(), st.none() | st.floats(allow_nan=False))))
 def test_the_csv_file_holds_every_cell_and_no_text_that_is_obeyed(rows: list[tuple[object, ...]]) -> None:
     read = list(csv.reader(io.StringIO(csv_text(["a", "b", "c"], rows), newline="")))[1:]
@@ -127,6 +130,7 @@ def test_the_file_is_in_the_link_itself() -> None:
     assert base64.b64decode(href.partition(",")[2]).decode() == "title\r\nZoë\r\n"
 
 
+@settings(deadline=None)
 @given(texts)
 def test_tables_and_drawings_hold_texts_as_texts(text: str) -> None:
     for made in (
