@@ -9,7 +9,9 @@ FOLLOWS = "kept up with another table"
 
 def ledger_section(inputs: Inputs) -> Section:
     found = inputs.ledger
-    about = f"As read at {found.at or 'no time yet'} from {found.source}. {found.total:,} loads are committed."
+    if not found.at:
+        return Section("Ledger", joined([note("The ledger is not known yet."), note(found.source)]))
+    about = f"As read at {found.at} from {found.source}. {found.total:,} loads are committed."
     if not found.loads:
         return Section("Ledger", note(about))
     summed = [(name, loads, FOLLOWS if rows is None else rows, at) for name, loads, rows, at in found.tables]

@@ -120,7 +120,7 @@ def _remembered(lake: ObjectStore, why: str) -> Ledger:
     try:
         return Ledger.parse(lake.read(LEDGER_KEY))
     except (ObjectMissing, ValueError, TypeError, KeyError):
-        return Ledger("", f"no report yet; the warehouse could not be asked: {why}")
+        return Ledger("", f"No earlier report has read it, and the warehouse cannot be asked now: {why}")
 
 
 def _read_copy(copy: Path) -> list[LedgerRow]:
