@@ -58,6 +58,7 @@ cli = Commands(
         "demo": "movie_platform.commands.overview:demo",
         "dataset": f"{HERE}.dataset:dataset",
         "answers": f"{HERE}.dataset:answers",
+        "report": f"{HERE}.report:report",
         "quality": f"{HERE}.quality_movies:quality",
         "reviews": f"{HERE}.reviews:reviews",
     },

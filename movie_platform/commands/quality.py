@@ -23,6 +23,7 @@ from movie_platform.quality.parsing import parse_ruleset
 from movie_platform.quality.recommendation import recommend
 from movie_platform.quality.results import Evaluation, Outcome
 from movie_platform.quality.ruleset import Ruleset
+from movie_platform.report.checked import write_result
 
 PASSED, FAILED, UNREADABLE = 0, 1, 2
 """What the commands exit with."""
@@ -86,6 +87,8 @@ def quality() -> None:
 @click.option(
     "--dataset", default="primary", show_default=True, help="The name the history keeps the file's metrics by."
 )
+@click.option("--html", "html_file", type=_FILE, help="Write the result as a page that can be sent to people.")
+@click.option("--junit", "junit_file", type=_FILE, help="Write the result as JUnit XML, for CI systems.")
 @_readable
 def check(
     file: Path,
@@ -100,6 +103,8 @@ def check(
     references: tuple[str, ...],
     history_file: Path | None,
     dataset: str,
+    html_file: Path | None,
+    junit_file: Path | None,
 ) -> None:
     """Judge FILE (CSV or Parquet) by a ruleset.
 
@@ -124,6 +129,7 @@ def check(
         history.record(dataset, evaluation.at, evaluation.metrics)
     if directory is not None:
         evaluation.write(directory)
+    write_result(evaluation, file.name, html=html_file, junit=junit_file)
     if as_json:
         click.echo(evaluation.outcomes_json(), nl=False)
     else:

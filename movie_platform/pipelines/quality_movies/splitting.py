@@ -64,14 +64,7 @@ def split(
     is_bad = evaluation.rows.bad_mask()
     released = 0
     if was_bad is not None:
-        before = np.fromiter(
-            (
-                (records.sources[source], int(number)) in was_bad
-                for source, number in zip(records.source_of, records.number_of, strict=True)
-            ),
-            dtype=bool,
-            count=records.sound,
-        )
+        before = _mask_of(records, was_bad)
         is_bad &= before
     counts = {"good": 0, "bad": 0, "withheld": 0, "misfits": 0}
     mask_digest = hashlib.sha256()
@@ -109,6 +102,15 @@ def split(
             bad.write_batch(part)
             counts["bad"] += part.num_rows
     return Split(**counts, broken=len(records.broken), released=released, digest=mask_digest.hexdigest())
+
+
+def _mask_of(records: Records, rows: Collection[tuple[str, int]]) -> np.ndarray:
+    """One boolean per sound record: is it one of these rows."""
+    found = (
+        (records.sources[source], int(number)) in rows
+        for source, number in zip(records.source_of, records.number_of, strict=True)
+    )
+    return np.fromiter(found, dtype=bool, count=records.sound)
 
 
 def write_json_lines(parquet: Path, target: Path) -> None:

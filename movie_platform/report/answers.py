@@ -1,0 +1,136 @@
+"""The nine answers, from the newest published data set in the lake: the warehouse's views over its Parquet."""
+
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from movie_platform.deliveries.days import is_day
+from movie_platform.lake import ObjectStore
+from movie_platform.pipelines.movies_dataset.answers import QUESTIONS, Question, views
+from movie_platform.pipelines.movies_dataset.charts import chart
+from movie_platform.pipelines.movies_dataset.publication import OUTPUT, Publication, read_publication
+from movie_platform.pipelines.movies_dataset.tables import MOVIES_AGGREGATED
+from movie_platform.report.markup import Markup, csv_link, joined, note, table, tag
+from movie_platform.report.section import Section, chart_place
+from movie_platform.sql_names import quoted
+
+TABLE_ROWS = 12
+"""Rows of each answer in its table, those with most of what is asked for."""
+
+Answers = tuple[str, Mapping[str, pa.Table]]
+"""The day of the data set, and each question's rows by the name of its view."""
+
+
+def newest_publication(lake: ObjectStore) -> Publication | None:
+    """The newest day whose data set is published with its aggregated movies."""
+    for day in sorted(filter(is_day, lake.folders(OUTPUT)), reverse=True):
+        published = read_publication(lake, day)
+        if published and published.tables.get(MOVIES_AGGREGATED.name):
+            return published
+    return None
+
+
+def answers_of(lake: ObjectStore, published: Publication) -> dict[str, pa.Table]:
+    """Each question's rows, largest first, by the name of its view."""
+    with tempfile.TemporaryDirectory(prefix="movie-platform-report-") as name:
+        parts = published.tables[MOVIES_AGGREGATED.name]
+        paths = [str(_on_disk(lake, part.key, Path(name) / f"{number}.parquet")) for number, part in enumerate(parts)]
+        config: dict[str, Any] = {"memory_limit": "1GB", "temp_directory": name, "autoinstall_known_extensions": False}
+        with duckdb.connect(config=config) as connection:
+            columns = ", ".join(map(quoted, MOVIES_AGGREGATED.column_names))
+            connection.read_parquet(paths).create_view("delivered")
+            connection.execute(f"CREATE VIEW {MOVIES_AGGREGATED.name} AS SELECT {columns} FROM delivered")  # noqa: S608
+            for view in views():
+                connection.execute(f"CREATE VIEW {quoted(view.name)} AS {view.select}")
+            return {question.view: _rows(connection, question) for question in QUESTIONS}
+
+
+def newest_answers(lake: ObjectStore) -> Answers | None:
+    """The newest published data set's day and answers; None where there is none yet."""
+    published = newest_publication(lake)
+    return (published.day, answers_of(lake, published)) if published else None
+
+
+def answers_section(answers: Answers | None, rows_at_most: int) -> Section:
+    """The answers, each with at most so many rows to save."""
+    if answers is None:
+        return Section("Answers", note("No data set was published yet."))
+    day, found = answers
+    charts: dict[str, Mapping[str, Any]] = {}
+    parts: list[Markup] = [note(f"From the delivery of {day}. Click a name in a legend to single it out.")]
+    for number, question in enumerate(QUESTIONS, start=1):
+        rows = found[question.view]
+        place = f"chart-answer-{number}"
+        charts[place] = interactive(chart(question, rows))
+        parts.append(_answer(question, rows, place, rows_at_most))
+    return Section("Answers", joined(parts), charts)
+
+
+def interactive(drawn: dict[str, Any]) -> dict[str, Any]:
+    """A chart that fits its place, names what the pointer is on, and singles out what is clicked in its legend."""
+    encoding = drawn["encoding"]
+    by = encoding["color"]["field"]
+    many = len({row[by] for row in drawn["data"]["values"]}) > 10
+    # Money is counted in billions, where SI says giga.
+    axis = {**encoding["y"]["axis"], "labelExpr": "replace(format(datum.value, '~s'), 'G', 'B')"}
+    return {
+        **{name: drawn[name] for name in ("mark",)},
+        "data": {"values": [_rounded(row) for row in drawn["data"]["values"]]},
+        "width": "container",
+        "height": 240,
+        "params": [{"name": "chosen", "select": {"type": "point", "fields": [by]}, "bind": "legend"}],
+        "encoding": {
+            **encoding,
+            "y": {**encoding["y"], "axis": axis},
+            "color": {**encoding["color"], "legend": {"orient": "bottom", "columns": 6, "title": None}}
+            | ({"scale": {"scheme": "tableau20"}} if many else {}),
+            "opacity": {"condition": {"param": "chosen", "value": 1}, "value": 0.12},
+            "tooltip": [{"field": encoding[axis]["field"]} for axis in ("color", "x", "y")],
+        },
+    }
+
+
+def _answer(question: Question, rows: pa.Table, place: str, at_most: int) -> Markup:
+    columns = rows.column_names
+    kept = rows.slice(0, at_most)
+    listed = [tuple(row.values()) for row in kept.to_pylist()]
+    if rows.num_rows > at_most:
+        words = f", the largest {at_most:,} of {rows.num_rows:,} rows; `movie-platform answers` has all"
+    else:
+        words = f", all {rows.num_rows:,} rows"
+    return tag(
+        "article",
+        tag("h3", question.asks),
+        chart_place(place, question.asks),
+        table([name.replace("_", " ") for name in columns], [_shown(columns, r) for r in listed[:TABLE_ROWS]]),
+        tag("p", csv_link(question.view, columns, listed), words, class_="note"),
+    )
+
+
+def _shown(columns: list[str], row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A year is a name, not a quantity."""
+    return tuple(str(v) if name == "release_year" else v for name, v in zip(columns, row, strict=True))
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, question: Question) -> pa.Table:
+    order = ", ".join([f"{quoted(question.measure)} DESC NULLS LAST", *map(quoted, question.order)])
+    if question.order == ("release_year",):
+        order = "release_year DESC"
+    return connection.sql(f"SELECT * FROM {quoted(question.view)} ORDER BY {order}").to_arrow_table()  # noqa: S608
+
+
+def _rounded(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: float(f"{value:.6g}") if isinstance(value, float) else value for name, value in row.items()}
+
+
+def _on_disk(lake: ObjectStore, key: str, target: Path) -> Path:
+    if local := lake.local_path(key):
+        return local
+    with lake.open(key) as source, target.open("wb") as out:
+        shutil.copyfileobj(source, out, 8 * 2**20)
+    return target
