@@ -39,7 +39,7 @@ class DailyFiles:
         start, today = date.fromisoformat(first), now.astimezone(UTC).date()
         found = Listing()
         days: dict[str, dict[str, ObjectInfo]] = {}
-        for info in raw.objects(self.prefix):
+        for info in raw.objects(self.prefix, left_out=found.reject):
             name = info.key.removeprefix(self.prefix)
             if not name or name.endswith("/"):  # a console leaves an empty object named like the folder
                 continue

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from itertools import groupby
 
 from movie_platform.deliveries import Delivery, Listing
-from movie_platform.lake import ObjectInfo, ObjectStore
+from movie_platform.lake import LeftOut, ObjectInfo, ObjectStore, ignored
 from movie_platform.pipelines.imdb_feed.tables import TRIPLET
 from movie_platform.pipelines.imdb_feed.verification import file_name
 from movie_platform.pipelines.imdb_feed.windows import LENGTH, is_window, key_of, span, start_of
@@ -43,7 +43,9 @@ def why_rejected(folder: str, start: str) -> str:
     return ""
 
 
-def folders(raw: ObjectStore, floor: str, now: datetime) -> Iterator[tuple[str, list[ObjectInfo]]]:
+def folders(
+    raw: ObjectStore, floor: str, now: datetime, left_out: LeftOut = ignored
+) -> Iterator[tuple[str, list[ObjectInfo]]]:
     """The raw side's folders from the floor on, with their files.
 
     On this machine's disk a listing has to read all names of a folder. Behind a floor it is cheaper to look into each
@@ -52,10 +54,10 @@ def folders(raw: ObjectStore, floor: str, now: datetime) -> Iterator[tuple[str, 
     """
     if floor and raw.local_path(RAW_PREFIX) and now - start_of(floor) <= LENGTH * LOOKED_INTO_AT_MOST:
         for window in span(floor, key_of(now + timedelta(hours=1))):
-            if objects := list(raw.objects(f"{RAW_PREFIX}{window}/")):
+            if objects := list(raw.objects(f"{RAW_PREFIX}{window}/", left_out=left_out)):
                 yield window, objects
         return
-    listed = raw.objects(RAW_PREFIX, after=RAW_PREFIX + floor if floor else "")
+    listed = raw.objects(RAW_PREFIX, after=RAW_PREFIX + floor if floor else "", left_out=left_out)
     for folder, found in groupby(listed, key=lambda info: info.key.removeprefix(RAW_PREFIX).split("/", 1)[0]):
         yield folder, list(found)
 
@@ -67,7 +69,7 @@ class Windows:
     def listing(self, raw: ObjectStore, first: str, now: datetime, last: str = "") -> Listing:
         """Every window that was delivered from the first to the last, and the folders that are none."""
         found = Listing()
-        for folder, objects in folders(raw, first if last else "", now):
+        for folder, objects in folders(raw, first if last else "", now, found.reject):
             if last and folder > last:
                 break
             if reason := why_rejected(folder, first):
