@@ -15,6 +15,8 @@ NAME = "imdb_feed"
 RAW_PREFIX = "imdb_raw_data/"
 LOOKED_INTO_AT_MOST = 2_000
 """Folders on disk that a scan tries one by one before a listing of all names is cheaper: two weeks of windows."""
+MAX_BYTES = 100_000_000
+"""Of one file. A window is held in memory, and a file takes up to six times its size there: 2 GB for the three."""
 
 
 def is_complete(delivery: Delivery) -> bool:
@@ -82,6 +84,18 @@ class Windows:
 
     def find(self, raw: ObjectStore, partition: str, now: datetime) -> Delivery | None:
         return find(raw, partition)
+
+
+def too_large(delivery: Delivery, max_bytes: int) -> str:
+    """Why the window must not be read into memory, by the listing's sizes; empty where it may."""
+    names = (file_name(delivery.partition, kind) for kind in TRIPLET)
+    sizes = {name: delivery.files[name].size for name in names if name in delivery.files}
+    return "; ".join(
+        f"size: {name} has {size:,} bytes, and at most {max_bytes:,} are allowed: deliver it smaller, or raise "
+        "MOVIE_PLATFORM_FEED_MAX_BYTES and run the window again"
+        for name, size in sizes.items()
+        if size > max_bytes
+    )
 
 
 def read(raw: ObjectStore, delivery: Delivery) -> tuple[Delivery, dict[str, bytes]]:
