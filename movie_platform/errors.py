@@ -33,10 +33,10 @@ class WarehouseDamaged(PlatformError):
 
 
 class ObjectMissing(PlatformError):
-    """An object that was expected is not in its store."""
+    """An object that was expected is not in its store, or what is in its place is none."""
 
-    def __init__(self, uri: str) -> None:
-        super().__init__(f"{uri} does not exist")
+    def __init__(self, uri: str, why: str = "does not exist") -> None:
+        super().__init__(f"{uri} {why}")
         self.uri = uri
 
 

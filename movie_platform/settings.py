@@ -182,6 +182,9 @@ class Settings(BaseSettings):
     dataset_max_ratio: float = Field(
         200.0, gt=1, description="how many times its packed size a file of the data set's zip may have"
     )
+    feed_max_bytes: int = Field(
+        100_000_000, gt=0, description="bytes that a file of the feed may have; a larger one is refused and never read"
+    )
     feed_grace: Duration = Field(
         timedelta(seconds=61), description="how long after a window's first file its others are waited for"
     )

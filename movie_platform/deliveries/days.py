@@ -39,7 +39,7 @@ class DailyFiles:
         start, today = date.fromisoformat(first), now.astimezone(UTC).date()
         found = Listing()
         days: dict[str, dict[str, ObjectInfo]] = {}
-        for info in raw.objects(self.prefix):
+        for info in raw.objects(self.prefix, left_out=found.reject):
             name = info.key.removeprefix(self.prefix)
             # A console leaves empty objects named like a folder; a listing may leave out the slash at their end.
             if f"{info.key.rstrip('/')}/" == self.prefix or name.endswith("/") or (is_day(name) and not info.size):

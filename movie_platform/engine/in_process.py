@@ -17,7 +17,7 @@ from ibis.backends.sql.datatypes import DuckDBType
 from ibis.formats.pyarrow import PyArrowType
 
 from movie_platform.csv_files.records import CsvFile, RecordColumn, RereadableRecords
-from movie_platform.engine.literal import NATIVE_NONE, NATIVE_NULL, native_pattern, read_literals
+from movie_platform.engine.literal import MAX_PARTS, NATIVE_NONE, NATIVE_NULL, native_pattern, read_literals
 from movie_platform.engine.protocol import Format
 from movie_platform.sql_names import quoted
 
@@ -53,7 +53,7 @@ class DuckDBEngine:
         if pattern is None:
             return exact
         native = text.replace(NATIVE_NONE, NATIVE_NULL).try_cast(PyArrowType.to_ibis(kind))
-        return ibis.cases((text.re_search(pattern), native), else_=exact)
+        return ibis.cases(((text.length() <= MAX_PARTS) & text.re_search(pattern), native), else_=exact)
 
     def parquet(self, paths: Sequence[Path]) -> ir.Table:
         return self._ibis.read_parquet([str(path) for path in paths])

@@ -7,6 +7,7 @@ escapes. An engine reads what matches the pattern by its cast and everything els
 
 import ast
 import gc
+import itertools
 import re
 import threading
 import warnings
@@ -17,6 +18,10 @@ import pyarrow as pa
 
 MAX_DEPTH = 64
 """Nesting beyond this is no data set's cell, and deep nesting can take Python's parser down."""
+
+MAX_PARTS = 200_000
+"""Names, numbers, strings, comments and signs of punctuation in one literal. The largest credits known have 15,000.
+Python's parser takes up to a kilobyte for a part, so that a literal takes 200 MB at most, whatever a cell holds."""
 
 _ONE_AT_A_TIME = threading.Lock()
 
@@ -30,11 +35,14 @@ _NOT_BARE = re.compile(
     + f"|{_COMMENT}",
     re.DOTALL,
 )
-_LINE_BREAK = re.compile(r"\r\n?")
+_PART = re.compile(rf"{_NOT_BARE.pattern}|\w+|[^\w\s]", re.DOTALL)
 _SEPARATOR = re.compile(r"[,:\[\](){}]")
 _NO_BRACKET = re.compile(r"[^\[\](){}]+")
+_FORMATTED = re.compile(r"(?<!\w)(?:[fF][rR]?|[rR][fF])''")
 _SIGN = re.compile(r"[+~-]")
 _MAX_SIGNS = 16
+_CHARACTERS_AT_A_TIME = 2**20
+"""Of literals whose values are held as Python's own objects, which take many times the room of Arrow's."""
 
 
 class LiteralUnreadable(ValueError):
@@ -46,6 +54,7 @@ def read_literal(text: str, kind: pa.DataType) -> object:
     a key that the type lacks is left out. What is no such literal raises `LiteralUnreadable`."""
     if not text.strip():
         return None
+    _refuse_size(text)
     _refuse_towers(text)
     try:
         with _undisturbed(), warnings.catch_warnings():
@@ -58,13 +67,19 @@ def read_literal(text: str, kind: pa.DataType) -> object:
 
 def read_literals(texts: Iterable[str | None], kind: pa.DataType) -> pa.Array:
     """The values of many literals; null for those that are null, blank, `None` or unreadable."""
-    values = []
+    chunks: list[pa.Array] = []
+    values: list[object] = []
+    characters = 0
     for text in texts:
         try:
             values.append(None if text is None else read_literal(text, kind))
         except LiteralUnreadable:
             values.append(None)
-    return pa.array(values, kind)
+        characters += len(text or "")
+        if characters > _CHARACTERS_AT_A_TIME:
+            chunks.append(pa.array(values, kind))
+            values, characters = [], 0
+    return pa.concat_arrays([*chunks, pa.array(values, kind)])
 
 
 def conform(value: object, kind: pa.DataType) -> object:
@@ -88,7 +103,8 @@ def conform(value: object, kind: pa.DataType) -> object:
 
 def native_pattern(kind: pa.DataType) -> str | None:
     """A regular expression (RE2) for the literals of this type that a cast of text to it reads right, after
-    `NATIVE_NONE` is replaced by `NATIVE_NULL`; None where the type is not one of such a shape."""
+    `NATIVE_NONE` is replaced by `NATIVE_NULL`; None where the type is not one of such a shape. It holds for texts of at
+    most `MAX_PARTS` characters: whether a longer one has too many parts only the exact reader knows."""
     if pa.types.is_list(kind) and (record := _record_pattern(kind.value_type)):
         return rf"^\[(?:{record}(?:, {record})*)?\]$"
     if record := _record_pattern(kind):
@@ -145,9 +161,17 @@ def _undisturbed() -> Iterator[None]:
                 gc.enable()
 
 
+def _refuse_size(text: str) -> None:
+    """Counts one part after the other and only as far as the bound, so that the count itself takes no memory."""
+    if len(text) > MAX_PARTS and sum(1 for _ in itertools.islice(_PART.finditer(text), MAX_PARTS + 1)) > MAX_PARTS:
+        raise LiteralUnreadable(f"a literal of more than {MAX_PARTS:,} parts")
+
+
 def _refuse_towers(text: str) -> None:
     """Python's parser is safe against code in a literal, not against towers of brackets or signs."""
-    bare = _NOT_BARE.sub("''", _LINE_BREAK.sub("\n", text))
+    bare = _NOT_BARE.sub("''", text.replace("\r\n", "\n").replace("\r", "\n"))
+    if _FORMATTED.search(bare):  # the parser reads what its braces hold, which is hidden from every count here
+        raise LiteralUnreadable("a formatted string instead of a literal")
     depth = deepest = 0
     for bracket in _NO_BRACKET.sub("", bare):
         depth += 1 if bracket in "[({" else -1

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from movie_platform.engine.literal import NATIVE_NONE, NATIVE_NULL, LiteralUnreadable, native_pattern, read_literal
+from movie_platform.engine.literal import (
+    MAX_PARTS,
+    NATIVE_NONE,
+    NATIVE_NULL,
+    LiteralUnreadable,
+    native_pattern,
+    read_literal,
+)
 from movie_platform.engine.protocol import Format
 from movie_platform.lake import open_store
 
@@ -43,10 +50,10 @@ def _natively(texts: pa.Array, kind: pa.DataType) -> list[str | None]:
     connection, type_ = _duckdb(), _duckdb_type(kind)
     connection.register("texts", pa.table({"n": range(len(texts)), "text": texts}))
     query = (
-        "SELECT CASE WHEN regexp_matches(text, $pattern) "  # noqa: S608 - the type is one of ours
+        "SELECT CASE WHEN length(text) <= $longest AND regexp_matches(text, $pattern) "  # noqa: S608 - the type is one of ours
         f"THEN to_json(TRY_CAST(replace(text, $none, $null) AS {type_})) END::VARCHAR FROM texts ORDER BY n"
     )
-    parameters = {"pattern": pattern, "none": NATIVE_NONE, "null": NATIVE_NULL}
+    parameters = {"longest": MAX_PARTS, "pattern": pattern, "none": NATIVE_NONE, "null": NATIVE_NULL}
     return [row[0] for row in connection.execute(query, parameters).fetchall()]
 
 

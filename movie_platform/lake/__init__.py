@@ -7,6 +7,6 @@ can start behind a key without walking what comes before it. Raw side and lake a
 from movie_platform.lake.address import open_store
 from movie_platform.lake.local import LocalStore
 from movie_platform.lake.s3 import S3Store
-from movie_platform.lake.store import ObjectInfo, ObjectStore, Writer
+from movie_platform.lake.store import LeftOut, ObjectInfo, ObjectStore, Writer, ignored
 
-__all__ = ["LocalStore", "ObjectInfo", "ObjectStore", "S3Store", "Writer", "open_store"]
+__all__ = ["LeftOut", "LocalStore", "ObjectInfo", "ObjectStore", "S3Store", "Writer", "ignored", "open_store"]

@@ -8,23 +8,33 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from stat import S_ISDIR, S_ISFIFO, S_ISLNK, S_ISREG, S_ISSOCK
 from typing import IO, BinaryIO
 from urllib.parse import unquote, urlsplit
 
 import obstore.store
 
-from movie_platform.errors import WorldUnavailable
-from movie_platform.lake.store import ObjectInfo, ObjectStore, Writer
+from movie_platform.errors import ObjectMissing, WorldUnavailable
+from movie_platform.lake.store import LeftOut, ObjectInfo, ObjectStore, Writer, ignored
 
 UNDER_WAY = ".under-way"
 """Folder at the store's root for files that are being written: one place to hide and to sweep."""
 
+NO_LINK = "it is a symbolic link, and links below the store's own folder are not followed"
+NO_UTF8 = "its name is not UTF-8"
+
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _FOLDER_ATTEMPTS = 100
 
 
 class LocalStore(ObjectStore):
-    """Writes go to a locked temporary file and appear by a rename; a file whose lock is free has lost its writer."""
+    """Writes go to a locked temporary file and appear by a rename; a file whose lock is free has lost its writer.
+
+    Objects are regular files whose names are UTF-8. The folder itself may be a symbolic link; a link below it, a pipe,
+    a device and a socket are listed as left out and never opened.
+    """
 
     def __init__(self, uri: str) -> None:
         self.root = Path(unquote(urlsplit(uri).path))
@@ -34,12 +44,22 @@ class LocalStore(ObjectStore):
             raise WorldUnavailable(f"{uri} cannot be used: {error}. Check the address and its permissions.") from error
         super().__init__(uri, inner)
 
-    def objects(self, prefix: str = "", *, after: str = "") -> Iterator[ObjectInfo]:
+    def objects(self, prefix: str = "", *, after: str = "", left_out: LeftOut = ignored) -> Iterator[ObjectInfo]:
         """Descends only into folders that can hold a key greater than `after`."""
         with self._reaching(prefix):
-            yield from self._scan(prefix, after)
+            if not self._is_behind_link(prefix, left_out):
+                yield from self._scan(prefix, after, left_out)
 
-    def _scan(self, folder: str, after: str) -> Iterator[ObjectInfo]:
+    def _is_behind_link(self, prefix: str, left_out: LeftOut) -> bool:
+        path = os.fspath(self.root)
+        for part in prefix.split("/")[:-1]:
+            path = os.path.join(path, part)  # noqa: PTH118 - once a window, on every sensor's tick
+            if os.path.islink(path):  # noqa: PTH114
+                left_out(path[len(os.fspath(self.root)) + 1 :], NO_LINK)
+                return True
+        return False
+
+    def _scan(self, folder: str, after: str, left_out: LeftOut) -> Iterator[ObjectInfo]:
         if after.startswith(folder):
             # `after` may name an object inside a folder: that folder sorts before it, and holds keys behind it.
             threshold = after[len(folder) :].split("/", 1)[0]
@@ -48,42 +68,104 @@ class LocalStore(ObjectStore):
         else:
             threshold = ""
         found: list[tuple[str, os.stat_result | None]] = []
-        for name in _names(self.root / folder):
+        for entry in _entries(self.root / folder):
+            name = entry.name
             if name < threshold or (name == UNDER_WAY and not folder):
                 continue
             try:
-                stat = os.stat(self.root / (folder + name))  # noqa: PTH116 - once an object, on every sensor's tick
+                if why := _why_left_out(entry):
+                    left_out(_printable(folder + name), why)
+                elif entry.is_dir(follow_symlinks=False):
+                    found.append((folder + name + "/", None))
+                else:
+                    found.append((folder + name, entry.stat(follow_symlinks=False)))
             except FileNotFoundError:
                 continue
-            is_folder = stat.st_mode & 0o170000 == 0o040000
-            found.append((folder + name + "/", None) if is_folder else (folder + name, stat))
-        for key, stat_ in sorted(found, key=lambda entry: entry[0]):
-            if stat_ is None:
-                yield from self._scan(key, after)
+        for key, stat in sorted(found, key=lambda entry: entry[0]):
+            if stat is None:
+                yield from self._scan(key, after, left_out)
             elif key > after:
-                yield _object_info(key, stat_)
+                yield _object_info(key, stat)
 
-    def folders(self, prefix: str = "") -> list[str]:
+    def folders(self, prefix: str = "", *, left_out: LeftOut = ignored) -> list[str]:
         with self._reaching(prefix):
-            try:
-                with os.scandir(self.root / prefix) as entries:
-                    return sorted(e.name for e in entries if e.is_dir() and (prefix or e.name != UNDER_WAY))
-            except (FileNotFoundError, NotADirectoryError):
+            if self._is_behind_link(prefix, left_out):
                 return []
+            found = []
+            for entry in _entries(self.root / prefix):
+                if entry.name == UNDER_WAY and not prefix:
+                    continue
+                if why := _why_left_out(entry):
+                    left_out(_printable(prefix + entry.name), why)
+                elif entry.is_dir(follow_symlinks=False):
+                    found.append(entry.name)
+            return sorted(found)
 
     def info(self, key: str) -> ObjectInfo | None:
         with self._reaching(key):
             try:
-                return _object_info(key, (self.root / key).stat())
-            except (FileNotFoundError, NotADirectoryError):
+                return _object_info(key, self._stat(key))
+            except (FileNotFoundError, ObjectMissing):
                 return None
 
     def local_path(self, key: str) -> Path | None:
-        return self.root / key
+        with self._reaching(key):
+            path = key.rstrip("/")
+            if path:
+                with suppress(FileNotFoundError):  # what is not there yet has a place all the same
+                    self._stat(path)
+            return self.root / key
+
+    def read_with_info(self, key: str) -> tuple[bytes, ObjectInfo]:
+        with self.open(key) as file, self._reaching(key):
+            return file.read(), _object_info(key, os.fstat(file.fileno()))
 
     def open(self, key: str) -> BinaryIO:
-        with self._reaching(key):
-            return (self.root / key).open("rb")
+        with self._reaching(key), self._folder_of(key) as (folder, name):
+            self._must_be_regular(key, os.stat(name, dir_fd=folder, follow_symlinks=False))
+            # Between two calls a pipe may have taken the file's place: opening one must not wait for its writer.
+            file = os.fdopen(os.open(name, _READ, dir_fd=folder), "rb")
+            try:
+                self._must_be_regular(key, os.fstat(file.fileno()))
+            except ObjectMissing:
+                file.close()
+                raise
+            return file
+
+    def _stat(self, key: str) -> os.stat_result:
+        with self._folder_of(key) as (folder, name):
+            stat = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        self._must_be_regular(key, stat)
+        return stat
+
+    def _must_be_regular(self, key: str, stat: os.stat_result) -> None:
+        if S_ISDIR(stat.st_mode):
+            raise FileNotFoundError(key)
+        if not S_ISREG(stat.st_mode):
+            raise ObjectMissing(self.uri_of(key), f"is no object: {_why_no_file(stat.st_mode)}")
+
+    @contextmanager
+    def _folder_of(self, key: str) -> Iterator[tuple[int, str]]:
+        """A descriptor of the key's folder, reached from the root without following a link, and the name in it."""
+        *folders, name = key.split("/")
+        if not {"", ".", ".."}.isdisjoint([*folders, name]):
+            raise ObjectMissing(self.uri_of(key), "is no object: its key leads out of the store or to a folder")
+        descriptor = os.open(self.root, _FOLDER)
+        try:
+            for part in folders:
+                try:
+                    inner = os.open(part, _FOLDER | os.O_NOFOLLOW, dir_fd=descriptor)
+                except OSError as error:
+                    if S_ISLNK(os.stat(part, dir_fd=descriptor, follow_symlinks=False).st_mode):
+                        raise ObjectMissing(self.uri_of(key), f"is no object: in its path, {NO_LINK}") from None
+                    if isinstance(error, NotADirectoryError):
+                        raise FileNotFoundError(key) from None
+                    raise
+                os.close(descriptor)
+                descriptor = inner
+            yield descriptor, name
+        finally:
+            os.close(descriptor)
 
     def write(self, key: str, data: bytes) -> str:
         """In few calls, since a window is half a dozen writes."""
@@ -188,9 +270,11 @@ class LocalStore(ObjectStore):
 
     def sweep(self) -> int:
         removed = 0
-        for name in _names(self.root / UNDER_WAY):
-            path = self.root / UNDER_WAY / name
+        for entry in _entries(self.root / UNDER_WAY):
+            path = Path(entry.path)
             try:
+                if not entry.is_file(follow_symlinks=False):
+                    continue
                 with path.open("rb") as file:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     path.unlink()
@@ -203,11 +287,41 @@ class LocalStore(ObjectStore):
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def _names(folder: Path) -> list[str]:
+def _entries(folder: Path) -> list["os.DirEntry[str]"]:
     try:
-        return os.listdir(folder)  # noqa: PTH208 - a third of iterdir's time over 100,000 names
+        with os.scandir(folder) as entries:
+            return list(entries)
     except (FileNotFoundError, NotADirectoryError):
         return []
+
+
+def _why_left_out(entry: "os.DirEntry[str]") -> str:
+    """Why the entry is neither folder nor object; empty where it is one of them. Asks the disk only for odd entries."""
+    if not entry.name.isascii() and not _is_utf8(entry.name):
+        return NO_UTF8
+    if entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False):
+        return ""
+    return _why_no_file(entry.stat(follow_symlinks=False).st_mode)
+
+
+def _why_no_file(mode: int) -> str:
+    if S_ISLNK(mode):
+        return NO_LINK
+    kind = "a named pipe" if S_ISFIFO(mode) else "a socket" if S_ISSOCK(mode) else "a device"
+    return f"it is {kind}, and only regular files are read"
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _printable(key: str) -> str:
+    """A name that is not UTF-8 comes with lone surrogates, which no log and no JSON takes."""
+    return os.fsencode(key).decode("utf-8", "backslashreplace")
 
 
 def _object_info(key: str, stat: os.stat_result) -> ObjectInfo:

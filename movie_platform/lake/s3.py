@@ -13,7 +13,7 @@ import obstore.store
 from obstore.exceptions import AlreadyExistsError
 
 from movie_platform.errors import ObjectMissing
-from movie_platform.lake.store import ObjectInfo, ObjectStore, Writer
+from movie_platform.lake.store import LeftOut, ObjectInfo, ObjectStore, Writer, ignored
 
 PART_BYTES = 8 * 1024 * 1024
 DELETE_KEYS = 1000
@@ -37,13 +37,13 @@ class S3Store(ObjectStore):
         )
         super().__init__(uri, inner)
 
-    def objects(self, prefix: str = "", *, after: str = "") -> Iterator[ObjectInfo]:
+    def objects(self, prefix: str = "", *, after: str = "", left_out: LeftOut = ignored) -> Iterator[ObjectInfo]:
         """One call for every 1,000 keys greater than `after`."""
         with self._reaching(prefix):
             for batch in obstore.list(self.inner, prefix or None, offset=after or None, chunk_size=1000):
                 yield from (self._info(meta["path"], meta) for meta in batch)
 
-    def folders(self, prefix: str = "") -> list[str]:
+    def folders(self, prefix: str = "", *, left_out: LeftOut = ignored) -> list[str]:
         with self._reaching(prefix):
             result = obstore.list_with_delimiter(self.inner, prefix or None)
             return sorted(path.rstrip("/").rsplit("/", 1)[-1] for path in result["common_prefixes"])

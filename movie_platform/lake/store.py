@@ -1,7 +1,7 @@
 """What every store can do. `local.py` and `s3.py` differ only in how they list, address and clean up."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -33,6 +33,14 @@ class ObjectInfo:
             return None
 
 
+LeftOut = Callable[[str, str], object]
+"""Takes the printable key of what a store lists and does not touch, and why: links, pipes and the like on a disk."""
+
+
+def ignored(key: str, why: str) -> None:
+    """For listings whose reader does not ask what was left out."""
+
+
 class Writer(Protocol):
     """Where bytes of an object under way go."""
 
@@ -53,11 +61,14 @@ class ObjectStore(ABC):
         return f"{self.uri}/{key}"
 
     @abstractmethod
-    def objects(self, prefix: str = "", *, after: str = "") -> Iterator[ObjectInfo]:
-        """Objects below the folder `prefix` (ends in `/`, or is empty) whose key is greater than `after`, in order."""
+    def objects(self, prefix: str = "", *, after: str = "", left_out: LeftOut = ignored) -> Iterator[ObjectInfo]:
+        """Objects below the folder `prefix` (ends in `/`, or is empty) whose key is greater than `after`, in order.
+
+        What is there and no object goes to `left_out`.
+        """
 
     @abstractmethod
-    def folders(self, prefix: str = "") -> list[str]:
+    def folders(self, prefix: str = "", *, left_out: LeftOut = ignored) -> list[str]:
         """Names of the folders directly below the folder `prefix`, sorted."""
 
     @abstractmethod
@@ -66,7 +77,8 @@ class ObjectStore(ABC):
 
     @abstractmethod
     def local_path(self, key: str) -> Path | None:
-        """Where an engine may read the object as a file, where the store is on this machine's disk."""
+        """Where an engine may read the object as a file, where the store is on this machine's disk; `ObjectMissing`
+        where what is there is no object."""
 
     def read(self, key: str) -> bytes:
         return self.read_with_info(key)[0]

@@ -1,5 +1,6 @@
 """Every engine reads records and literals alike. Another engine joins by its name in `engine`."""
 
+import ast
 import csv
 import io
 import shutil
@@ -18,6 +19,7 @@ import pytest
 
 from movie_platform.engine import CsvFile, Engine, RecordColumn
 from movie_platform.engine.in_process import DuckDBEngine
+from movie_platform.engine.literal import MAX_PARTS
 from movie_platform.engine.spark import SparkEngine
 from movie_platform.errors import InputRefused
 from movie_platform_tests.engine.cases import NAMED, ONE, READABLE, RECORDS, TEXT, UNREADABLE, RecordCase, reference
@@ -66,6 +68,15 @@ def test_what_is_no_literal_of_the_type_is_null_and_runs_nothing(engine: Engine,
     texts = [text for text, its_kind in UNREADABLE if its_kind == kind]
     for text, value in zip(texts, literals(engine, texts, kind), strict=True):
         assert value is None, text[:200]
+
+
+def test_a_literal_of_too_many_parts_is_null_whether_or_not_the_engine_could_read_it_itself(engine: Engine) -> None:
+    records = MAX_PARTS // 10  # with at least ten parts each
+    native, exact = [
+        f"[{', '.join([record] * records)}]" for record in ("{'id': 1, 'name': 'a'}", "{'name':'a','id':1}")
+    ]
+    long = repr([{"id": 1, "name": "a" * 3 * MAX_PARTS}])
+    assert literals(engine, [native, exact, long], NAMED) == [None, None, ast.literal_eval(long)]
 
 
 def test_a_blank_literal_is_null(engine: Engine) -> None:

@@ -141,7 +141,7 @@ def _new(
     listing = Listing()
     seen = dict(cursor.seen)
     settled, is_settling, gone_through = cursor.settled, True, 0
-    for folder, objects in folders(raw, _floor(cursor, schedule), now):
+    for folder, objects in folders(raw, _floor(cursor, schedule), now, listing.reject):
         gone_through += folder > cursor.settled
         if gone_through > LIST_AT_MOST:
             break

@@ -20,6 +20,7 @@ from movie_platform.pipelines.imdb_feed.checks import (
     clean_checks,
     clean_evaluations,
 )
+from movie_platform.pipelines.imdb_feed.deliveries import MAX_BYTES
 from movie_platform.pipelines.imdb_feed.loading import load
 from movie_platform.pipelines.imdb_feed.processing import CODE_VERSION, Outcome, Provenance
 from movie_platform.pipelines.imdb_feed.refusals import Refusal
@@ -38,7 +39,7 @@ IN_WAREHOUSE, IN_CATALOG = "in_warehouse", "in_catalog"
 """What a window breaks that is processed and could not be loaded."""
 
 
-def feed_assets(windows: dg.PartitionsDefinition) -> dg.AssetsDefinition:
+def feed_assets(windows: dg.PartitionsDefinition, max_bytes: int = MAX_BYTES) -> dg.AssetsDefinition:
     """Archive, clean and load in one step, so that a bad window never holds back another one of its run."""
 
     def spec(key: dg.AssetKey, after: dg.AssetKey, description: str, kinds: set[str], **metadata: Any) -> dg.AssetSpec:
@@ -99,7 +100,8 @@ def feed_assets(windows: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         keys = list(context.partition_keys)
         _rebuild_log(context, lake)  # a run that was killed may have left it behind its markers
         if ARCHIVE in selected:
-            work = processing.process_all(raw_feed, lake, keys, until_archive=CLEAN not in selected)
+            only_archive = CLEAN not in selected
+            work = processing.process_all(raw_feed, lake, keys, until_archive=only_archive, max_bytes=max_bytes)
         elif CLEAN in selected:
             work = processing.clean_all_again(lake, keys)
         else:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from itertools import groupby
 
 from movie_platform.deliveries import Delivery, Listing
-from movie_platform.lake import ObjectInfo, ObjectStore
+from movie_platform.lake import LeftOut, ObjectInfo, ObjectStore, ignored
 from movie_platform.pipelines.imdb_feed.tables import TRIPLET
 from movie_platform.pipelines.imdb_feed.verification import file_name
 from movie_platform.pipelines.imdb_feed.windows import LENGTH, is_window, key_of, span, start_of
@@ -15,6 +15,8 @@ NAME = "imdb_feed"
 RAW_PREFIX = "imdb_raw_data/"
 LOOKED_INTO_AT_MOST = 2_000
 """Folders on disk that a scan tries one by one before a listing of all names is cheaper: two weeks of windows."""
+MAX_BYTES = 100_000_000
+"""Of one file. A window is held in memory, and a file takes up to six times its size there: 2 GB for the three."""
 
 
 def is_complete(delivery: Delivery) -> bool:
@@ -43,7 +45,9 @@ def why_rejected(folder: str, start: str) -> str:
     return ""
 
 
-def folders(raw: ObjectStore, floor: str, now: datetime) -> Iterator[tuple[str, list[ObjectInfo]]]:
+def folders(
+    raw: ObjectStore, floor: str, now: datetime, left_out: LeftOut = ignored
+) -> Iterator[tuple[str, list[ObjectInfo]]]:
     """The raw side's folders from the floor on, with their files.
 
     On this machine's disk a listing has to read all names of a folder. Behind a floor it is cheaper to look into each
@@ -52,10 +56,10 @@ def folders(raw: ObjectStore, floor: str, now: datetime) -> Iterator[tuple[str, 
     """
     if floor and raw.local_path(RAW_PREFIX) and now - start_of(floor) <= LENGTH * LOOKED_INTO_AT_MOST:
         for window in span(floor, key_of(now + timedelta(hours=1))):
-            if objects := list(raw.objects(f"{RAW_PREFIX}{window}/")):
+            if objects := list(raw.objects(f"{RAW_PREFIX}{window}/", left_out=left_out)):
                 yield window, objects
         return
-    listed = raw.objects(RAW_PREFIX, after=RAW_PREFIX + floor if floor else "")
+    listed = raw.objects(RAW_PREFIX, after=RAW_PREFIX + floor if floor else "", left_out=left_out)
     for folder, found in groupby(listed, key=lambda info: info.key.removeprefix(RAW_PREFIX).split("/", 1)[0]):
         yield folder, list(found)
 
@@ -67,7 +71,7 @@ class Windows:
     def listing(self, raw: ObjectStore, first: str, now: datetime, last: str = "") -> Listing:
         """Every window that was delivered from the first to the last, and the folders that are none."""
         found = Listing()
-        for folder, objects in folders(raw, first if last else "", now):
+        for folder, objects in folders(raw, first if last else "", now, found.reject):
             if last and folder > last:
                 break
             if reason := why_rejected(folder, first):
@@ -80,6 +84,18 @@ class Windows:
 
     def find(self, raw: ObjectStore, partition: str, now: datetime) -> Delivery | None:
         return find(raw, partition)
+
+
+def too_large(delivery: Delivery, max_bytes: int) -> str:
+    """Why the window must not be read into memory, by the listing's sizes; empty where it may."""
+    names = (file_name(delivery.partition, kind) for kind in TRIPLET)
+    sizes = {name: delivery.files[name].size for name in names if name in delivery.files}
+    return "; ".join(
+        f"size: {name} has {size:,} bytes, and at most {max_bytes:,} are allowed: deliver it smaller, or raise "
+        "MOVIE_PLATFORM_FEED_MAX_BYTES and run the window again"
+        for name, size in sizes.items()
+        if size > max_bytes
+    )
 
 
 def read(raw: ObjectStore, delivery: Delivery) -> tuple[Delivery, dict[str, bytes]]:

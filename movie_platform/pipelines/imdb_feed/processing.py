@@ -31,7 +31,7 @@ from movie_platform.deliveries.copies import must_be_unchanged
 from movie_platform.errors import ObjectMissing, PlatformError
 from movie_platform.lake import ObjectInfo, ObjectStore
 from movie_platform.pipelines.imdb_feed import deliveries, refusals
-from movie_platform.pipelines.imdb_feed.deliveries import NAME
+from movie_platform.pipelines.imdb_feed.deliveries import MAX_BYTES, NAME
 from movie_platform.pipelines.imdb_feed.refusals import Refusal
 from movie_platform.pipelines.imdb_feed.transforms import Account, CleanWindow, clean
 from movie_platform.pipelines.imdb_feed.verification import RuleOutcome, Triplet, file_name, verify
@@ -142,7 +142,9 @@ def bad_records_key(window: str) -> str:
     return f"bad-records/imdb_feed/{window}.parquet"
 
 
-def process(raw: ObjectStore, lake: ObjectStore, window: str, *, until_archive: bool = False) -> Outcome:
+def process(
+    raw: ObjectStore, lake: ObjectStore, window: str, *, until_archive: bool = False, max_bytes: int = MAX_BYTES
+) -> Outcome:
     """Archive and clean what is in the window's folder now.
 
     Whatever goes wrong stays with this window: it becomes its refusal. A window that was delivered anew, or processed
@@ -150,18 +152,20 @@ def process(raw: ObjectStore, lake: ObjectStore, window: str, *, until_archive: 
     """
 
     def work() -> Outcome:
-        return _process(raw, lake, window, until_archive=until_archive)
+        return _process(raw, lake, window, until_archive=until_archive, max_bytes=max_bytes)
 
     return _contained(lake, window, lambda: until_undisturbed(work, window))
 
 
-def _process(raw: ObjectStore, lake: ObjectStore, window: str, *, until_archive: bool) -> Outcome:
+def _process(raw: ObjectStore, lake: ObjectStore, window: str, *, until_archive: bool, max_bytes: int) -> Outcome:
     before, found = manifests.latest(lake, NAME, window), deliveries.find(raw, window)
     if found is None:
         return _nothing_delivered(lake, window)
     if before and len(found.files) < len(before.files) and before.covers(found):
         # Files went away, which changes nothing: the archive has them.
         return _clean_again(lake, window, fingerprint=found.fingerprint)
+    if too_large := deliveries.too_large(found, max_bytes):
+        return Outcome(window, refusal=refuse(lake, window, too_large, rules=("size",), files=found.etags))
     delivery, contents = deliveries.read(raw, found)
     _must_be_current(raw, delivery)
     verification = verify(window, contents)
@@ -290,10 +294,19 @@ def _contained(lake: ObjectStore, window: str, work: Callable[[], Outcome]) -> O
 
 
 def process_all(
-    raw: ObjectStore, lake: ObjectStore, windows: Sequence[str], *, until_archive: bool = False
+    raw: ObjectStore,
+    lake: ObjectStore,
+    windows: Sequence[str],
+    *,
+    until_archive: bool = False,
+    max_bytes: int = MAX_BYTES,
 ) -> Iterator[Outcome]:
     """Each window's outcome, in order."""
-    return _each(lambda window: process(raw, lake, window, until_archive=until_archive), windows, raw, lake)
+
+    def work(window: str) -> Outcome:
+        return process(raw, lake, window, until_archive=until_archive, max_bytes=max_bytes)
+
+    return _each(work, windows, raw, lake)
 
 
 def clean_all_again(lake: ObjectStore, windows: Sequence[str]) -> Iterator[Outcome]:

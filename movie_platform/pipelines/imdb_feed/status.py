@@ -55,7 +55,7 @@ def feed_status(raw: ObjectStore, lake: ObjectStore, start: str, now: datetime) 
     rejected = Listing()
     waiting: list[str] = []
     delivered: set[str] = set()
-    for folder in raw.folders(RAW_PREFIX):
+    for folder in raw.folders(RAW_PREFIX, left_out=rejected.reject):
         if reason := why_rejected(folder, start):
             rejected.reject(RAW_PREFIX + folder, reason)
         elif folder > key_of(now):

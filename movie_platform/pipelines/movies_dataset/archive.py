@@ -99,10 +99,11 @@ def open_archive(source: Path | BinaryIO, name: str, limits: Limits, *, required
                 raise InputRefused(
                     f"{member.filename} in {name} is damaged: it is outside of the zip", rule="damaged zip"
                 )
-        names = [member.filename for member in members]
-        if len(set(names)) != len(names):
-            twice = next(member for member in names if names.count(member) > 1)
-            raise InputRefused(f"{name} holds {twice!r} twice", rule="distinct names")
+        names: set[str] = set()
+        for member in members:
+            if member.filename in names:
+                raise InputRefused(f"{name} holds {member.filename!r} twice", rule="distinct names")
+            names.add(member.filename)
         for file in required:
             if file not in names:
                 raise InputRefused(f"{name} holds no {file}, and nothing can be built without it", rule="required file")

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from movie_platform.csv_files.cells import AMERICAN_DAY, ISO_DAY, NUMBER, WHOLE_WITH_POINT, only
 from movie_platform.engine import RAW, REASON, REASON_COLUMN, RECORD_NUMBER
+from movie_platform.engine.literal import MAX_PARTS
 from movie_platform.pipelines.movies_dataset.tables import (
     CAST,
     CAST_MEMBER,
@@ -25,6 +26,7 @@ from movie_platform.pipelines.movies_dataset.tables import (
 ReadLiteral = Callable[[ir.StringValue, pa.DataType], ir.Value]
 
 NOT_A_LITERAL = "not a literal of its column's type"
+NOT_A_SHORT_LITERAL = f"{NOT_A_LITERAL}, or one of more than {MAX_PARTS:,} parts"
 LARGEST = 10**12
 """No amount, count or length of a movie comes near it. Below it, profits and sums over four million movies stay in 64
 bits, and what is added up or averaged stays finite."""
@@ -69,12 +71,13 @@ def rejects(parsed: Parsed, source: str) -> ir.Table:
     sound = parsed.sound
     for name in parsed.bad_cells:
         bad = sound.filter(sound[f"raw_{name}"].notnull())
+        why = ibis.literal(_CELL_REASONS[name]) if name in _CELL_REASONS else _why_unreadable(bad[f"raw_{name}"])
         parts.append(
             bad.select(
                 source=ibis.literal(source),
                 record_number=bad[RECORD_NUMBER],
                 scope=ibis.literal("cell"),
-                reason=ibis.literal(_CELL_REASONS.get(name, NOT_A_LITERAL)),
+                reason=why,
                 column=ibis.literal(name),
                 raw=bad[f"raw_{name}"],
             )
@@ -222,13 +225,18 @@ def parse_credits(records: ir.Table, literal: ReadLiteral) -> Parsed:
     return Parsed(_with_literals(records, literal, {"cast": CAST, "crew": CREW}))
 
 
+def _why_unreadable(cell: ir.StringValue) -> ir.StringValue:
+    """Only a cell of more characters than a literal may have parts can have too many parts."""
+    return ibis.ifelse(cell.length() > MAX_PARTS, NOT_A_SHORT_LITERAL, NOT_A_LITERAL)
+
+
 def _with_literals(records: ir.Table, literal: ReadLiteral, kinds: dict[str, pa.DataType]) -> ir.Table:
     values = {name: literal(records[name], kind) for name, kind in kinds.items()}
     read = records.mutate(**{f"{name}_read": value for name, value in values.items()})
     unreadable = {name: _is_bad(read[f"{name}_read"], read[name]) for name in kinds}
     reason, column = read[REASON], read[REASON_COLUMN]
     for name, at_fault in reversed(unreadable.items()):
-        reason = ibis.ifelse(at_fault, NOT_A_LITERAL, reason)
+        reason = ibis.ifelse(at_fault, _why_unreadable(read[name]), reason)
         column = ibis.ifelse(at_fault, name, column)
     any_at_fault = _any(unreadable.values())
     return read.select(

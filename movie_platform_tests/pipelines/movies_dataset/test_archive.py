@@ -88,7 +88,7 @@ def test_a_member_of_a_method_that_nobody_knows_is_refused() -> None:
 def test_a_member_outside_of_the_zip_is_refused(offset: int) -> None:
     error = refusal(patched(SMALL, (DIRECTORY + 42, offset.to_bytes(4, "little"))))
     assert error.rule == "damaged zip"
-    assert f"movies_metadata.csv in {NAME} is damaged: it lies outside of the zip" in str(error)
+    assert f"movies_metadata.csv in {NAME} is damaged: it is outside of the zip" in str(error)
 
 
 @pytest.mark.parametrize(
@@ -170,6 +170,16 @@ def test_the_same_name_twice_is_refused() -> None:
         with pytest.warns(UserWarning, match="Duplicate name"):
             archive.writestr("movies_metadata.csv", "b")
     assert refusal(out.getvalue()).rule == "distinct names"
+
+
+def test_of_many_names_the_one_that_stands_twice_is_named() -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for number in range(20_000):
+            archive.writestr(f"{number}.csv", b"")
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.writestr("19999.csv", b"")
+    assert "holds '19999.csv' twice" in str(refusal(out.getvalue()))
 
 
 @pytest.mark.parametrize("damage", ["flipped", "shortened"])

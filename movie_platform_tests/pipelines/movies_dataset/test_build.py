@@ -14,6 +14,7 @@ import pytest
 from movie_platform.engine import Engine
 from movie_platform.engine.in_process import DuckDBEngine
 from movie_platform.errors import InputRefused
+from movie_platform.pipelines.movies_dataset.archive import Limits
 from movie_platform.pipelines.movies_dataset.build import build_dataset
 from movie_platform.pipelines.movies_dataset.report import BuildReport
 from movie_platform.pipelines.movies_dataset.tables import TABLES
@@ -164,6 +165,19 @@ def test_a_cell_that_does_not_read_is_null_and_reported_while_its_movie_stays(bu
     ]
     (account,) = built.report.files
     assert (account.out, account.rejected, sum(account.bad_cells.values())) == (1, 0, 5)
+
+
+def test_a_cell_that_is_too_large_a_literal_is_rejected_for_that(build: Any) -> None:
+    many = "[" + "1," * 300_000 + "]"
+    files = {"movies_metadata.csv": [movie(1, genres=many)], "keywords.csv": [(1, many)]}
+    built = build(files, limits=Limits(max_ratio=1_000))
+    reason = "not a literal of its column's type, or one of more than 200,000 parts"
+    assert [(scope, why, column) for _, scope, why, column, _ in built.rejects("movies_metadata")] == [
+        ("cell", reason, "genres")
+    ]
+    assert [(scope, why, column) for _, scope, why, column, _ in built.rejects("keywords")] == [
+        ("row", reason, "keywords")
+    ]
 
 
 @pytest.mark.parametrize(
