@@ -1,6 +1,5 @@
 """Everything Dagster knows of the platform, put together."""
 
-import warnings
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any
@@ -20,8 +19,6 @@ def build_defs(
     pipelines: Sequence[str] = PIPELINES,
 ) -> dg.Definitions:
     """The platform under the given settings (the environment's by default); `resources` replaces some of its own."""
-    # Checks that know their partitions are a preview in Dagster; ours are tested against the version in the lock.
-    warnings.filterwarnings("ignore", category=dg.PreviewWarning)
     settings = settings or load_settings()
     parts = [import_module(f"{pipeline}.definitions").definitions(settings) for pipeline in pipelines]
     shared = platform_resources(settings, [source_of(pipeline).command for pipeline in pipelines])

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
@@ -10,16 +11,10 @@ from dagster import ResourceParam
 from movie_platform.errors import PlatformError, WorldUnavailable
 from movie_platform.lake import ObjectStore
 from movie_platform.orchestration.events import OWNERS, PLATFORM_FAULT, load_metadata, versions
-from movie_platform.orchestration.latest_materializations import judging_latest
 from movie_platform.orchestration.table_metadata import described, table_metadata
-from movie_platform.pipelines.imdb_feed import processing, refusals
+from movie_platform.pipelines.imdb_feed import checks, processing, refusals
 from movie_platform.pipelines.imdb_feed.arrivals import RANGE_AT_MOST
-from movie_platform.pipelines.imdb_feed.checks import (
-    archive_checks,
-    archive_evaluations,
-    clean_checks,
-    clean_evaluations,
-)
+from movie_platform.pipelines.imdb_feed.checks import ARCHIVE, CLEAN
 from movie_platform.pipelines.imdb_feed.loading import load
 from movie_platform.pipelines.imdb_feed.processing import CODE_VERSION, Outcome, Provenance
 from movie_platform.pipelines.imdb_feed.refusals import Refusal
@@ -31,15 +26,16 @@ from movie_platform.warehouse.catalog import Catalog
 
 GROUP = "imdb_feed"
 RAW = dg.AssetKey(SOURCE.raw_asset)
-ARCHIVE = dg.AssetKey("imdb_archive")
-CLEAN = dg.AssetKey("imdb_clean")
 MOVIES = dg.AssetKey("imdb_movies")
 IN_WAREHOUSE, IN_CATALOG = "in_warehouse", "in_catalog"
 """What a window breaks that is processed and could not be loaded."""
 
 
-def feed_assets(windows: dg.PartitionsDefinition) -> dg.AssetsDefinition:
-    """Archive, clean and load in one step, so that a bad window never holds back another one of its run."""
+def feed_assets(windows: dg.PartitionsDefinition, lookback: timedelta) -> dg.AssetsDefinition:
+    """Archive, clean and load in one step, so that a bad window never holds back another one of its run.
+
+    The checks judge the newest windows, as far back as the look-back.
+    """
 
     def spec(key: dg.AssetKey, after: dg.AssetKey, description: str, kinds: set[str], **metadata: Any) -> dg.AssetSpec:
         return dg.AssetSpec(
@@ -82,7 +78,7 @@ def feed_assets(windows: dg.PartitionsDefinition) -> dg.AssetsDefinition:
                 **described(IMDB_MOVIES, in_warehouse=True),
             ),
         ],
-        check_specs=[*archive_checks(windows), *clean_checks(windows)],
+        check_specs=[*checks.archive_checks(), *checks.clean_checks()],
         can_subset=True,
         partitions_def=windows,
         backfill_policy=dg.BackfillPolicy.multi_run(RANGE_AT_MOST),
@@ -105,11 +101,12 @@ def feed_assets(windows: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         else:
             work = (Outcome(window, provenance=processing.provenance_of(lake, window)) for window in keys)
         outcomes = list(progress.track(work, len(keys), "windows"))
-        yield from _recorded(context, lake, outcomes)
+        _record(context, lake, outcomes)
         not_loaded = _loaded(context, lake, warehouse, outcomes) if MOVIES in selected else []
         not_listed = _registered(catalog, lake, outcomes)
         refused = [*(outcome.refusal for outcome in outcomes if outcome.refusal), *not_loaded, *not_listed]
         _rebuild_log(context, lake)
+        yield from _evaluated(context, lake, lookback)
         _fail_where_refused(context, list({refusal.window: refusal for refusal in refused}.values()), len(keys))
         for check in sorted(context.selected_asset_check_keys):
             yield dg.Output(None, f"{check.asset_key.to_python_identifier()}_{check.name}")
@@ -125,17 +122,28 @@ def _rebuild_log(context: dg.AssetExecutionContext, lake: ObjectStore) -> None:
         context.log.exception(f"{refusals.LOG} could not be written; the next run writes it")
 
 
-def _recorded(context: dg.AssetExecutionContext, lake: ObjectStore, outcomes: list[Outcome]) -> Iterator[Any]:
-    """What each window left in the lake, and how it fared under each rule."""
+def _record(context: dg.AssetExecutionContext, lake: ObjectStore, outcomes: list[Outcome]) -> None:
+    """What each window left in the lake, or why it left nothing."""
     for outcome in outcomes:
         for event in lake_events(outcome, lake):
             if event.asset_key in context.selected_asset_keys:
                 context.log_event(event)
         if outcome.provenance is None and outcome.refusal is None:
             context.log.info(f"{outcome.window}: nothing is there to be processed")
-    evaluations = [e for o in outcomes for e in (*archive_evaluations(o), *clean_evaluations(o))]
-    asked = [e for e in evaluations if e.asset_check_key in context.selected_asset_check_keys]
-    yield from judging_latest(asked, context.instance, context.run.run_id)
+
+
+def _evaluated(
+    context: dg.AssetExecutionContext, lake: ObjectStore, lookback: timedelta
+) -> Iterator[dg.AssetCheckEvaluation]:
+    """How the feed stands after this run. Where the lake cannot say it now, the sensor's next tick does."""
+    if not context.selected_asset_check_keys:
+        return
+    try:
+        found = checks.evaluations(lake, lookback)
+    except PlatformError:
+        context.log.exception("How the feed stands cannot be read; the sensor evaluates the checks")
+        return
+    yield from (of for of in found if of.asset_check_key in context.selected_asset_check_keys)
 
 
 def _loaded(
@@ -226,9 +234,10 @@ def lake_events(outcome: Outcome, lake: ObjectStore) -> Iterator[dg.AssetMateria
             "dagster/uri": lake.uri_of(processing.archive_prefix(outcome.window)),
             "dagster/partition_row_count": sum(facts.rows for facts in provenance.files.values()),
             "bytes": provenance.bytes,
-            "files": {name: vars(facts) for name, facts in provenance.files.items()},
-            "with_bom": list(outcome.with_bom),
+            "rules": ", ".join(judged.rule for judged in outcome.rules if judged.passed),
         }
+        if outcome.with_bom:
+            metadata["with_bom"] = list(outcome.with_bom)
         tags = versions(version, CODE_VERSION, {RAW: provenance.fingerprint})
         yield dg.AssetMaterialization(ARCHIVE, partition=outcome.window, metadata=metadata, tags=tags)
     if clean:
@@ -237,7 +246,10 @@ def lake_events(outcome: Outcome, lake: ObjectStore) -> Iterator[dg.AssetMateria
             **table_metadata(rows=clean.rows, uri=uri, size=clean.bytes, part=True),
             "rejected": clean.rejected,
             "quarantined": clean.quarantined,
+            "account": "; ".join(str(account) for account in clean.summary.accounts),
         }
+        if clean.summary.broken_rules:
+            metadata["records that break a row rule"] = dict(clean.summary.broken_rules)
         tags = versions(version, CODE_VERSION, {ARCHIVE: version})
         yield dg.AssetMaterialization(CLEAN, partition=outcome.window, metadata=metadata, tags=tags)
 

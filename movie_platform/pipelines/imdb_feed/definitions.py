@@ -14,7 +14,7 @@ from movie_platform.settings import Settings
 def definitions(settings: Settings) -> dg.Definitions:
     windows = ten_minute_windows(settings.feed_start)
     return dg.Definitions(
-        assets=[raw_asset(SOURCE, windows, GROUP), feed_assets(windows)],
+        assets=[raw_asset(SOURCE, windows, GROUP), feed_assets(windows, settings.feed_lookback)],
         sensors=[feed_sensor(settings)],
         schedules=[reconciliation(source_of(settings), settings, minute=17)],
     )

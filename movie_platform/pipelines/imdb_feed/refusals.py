@@ -4,7 +4,7 @@ A marker is written and removed by the run of its window alone, so runs do not g
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, fields, replace
 
@@ -23,7 +23,7 @@ class Refusal:
     """Why a window is not processed, since when, and what it was judged on.
 
     `transient` says that the reason may go away by itself; `serves` is when the version was delivered that is served
-    meanwhile, if any.
+    meanwhile, if any; `reasons` has the faults of the delivered files by the rule of verification that they break.
     """
 
     window: str
@@ -36,6 +36,7 @@ class Refusal:
     rules: tuple[str, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
     serves: str | None = None
+    reasons: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def fingerprint(self) -> str:
