@@ -29,7 +29,13 @@ def build_defs(
 
 
 def _without_resources(part: dg.Definitions) -> dg.Definitions:
-    return dg.Definitions(assets=part.assets, sensors=part.sensors, schedules=part.schedules, jobs=part.jobs)
+    return dg.Definitions(
+        assets=part.assets,
+        asset_checks=part.asset_checks,
+        sensors=part.sensors,
+        schedules=part.schedules,
+        jobs=part.jobs,
+    )
 
 
 @dg.definitions

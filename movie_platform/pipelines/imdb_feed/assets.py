@@ -19,7 +19,7 @@ from movie_platform.pipelines.imdb_feed.loading import load
 from movie_platform.pipelines.imdb_feed.processing import CODE_VERSION, Outcome, Provenance
 from movie_platform.pipelines.imdb_feed.refusals import Refusal
 from movie_platform.pipelines.imdb_feed.source import SOURCE
-from movie_platform.pipelines.imdb_feed.tables import IMDB_CLEAN, IMDB_MOVIE_WINDOWS, IMDB_MOVIES
+from movie_platform.pipelines.imdb_feed.tables import IMDB_CLEAN, IMDB_MOVIES
 from movie_platform.progress import Progress
 from movie_platform.warehouse import FORCE, LoadResult, Warehouse
 from movie_platform.warehouse.catalog import Catalog
@@ -34,7 +34,8 @@ IN_WAREHOUSE, IN_CATALOG = "in_warehouse", "in_catalog"
 def feed_assets(windows: dg.PartitionsDefinition, lookback: timedelta) -> dg.AssetsDefinition:
     """Archive, clean and load in one step, so that a bad window never holds back another one of its run.
 
-    The checks judge the newest windows, as far back as the look-back.
+    Its checks have a step of their own, `feed_checks`, which a run does not need: the step that made the windows says
+    how the feed stands after them. Dagster plans each check of a run once per window of it, and keeps that for ever.
     """
 
     def spec(key: dg.AssetKey, after: dg.AssetKey, description: str, kinds: set[str], **metadata: Any) -> dg.AssetSpec:
@@ -52,7 +53,7 @@ def feed_assets(windows: dg.PartitionsDefinition, lookback: timedelta) -> dg.Ass
         )
 
     @dg.multi_asset(
-        name="imdb_feed_windows",
+        name="imdb_feed",
         specs=[
             spec(
                 ARCHIVE,
@@ -78,12 +79,11 @@ def feed_assets(windows: dg.PartitionsDefinition, lookback: timedelta) -> dg.Ass
                 **described(IMDB_MOVIES, in_warehouse=True),
             ),
         ],
-        check_specs=[*checks.archive_checks(), *checks.clean_checks()],
         can_subset=True,
         partitions_def=windows,
         backfill_policy=dg.BackfillPolicy.multi_run(RANGE_AT_MOST),
     )
-    def imdb_feed_windows(
+    def imdb_feed(
         context: dg.AssetExecutionContext,
         raw_feed: ResourceParam[ObjectStore],
         lake: ResourceParam[ObjectStore],
@@ -108,10 +108,8 @@ def feed_assets(windows: dg.PartitionsDefinition, lookback: timedelta) -> dg.Ass
         _rebuild_log(context, lake)
         yield from _evaluated(context, lake, lookback)
         _fail_where_refused(context, list({refusal.window: refusal for refusal in refused}.values()), len(keys))
-        for check in sorted(context.selected_asset_check_keys):
-            yield dg.Output(None, f"{check.asset_key.to_python_identifier()}_{check.name}")
 
-    return imdb_feed_windows
+    return imdb_feed
 
 
 def _rebuild_log(context: dg.AssetExecutionContext, lake: ObjectStore) -> None:
@@ -136,14 +134,27 @@ def _evaluated(
     context: dg.AssetExecutionContext, lake: ObjectStore, lookback: timedelta
 ) -> Iterator[dg.AssetCheckEvaluation]:
     """How the feed stands after this run. Where the lake cannot say it now, the sensor's next tick does."""
-    if not context.selected_asset_check_keys:
-        return
     try:
         found = checks.evaluations(lake, lookback)
     except PlatformError:
         context.log.exception("How the feed stands cannot be read; the sensor evaluates the checks")
         return
-    yield from (of for of in found if of.asset_check_key in context.selected_asset_check_keys)
+    yield from (of for of in found if of.asset_key in context.selected_asset_keys)
+
+
+def feed_checks(lookback: timedelta) -> dg.AssetChecksDefinition:
+    """The checks by themselves, as the lake says now."""
+
+    @dg.multi_asset_check(
+        name="imdb_feed_checks", specs=[*checks.archive_checks(), *checks.clean_checks()], can_subset=True
+    )
+    def imdb_feed_checks(context: dg.AssetCheckExecutionContext, lake: ResourceParam[ObjectStore]) -> Iterator[Any]:
+        asked = context.selected_asset_check_keys
+        yield from (of for of in checks.evaluations(lake, lookback) if of.asset_check_key in asked)
+        for check in sorted(asked):
+            yield dg.Output(None, f"{check.asset_key.to_python_identifier()}_{check.name}")
+
+    return imdb_feed_checks
 
 
 def _loaded(
@@ -215,8 +226,16 @@ def _transient(lake: ObjectStore, provenance: Provenance, reason: str, rule: str
     )
 
 
+_LEFT_OUT = ("rejected", "quarantined")
+"""What is counted in the metadata of a clean window where there is any."""
+
+
 def lake_events(outcome: Outcome, lake: ObjectStore) -> Iterator[dg.AssetMaterialization | dg.AssetObservation]:
-    """What a window left in the lake, or why it left nothing."""
+    """What a window left in the lake, or why it left nothing.
+
+    An event below 1.8 KB is half a page of SQLite, and takes a whole one where it is longer. So it says what is this
+    window's own: the files' digests are in its manifest, the account of its rows in its receipt.
+    """
     provenance, clean = outcome.provenance, outcome.clean
     if outcome.refusal:
         refusal = outcome.refusal
@@ -231,9 +250,7 @@ def lake_events(outcome: Outcome, lake: ObjectStore) -> Iterator[dg.AssetMateria
     version = provenance.digest[:16]
     if outcome.rules:
         metadata: dict[str, Any] = {
-            "dagster/uri": lake.uri_of(processing.archive_prefix(outcome.window)),
             "dagster/partition_row_count": sum(facts.rows for facts in provenance.files.values()),
-            "bytes": provenance.bytes,
             "rules": ", ".join(judged.rule for judged in outcome.rules if judged.passed),
         }
         if outcome.with_bom:
@@ -242,12 +259,8 @@ def lake_events(outcome: Outcome, lake: ObjectStore) -> Iterator[dg.AssetMateria
         yield dg.AssetMaterialization(ARCHIVE, partition=outcome.window, metadata=metadata, tags=tags)
     if clean:
         uri = lake.uri_of(processing.clean_key(outcome.window))
-        metadata = {
-            **table_metadata(rows=clean.rows, uri=uri, size=clean.bytes, part=True),
-            "rejected": clean.rejected,
-            "quarantined": clean.quarantined,
-            "account": "; ".join(str(account) for account in clean.summary.accounts),
-        }
+        metadata = table_metadata(rows=clean.rows, uri=uri, part=True)
+        metadata |= {fate: count for fate in _LEFT_OUT if (count := getattr(clean, fate))}
         if clean.summary.broken_rules:
             metadata["records that break a row rule"] = dict(clean.summary.broken_rules)
         tags = versions(version, CODE_VERSION, {ARCHIVE: version})
@@ -256,7 +269,8 @@ def lake_events(outcome: Outcome, lake: ObjectStore) -> Iterator[dg.AssetMateria
 
 def load_event(result: LoadResult, digest: str, rows: int) -> dg.AssetMaterialization:
     """A window's rows in the warehouse: loaded now, or there already for the reason given."""
-    metadata = {"windows_table": IMDB_MOVIE_WINDOWS.qualified_name, **load_metadata(result)}
+    metadata = load_metadata(result)
+    metadata.pop("version")  # it is in the ledger
     if result.outcome != "refused":
         metadata["dagster/partition_row_count"] = rows
     tags = versions(digest[:16], CODE_VERSION, {CLEAN: digest[:16]})

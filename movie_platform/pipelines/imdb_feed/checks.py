@@ -47,7 +47,9 @@ def clean_checks() -> list[dg.AssetCheckSpec]:
         "Every record of the three files is in the clean rows, merged, rejected, quarantined, or not of this delivery."
     )
     meanings = {ROWS_CONSERVED: conserved, **ROW_RULES}
-    return [dg.AssetCheckSpec(name, asset=CLEAN, description=f"{meaning} {judged}") for name, meaning in meanings.items()]
+    return [
+        dg.AssetCheckSpec(name, asset=CLEAN, description=f"{meaning} {judged}") for name, meaning in meanings.items()
+    ]
 
 
 def evaluations(lake: ObjectStore, length: timedelta) -> list[dg.AssetCheckEvaluation]:
@@ -176,5 +178,7 @@ def _newest(windows: Mapping[str, object]) -> Iterator[str]:
 
 def _table(rows: Iterable[Mapping[str, str | int]]) -> dg.TableMetadataValue:
     records = [dg.TableRecord(dict(row)) for row in rows]
-    kinds = {name: "int" if isinstance(value, int) else "string" for record in records for name, value in record.data.items()}
+    kinds = {
+        name: "int" if isinstance(value, int) else "string" for record in records for name, value in record.data.items()
+    }
     return dg.MetadataValue.table(records, dg.TableSchema([dg.TableColumn(*kind) for kind in kinds.items()]))

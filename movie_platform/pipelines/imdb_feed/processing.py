@@ -399,9 +399,7 @@ def _cleaned(
     receipts.put(lake, NAME, receipt, summary.as_json())
     if cleared:
         refusals.clear(lake, window)
-    facts = CleanFacts(
-        result.rows.num_rows, len(data), result.rejects.num_rows, result.bad_records.num_rows, summary
-    )
+    facts = CleanFacts(result.rows.num_rows, len(data), result.rejects.num_rows, result.bad_records.num_rows, summary)
     return replace(outcome, provenance=replace(provenance, etag=made[clean_key(window)]), clean=facts, cleared=cleared)
 
 

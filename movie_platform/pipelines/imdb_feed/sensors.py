@@ -22,7 +22,7 @@ def feed_sensor(settings: Settings) -> dg.SensorDefinition:
 
     @dg.sensor(
         name="imdb_feed_arrivals",
-        target=dg.AssetSelection.assets(*SOURCE.assets),
+        target=dg.AssetSelection.assets(*SOURCE.assets).without_checks(),
         minimum_interval_seconds=interval(settings),
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Sees new, late and corrected windows below imdb_raw_data/, reports their arrival, and asks for "
