@@ -24,7 +24,7 @@ GOOD, SERVED = map(dg.AssetKey, SOURCE.assets)
 def definitions(settings: Settings) -> dg.Definitions:
     days = daily(date.fromisoformat(SOURCE.start(settings)))
     about = {"partitions_def": days, "group_name": NAME, "owners": OWNERS, "code_version": source.CODE_VERSION}
-    rules = RulesetChecks(GOOD, RULES, days)
+    rules = RulesetChecks(GOOD, RULES)
 
     @dg.asset(key=GOOD, deps=[SOURCE.raw_asset], check_specs=rules.specs, kinds={"parquet"}, **about)
     def box_office_good(

@@ -7,6 +7,7 @@ from the lake. So it says the same after any run of any windows, in whichever or
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
+from typing import Any
 
 import dagster as dg
 
@@ -128,7 +129,7 @@ def _conservation(windows: Mapping[str, WindowSummary]) -> dg.AssetCheckEvaluati
 def _row_rule(rule: str, windows: Mapping[str, WindowSummary]) -> dg.AssetCheckEvaluation:
     """Broken row rules warn: what breaks them is in bad-records, and the other rows can be trusted."""
     broken = {window: count for window, summary in windows.items() if (count := _count(rule, summary))}
-    rows = [
+    rows: list[dict[str, str | int]] = [
         {
             "window": window,
             "file": example.file,
@@ -142,7 +143,7 @@ def _row_rule(rule: str, windows: Mapping[str, WindowSummary]) -> dg.AssetCheckE
         for example in windows[window].examples
         if _check_of(example.rule) == rule
     ]
-    metadata = {"records": sum(broken.values()), "windows": len(broken), "newest": _table(rows[:NAMED])}
+    metadata: dict[str, Any] = {"records": sum(broken.values()), "windows": len(broken), "newest": _table(rows[:NAMED])}
     return dg.AssetCheckEvaluation(
         CLEAN,
         rule,
@@ -168,8 +169,8 @@ def _check_of(rule: str) -> str:
 
 def _span(windows: Mapping[str, WindowSummary]) -> str:
     if not windows:
-        return "0 windows: none is processed"
-    return f"{len(windows)} windows, {min(windows)} to {max(windows)}"
+        return "no window, since none is processed"
+    return f"the windows from {min(windows)} to {max(windows)} ({len(windows)})"
 
 
 def _newest(windows: Mapping[str, object]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What the UI says of each day: the account of purchases and reviews, and the metric's ruleset."""
+"""What the UI says of the newest day: the account of purchases and reviews, and the metric's ruleset."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 
 from movie_platform.lake import ObjectStore
+from movie_platform.orchestration.day_checks import DayChecks
 from movie_platform.orchestration.ruleset_checks import RulesetChecks
 from movie_platform.pipelines.user_behavior.metric import TOO_LARGE
 from movie_platform.pipelines.user_behavior.metric_build import DayMetric, judge
@@ -34,14 +35,23 @@ METRIC_CHECKS = {
 }
 
 
-def specs(asset: dg.AssetKey, claims: dict[str, str], days: dg.PartitionsDefinition) -> list[dg.AssetCheckSpec]:
-    return [
-        dg.AssetCheckSpec(name, asset=asset, description=claim, partitions_def=days) for name, claim in claims.items()
-    ]
+def day_checks(asset: dg.AssetKey, claims: dict[str, str], *, rules: RulesetChecks | None = None) -> DayChecks:
+    specs = [dg.AssetCheckSpec(name, asset=asset, description=claim) for name, claim in claims.items()]
+    return DayChecks(asset.to_user_string(), [*specs, *(rules.specs if rules else ())])
 
 
-def metric_rules(rules: RulesetFile, days: dg.PartitionsDefinition) -> RulesetChecks:
-    return RulesetChecks(METRIC, rules, days)
+def metric_rules(rules: RulesetFile) -> RulesetChecks:
+    return RulesetChecks(METRIC, rules)
+
+
+def every_check(rules: RulesetFile) -> dict[dg.AssetKey, DayChecks]:
+    """The checks of each asset."""
+    return {
+        PURCHASES: day_checks(PURCHASES, PURCHASE_CHECKS),
+        RAW: day_checks(RAW, RAW_CHECKS),
+        CLASSIFIED: day_checks(CLASSIFIED, REVIEW_CHECKS),
+        METRIC: day_checks(METRIC, METRIC_CHECKS, rules=metric_rules(rules)),
+    }
 
 
 def purchase_results(staged: Extract) -> list[dg.AssetCheckResult]:
@@ -89,14 +99,11 @@ def metric_results(made: DayMetric) -> Iterator[dg.AssetCheckResult]:
 
 
 def rule_results(rules: RulesetChecks, lake: ObjectStore, made: DayMetric) -> Iterator[dg.AssetCheckResult]:
-    """How the metric's rules came out; a metric of none breaks no rule about rows."""
-    if rules.file.ruleset is None:
-        yield from rules.unjudged(rules.file.problem)
+    """How the metric's rules came out; a metric without rows is not judged by them."""
+    if broken := rules.broken():
+        yield _result(METRIC, broken.check_name, False, broken.description or "", dict(broken.metadata))
     elif made.rows:
         yield from rules.results(judge(lake, made, rules.file))
-    else:
-        for spec in rules.specs:
-            yield _result(METRIC, spec.name, True, "the day's metric has no rows to judge", {})
 
 
 def _result(
