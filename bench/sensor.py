@@ -20,7 +20,7 @@ from typing import ClassVar
 from urllib.parse import urlsplit
 
 from movie_platform.lake import ObjectStore, open_store
-from movie_platform.pipelines.imdb_feed.arrivals import Cursor, Schedule, look
+from movie_platform.pipelines.imdb_feed.arrivals import Cursor, Schedule, scan
 from movie_platform.pipelines.imdb_feed.windows import LENGTH, key_of, shift, span, start_of
 
 AT_MOST = 1.5
@@ -50,7 +50,7 @@ def settled(raw: ObjectStore, lake: ObjectStore, windows: list[str], now: dateti
     """The cursor of a sensor that has seen everything."""
     schedule = Schedule(windows[0], timedelta(seconds=61), timedelta(hours=24))
     before = Cursor(settled=LAST)
-    return look(raw, lake, before, schedule, now).cursor, schedule
+    return scan(raw, lake, before, schedule, now).new_cursor, schedule
 
 
 def tick_times(raw: ObjectStore, lake: ObjectStore, windows: list[str]) -> list[float]:
@@ -59,8 +59,8 @@ def tick_times(raw: ObjectStore, lake: ObjectStore, windows: list[str]) -> list[
     times = []
     for _ in range(TICKS):
         began = time.perf_counter()
-        found = look(raw, lake, Cursor.parse(str(cursor)), schedule, now)
-        str(found.cursor)
+        found = scan(raw, lake, Cursor.parse(str(cursor)), schedule, now)
+        str(found.new_cursor)
         times.append(time.perf_counter() - began)
         assert found.requests == ()
     return times
@@ -111,7 +111,7 @@ def calls_on_s3(windows: list[str], bucket: str) -> Counter[str]:
     now = start_of(LAST) + timedelta(minutes=5)
     cursor, schedule = settled(raw, lake, windows, now)
     Counting.calls.clear()
-    found = look(raw, lake, cursor, schedule, now)
+    found = scan(raw, lake, cursor, schedule, now)
     assert found.requests == ()
     return Counter(Counting.calls)
 

@@ -13,7 +13,7 @@ from movie_platform.errors import InputRefused, PlatformError
 from movie_platform.lake import ObjectStore, open_store
 from movie_platform.pipelines.imdb_feed import refusals
 from movie_platform.pipelines.imdb_feed.arrivals import RANGE_AT_MOST
-from movie_platform.pipelines.imdb_feed.source import SOURCE, source_of
+from movie_platform.pipelines.imdb_feed.source import SOURCE
 from movie_platform.pipelines.imdb_feed.tables import IMDB_MOVIE_WINDOWS
 from movie_platform.pipelines.imdb_feed.windows import LENGTH, contiguous_runs, is_window, key_of, shift, span
 from movie_platform.settings import Settings, load_settings
@@ -111,7 +111,7 @@ def run_windows(settings: Settings, first: str, last: str, *, force: bool = Fals
         return True
     due = windows
     if not force:
-        owed = source_of(settings).owed(raw, lake, _warehouse_or_none(open_warehouse(settings)), first, now, last)
+        owed = SOURCE.owed(raw, lake, _warehouse_or_none(open_warehouse(settings)), first, now, last)
         refused = set(refusals.windows(lake, since=first))
         due = [window for window in windows if window in owed or window in refused]
     skipped = len(windows) - len(due)

@@ -41,7 +41,8 @@ class DailyFiles:
         days: dict[str, dict[str, ObjectInfo]] = {}
         for info in raw.objects(self.prefix):
             name = info.key.removeprefix(self.prefix)
-            if not name or name.endswith("/"):  # a console leaves an empty object named like the folder
+            # A console leaves empty objects named like a folder; a listing may leave out the slash at their end.
+            if f"{info.key.rstrip('/')}/" == self.prefix or name.endswith("/") or (is_day(name) and not info.size):
                 continue
             if why_rejected := self._why_rejected(name, info, start, today):
                 found.reject(info.key, why_rejected)

@@ -54,10 +54,9 @@ class Cursor:
             found = json.loads(text or "{}")
             cursor = cls(**{name: found[name] for name in vars(cls()) if name in found})
             texts = (*cursor.asked, *cursor.asked.values(), cursor.owed, cursor.rejected, cursor.problem, cursor.judged)
-            valid = all(isinstance(text, str) for text in texts)
         except (ValueError, TypeError, AttributeError):
             return cls()
-        return cursor if valid else cls()
+        return cursor if all(isinstance(text, str) for text in texts) else cls()
 
     def __str__(self) -> str:
         return json.dumps(vars(self), separators=(",", ":"))

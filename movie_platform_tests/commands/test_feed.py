@@ -60,6 +60,28 @@ def test_both_ends_of_a_range_are_included(command: Command, raw: ObjectStore, l
     assert [key.split("/")[-1] for key in everything(lake, "clean_files/")] == [f"{w}.parquet" for w in windows[1:3]]
 
 
+def test_windows_that_are_processed_and_loaded_are_skipped_unless_forced(command: Command, raw: ObjectStore) -> None:
+    deliver(raw, W)
+    command("run", "feed", "--from", W, "--to", NEXT)
+    deliver(raw, NEXT)
+    _, out, _ = command("run", "feed", "--from", W, "--to", NEXT)
+    assert "processed and loaded already: 1" in out
+    assert f"Windows gone through: 1, {NEXT} to {NEXT}" in out
+    _, out, _ = command("run", "feed", "--from", W, "--to", NEXT, "--force")
+    assert "already" not in out
+    assert f"Windows gone through: 2, {W} to {NEXT}" in out
+
+
+def test_a_window_that_is_not_loaded_is_no_window_that_is_skipped(
+    command: Command, raw: ObjectStore, tmp_path: Path
+) -> None:
+    deliver(raw, W)
+    command("run", "feed", "--from", W, "--to", W)
+    (tmp_path / "warehouse.duckdb").unlink()
+    _, out, _ = command("run", "feed", "--from", W, "--to", W)
+    assert f"Windows gone through: 1, {W} to {W}" in out
+
+
 def test_a_range_without_any_delivery_ends_well(command: Command) -> None:
     code, out, _ = command("run", "feed", "--from", W, "--to", NEXT)
     assert code == 0
@@ -78,8 +100,8 @@ def test_a_fault_of_ours_ends_with_1(command: Command, raw: ObjectStore, tmp_pat
     ("arguments", "complaint"),
     [
         (["--from", "202601010005", "--to", NEXT], "is no ten-minute window"),
-        (["--from", NEXT, "--to", W], "lies behind"),
-        (["--from", "202501010000", "--to", "202501010000"], "lies before the feed's first window"),
+        (["--from", NEXT, "--to", W], "is after --to"),
+        (["--from", "202501010000", "--to", "202501010000"], "is before the first window"),
         (["--from", W], "--to"),
     ],
 )

@@ -58,7 +58,7 @@ def test_a_broken_ruleset_is_our_failure(home: Path, raw: ObjectStore) -> None:
 @pytest.mark.parametrize(
     ("first", "last", "message"),
     [
-        ("2026-03-02", "2026-03-01", "lies behind"),
+        ("2026-03-02", "2026-03-01", "is after --to"),
         ("2025-03-02", "2025-03-03", "before the first day"),
         ("March", "2026-03-01", "is no day"),
     ],

@@ -1,141 +1,123 @@
-"""What comes a day at a time is asked for once, as often as it comes with other content."""
+"""What Dagster is told: arrivals, keys that are no delivery, and why a run ended as it did."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
-from movie_platform.orchestration.arrivals import AT_ONCE, daily_sensor, report
 
-from movie_platform.errors import WorldUnavailable
+from movie_platform.definitions import build_defs
+from movie_platform.deliveries.source import Source
+from movie_platform.errors import InputRefused, LoadRefused, PlatformError, WorldUnavailable
 from movie_platform.lake import ObjectStore, open_store
+from movie_platform.orchestration.events import PLATFORM_FAULT, errors_for_dagster, report_arrivals
 from movie_platform.settings import load_settings
+from movie_platform_tests.deliveries.sources import DAILY, put
 
-FIRST = date(2026, 1, 1)
-
-
-@dataclass(frozen=True)
-class Came:
-    day: date
-    fingerprint: str
-    version: str
+DAY = "2026-03-01"
+NOW = datetime.now(UTC)
 
 
 class Place:
-    """What was delivered, and the sensor that looks at it, tick after tick."""
+    """A daily source's raw side, and its sensor tick after tick."""
 
-    def __init__(self, folder: Path) -> None:
-        self.deliveries: dict[date, Came] = {}
-        self.away = False
-        self.cursor: str | None = None
-        self.instance = dg.DagsterInstance.ephemeral()
-        self.store = open_store(folder.as_uri())
-        days = dg.DailyPartitionsDefinition(FIRST.isoformat(), end_offset=1)
-
-        @dg.asset(partitions_def=days)
-        def target() -> None: ...
-
-        sensor = daily_sensor(
-            "arrivals",
-            description="What came.",
-            target=[target.key],
-            raw="raw",
-            find=self.find,
-            start=FIRST,
-            arrival=arrival,
-            settings=load_settings(),
+    def __init__(self, folder: Path, source: Source) -> None:
+        settings = load_settings(
+            raw_uri=(folder / "raw").as_uri(),
+            lake_uri=(folder / "lake").as_uri(),
+            warehouse=f"duckdb:///{folder}/warehouse.duckdb",
         )
-        raw = dg.ResourceDefinition.hardcoded_resource(self.store)
-        self.repository = dg.Definitions([target], sensors=[sensor], resources={"raw": raw}).get_repository_def()
+        self.source, self.raw, self.lake = source, open_store(settings.raw_uri), open_store(settings.lake_uri)
+        self.repository = build_defs(settings).get_repository_def()
+        self.instance = dg.DagsterInstance.ephemeral()
+        self.cursor: str | None = None
 
-    def find(self, store: ObjectStore) -> dict[date, Came]:
-        if self.away:
-            raise WorldUnavailable("the bucket does not answer")
-        return self.deliveries
-
-    def deliver(self, day: date, content: str, came: str) -> None:
-        self.deliveries[day] = Came(day, content, came)
-
-    def tick(self) -> Any:
+    def tick(self, raw: ObjectStore | None = None) -> Any:
+        name = "movie_review_arrivals" if self.source.command == "behavior" else f"{self.source.name}_arrivals"
         with dg.build_sensor_context(
-            self.instance, cursor=self.cursor, repository_def=self.repository, resources={"raw": self.store}
+            self.instance,
+            cursor=self.cursor,
+            repository_def=self.repository,
+            resources={f"raw_{self.source.command}": raw or self.raw, "lake": self.lake},
         ) as context:
-            found = self.repository.get_sensor_def("arrivals").evaluate_tick(context)
+            found = self.repository.get_sensor_def(name).evaluate_tick(context)
         self.cursor = found.cursor
         return found
 
-    def asked(self) -> list[str | None]:
-        return [request.run_key for request in self.tick().run_requests]
+
+@pytest.fixture(params=DAILY, ids=lambda source: source.name)
+def place(tmp_path: Path, request: pytest.FixtureRequest) -> Place:
+    return Place(tmp_path, request.param)
 
 
-def arrival(delivery: Came, store: ObjectStore) -> dg.AssetMaterialization:
-    tags = {"dagster/data_version": delivery.fingerprint}
-    return dg.AssetMaterialization("files", partition=str(delivery.day), tags=tags)
+def test_an_arrival_is_asked_for_and_reported_once_with_what_came(place: Place) -> None:
+    key = put(place.source, place.raw, DAY)
+    tick = place.tick()
+    assert [request.partition_key for request in tick.run_requests] == [DAY]
+    (event,) = tick.asset_events
+    assert (event.asset_key, event.partition) == (dg.AssetKey(place.source.raw_asset), DAY)
+    assert event.metadata["dagster/uri"].value == place.raw.uri_of(key)
+    assert event.metadata["files"].value[key]["bytes"] == 1
+    assert event.metadata["delivered"].value
+    again = place.tick()
+    assert (again.run_requests, again.asset_events) == ([], [])
+    assert again.skip_message == "Nothing new."
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path)
+def test_a_tick_while_the_store_is_away_forgets_nothing(place: Place, aws: str) -> None:
+    put(place.source, place.raw, DAY)
+    place.tick()
+    before = place.cursor
+    away = place.tick(open_store("s3://a-bucket-that-is-not-there"))
+    assert away.skip_message.startswith("Not now: s3://a-bucket-that-is-not-there/")
+    assert place.cursor == before
+    assert place.tick().run_requests == []
 
 
-def test_each_content_is_asked_for_once_also_one_that_comes_back(place: Place) -> None:
-    asked = []
-    for content, came in (("A", "1"), ("B", "2"), ("A", "3")):
-        place.deliver(FIRST, content, came)
-        asked += place.asked()
-        assert place.asked() == []
-    assert len(set(asked)) == len(asked) == 3
-    place.deliver(FIRST, "A", "4")
-    assert place.asked() == []
+def test_keys_that_are_no_delivery_are_named_in_one_event_until_others_come(place: Place) -> None:
+    def observed() -> list[dict[str, str]]:
+        tables = [event.metadata["rejected keys"] for event in place.tick().asset_events]
+        return [{record.data["key"]: record.data["reason"] for record in table.records} for table in tables]
+
+    first, second = f"{place.source.prefix}yesterday/x", f"{place.source.prefix}z"
+    place.raw.write(first, b"x")
+    assert [list(found) for found in observed()] == [[first]]
+    assert observed() == []
+    place.raw.write(second, b"x")
+    assert [list(found) for found in observed()] == [[first, second]]
 
 
-def test_days_before_the_first_and_after_today_are_left_alone(place: Place) -> None:
-    today = datetime.now(UTC).date()
-    for day in (FIRST - timedelta(days=1), FIRST, today, today + timedelta(days=2)):
-        place.deliver(day, "A", "1")
-    assert [request.partition_key for request in place.tick().run_requests] == [str(FIRST), str(today)]
-
-
-def test_a_tick_asks_for_so_many_days_and_the_next_goes_on(place: Place) -> None:
-    for number in range(AT_ONCE + 3):
-        place.deliver(FIRST + timedelta(days=number), "A", "1")
-    assert [len(place.asked()) for _ in range(3)] == [AT_ONCE, 3, 0]
-
-
-def test_a_tick_while_the_store_is_away_forgets_nothing(place: Place) -> None:
-    place.deliver(FIRST, "A", "1")
-    assert len(place.asked()) == 1
-    place.away = True
-    assert place.tick().skip_message == "Not now: the bucket does not answer"
-    place.away = False
-    assert place.asked() == []
-
-
-def test_a_sensor_without_a_memory_asks_for_what_nothing_was_made_from(place: Place) -> None:
-    replaced, made, reported, new = (FIRST + timedelta(days=number) for number in range(4))
-    for day in (replaced, made, reported):
-        place.deliver(day, "A", "1")
-    report([arrival(delivery, place.store) for delivery in place.deliveries.values()], place.instance)
-    for day in (replaced, made):
-        place.instance.report_runless_asset_event(dg.AssetMaterialization("target", partition=str(day)))
-    place.deliver(replaced, "B", "2")
-    place.deliver(new, "A", "2")
-    asked = [request.partition_key for request in place.tick().run_requests]
-    assert asked == [str(replaced), str(reported), str(new)]
-    assert place.asked() == []
-
-
-def test_an_arrival_is_reported_once_per_content() -> None:
-    def reported() -> Iterator[str | None]:
-        for record in instance.fetch_materializations(dg.AssetKey("files"), limit=10, ascending=True).records:
+def test_an_arrival_is_reported_once_per_content(place: Place) -> None:
+    def reported() -> Iterator[str]:
+        key = dg.AssetKey(place.source.raw_asset)
+        for record in place.instance.fetch_materializations(key, limit=10, ascending=True).records:
             assert record.asset_materialization is not None
             yield (record.asset_materialization.tags or {})["dagster/data_version"]
 
-    with dg.DagsterInstance.ephemeral() as instance:
-        for content in ("A", "A", "B"):
-            report([arrival(Came(FIRST, content, "1"), open_store("memory"))], instance)
-        assert list(reported()) == ["A", "B"]
-        report([], instance)
+    fingerprints = []
+    for content in ("A", "B"):
+        put(place.source, place.raw, DAY, content)
+        delivery = place.source.shape.find(place.raw, DAY, NOW)
+        assert delivery is not None
+        fingerprints.append(delivery.fingerprint)
+        for _ in range(2):
+            report_arrivals(place.source, [delivery], place.raw, place.instance)
+    report_arrivals(place.source, [], place.raw, place.instance)
+    assert list(reported()) == fingerprints
+
+
+@pytest.mark.parametrize("error", [InputRefused("no header", rule="has_rows"), LoadRefused("most rows would go")])
+def test_refused_data_fails_for_good_and_is_no_fault_of_the_platform(error: PlatformError) -> None:
+    with pytest.raises(dg.Failure, match=str(error)) as raised, errors_for_dagster():
+        raise error
+    assert raised.value.metadata[PLATFORM_FAULT].value is False
+    assert not raised.value.allow_retries
+
+
+def test_a_world_that_is_away_is_tried_again_and_everything_else_fails_loudly() -> None:
+    with pytest.raises(dg.RetryRequested), errors_for_dagster():
+        raise WorldUnavailable("the bucket does not answer")
+    with pytest.raises(PlatformError, match="a fault"), errors_for_dagster():
+        raise PlatformError("a fault")

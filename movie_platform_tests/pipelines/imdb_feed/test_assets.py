@@ -22,6 +22,7 @@ from movie_platform_tests.pipelines.imdb_feed.triplets import (
     everything,
     movie,
     pair,
+    products,
     triplet,
 )
 
@@ -68,7 +69,7 @@ def test_a_refused_window_fails_alone_in_a_run_of_one(platform: Platform) -> Non
     deliver(platform.raw, W, broken(W))
     outcome = platform.run(W)
     assert not outcome.succeeded
-    assert not outcome.ours
+    assert not outcome.platform_fault
     assert f"{C} is empty" in outcome.message
     for asset in ALL:
         assert platform.statuses(asset, W) == {"FAILED": {W}}
@@ -82,7 +83,7 @@ def test_in_a_range_the_good_windows_are_there_and_the_refused_ones_show_as_fail
         deliver(platform.raw, window, broken(window) if window == NEXT else None)
     outcome = platform.run(*windows)
     assert not outcome.succeeded
-    assert not outcome.ours
+    assert not outcome.platform_fault
     good = {*windows} - {NEXT}
     for asset in ALL:
         assert platform.statuses(asset, *windows) == {"MATERIALIZED": good, "FAILED": {NEXT}}
@@ -161,7 +162,11 @@ def test_the_same_content_is_loaded_once(platform: Platform) -> None:
 def test_one_asset_alone_can_be_made_again(platform: Platform) -> None:
     deliver(platform.raw, W)
     assert platform.run(W, assets=["imdb_archive"]).succeeded
-    assert [key.split("/")[0] for key in everything(platform.lake)] == ["archive"] * 3 + ["unprocessed.log"]
+    assert [key.split("/")[0] for key in everything(platform.lake)] == [
+        *["archive"] * 3,
+        "deliveries",
+        "unprocessed.log",
+    ]
     assert platform.statuses("imdb_clean", W) == {}
     assert platform.run(W, assets=["imdb_clean"]).succeeded
     assert platform.ledger() == []
@@ -183,14 +188,14 @@ def test_a_warehouse_that_is_busy_fails_the_run_as_ours_and_the_next_run_loads(p
     deliver(platform.raw, W)
     with held_by_another(platform):
         outcome = platform.run(W)
-    assert outcome.ours
+    assert outcome.platform_fault
     assert "busy" in outcome.message
     assert platform.statuses("imdb_movies", W) == {"FAILED": {W}}
     assert platform.statuses("imdb_clean", W) == {"MATERIALIZED": {W}}
     assert len(platform.materializations("imdb_archive", W)) == len(platform.materializations("imdb_clean", W)) == 1
     refusal = refusals.get(platform.lake, W)
     assert refusal is not None
-    assert refusal.passing
+    assert refusal.transient
     assert "in the lake and not in the warehouse" in platform.lake.read("unprocessed.log").decode()
     assert platform.run(W).succeeded
     assert len(platform.titles()) == 2
@@ -204,18 +209,18 @@ def test_a_version_that_could_not_be_loaded_is_loaded_by_the_run_that_refuses_th
     deliver(platform.raw, W, broken(W))
     with held_by_another(platform):
         outcome = platform.run(W)
-    assert outcome.ours
+    assert outcome.platform_fault
     assert outcome.message.startswith("1 of 1 windows are refused")
     refusal = refusals.get(platform.lake, W)
     assert refusal is not None
-    assert refusal.passing, "so it is tried again within the hour"
+    assert refusal.transient, "so it is tried again within the hour"
     assert refusal.rules == ("has_rows", "in_warehouse")
     assert f"{C} is empty; the served version's rows are in the lake and not in the warehouse" in refusal.reason
-    assert not platform.run(W).ours
+    assert not platform.run(W).platform_fault
     assert len(platform.titles()) == 2
     refusal = refusals.get(platform.lake, W)
     assert refusal is not None
-    assert (refusal.passing, refusal.rules) == (False, ("has_rows",))
+    assert (refusal.transient, refusal.rules) == (False, ("has_rows",))
 
 
 def test_a_load_made_by_hand_takes_the_window_off_the_log(platform: Platform) -> None:
@@ -233,7 +238,7 @@ def test_one_window_that_cannot_be_loaded_never_holds_back_another(platform: Pla
     key = f"clean_files/{NEXT}.parquet"
     platform.lake.write(key, platform.lake.read(key).replace(b'"clean_rows": 2', b'"clean_rows": 9'))
     outcome = platform.run(W, NEXT, THIRD, assets=["imdb_movies"])
-    assert outcome.ours
+    assert outcome.platform_fault
     assert {window for window, _, _ in platform.titles("imdb_movie_windows")} == {W, THIRD}
 
 
@@ -263,7 +268,7 @@ def test_the_feed_runs_on_s3_as_on_disk(bucket: str, tmp_path: Path) -> None:
         deliver(platform.raw, W)
         deliver(platform.raw, NEXT, broken(NEXT))
         assert not platform.run(W, NEXT).succeeded
-    assert everything(open_store(bucket + "/lake")).keys() == everything(on_disk.lake).keys()
+    assert products(open_store(bucket + "/lake")).keys() == products(on_disk.lake).keys()
     assert on_s3.titles() == on_disk.titles()
 
 

@@ -41,11 +41,11 @@ def test_a_catalog_that_does_not_answer_holds_back_no_rows_and_is_owed_the_windo
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     outcome = platform.run(W)
     assert not outcome.succeeded
-    assert outcome.ours
+    assert outcome.platform_fault
     assert platform.titles()
     refusal = refusals.get(platform.lake, W)
     assert refusal is not None
-    assert refusal.passing
+    assert refusal.transient
     assert "not in the catalog" in refusal.reason
     monkeypatch.delenv("AWS_ENDPOINT_URL_GLUE")
     assert platform.run(W).succeeded

@@ -4,10 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from movie_platform.deliveries import manifests
 from movie_platform.lake import ObjectStore
 from movie_platform.pipelines.imdb_feed import processing
-from movie_platform.pipelines.imdb_feed.loading import REPLACED, last_loads, load
+from movie_platform.pipelines.imdb_feed.deliveries import NAME
+from movie_platform.pipelines.imdb_feed.loading import REPLACED, load
 from movie_platform.pipelines.imdb_feed.processing import Provenance, process
+from movie_platform.pipelines.imdb_feed.tables import IMDB_MOVIE_WINDOWS
 from movie_platform.warehouse.duckdb import DuckDBWarehouse
 from movie_platform_tests.pipelines.imdb_feed.triplets import NEXT, W, deliver, movie, triplet
 
@@ -45,7 +48,8 @@ def test_rows_are_never_loaded_as_those_of_another_delivery(
     assert again is not None
     assert load(warehouse, lake, [again], run_id="again").failed == ()
     assert titles(warehouse) == [(W, "Second"), (NEXT, "Other")]
-    assert last_loads(warehouse)[W].digest == second.digest
+    (row,) = warehouse.ledger(IMDB_MOVIE_WINDOWS, W)
+    assert (row.source_digests, row.version) == (second.digest, second.version)
 
 
 def test_a_clean_file_that_was_taken_away_is_not_loaded(
@@ -54,3 +58,29 @@ def test_a_clean_file_that_was_taken_away_is_not_loaded(
     made = processed(raw, lake, W, "First")
     lake.delete([processing.clean_key(W)])
     assert load(warehouse, lake, [made], run_id="x").failed == ((made, REPLACED),)
+
+
+def test_a_lake_that_was_emptied_takes_a_sequence_above_the_ledgers(
+    raw: ObjectStore, lake: ObjectStore, warehouse: DuckDBWarehouse
+) -> None:
+    for title in ("A", "B", "A"):
+        load(warehouse, lake, [processed(raw, lake, W, title)], run_id="before")
+    lake.delete([info.key for info in list(lake.objects())])
+    made = processed(raw, lake, W, "Restored")
+    assert made.sequence == 1
+    loads = load(warehouse, lake, [made], run_id="after")
+    assert [result.outcome for result in loads.results] == ["loaded"]
+    assert titles(warehouse) == [(W, "Restored")]
+    assert manifests.latest_sequence(lake, NAME, W) == 4
+    again = process(raw, lake, W).provenance
+    assert again is not None
+    assert [result.outcome for result in load(warehouse, lake, [again], run_id="again").results] == ["skipped"]
+
+
+def test_content_that_comes_back_is_loaded_again(
+    raw: ObjectStore, lake: ObjectStore, warehouse: DuckDBWarehouse
+) -> None:
+    for title in ("A", "B", "A"):
+        load(warehouse, lake, [processed(raw, lake, W, title)], run_id=title)
+        assert titles(warehouse) == [(W, title)]
+    assert [manifests.sequence_of(row.version) for row in warehouse.ledger(IMDB_MOVIE_WINDOWS, W)][-1] == 3

@@ -11,12 +11,16 @@ from urllib.parse import urlsplit
 import pyarrow.parquet as pq
 import pytest
 
+from movie_platform.deliveries import manifests, receipts
 from movie_platform.errors import WorldUnavailable
 from movie_platform.lake import LocalStore, ObjectStore, open_store
 from movie_platform.pipelines.imdb_feed import processing, refusals
+from movie_platform.pipelines.imdb_feed.deliveries import NAME, Windows
 from movie_platform.pipelines.imdb_feed.processing import Outcome, process, process_all
+from movie_platform.pipelines.imdb_feed.source import SOURCE
 from movie_platform.pipelines.imdb_feed.windows import LENGTH, shift, span
 from movie_platform_tests.pipelines.imdb_feed.triplets import (
+    LATER,
     NEXT,
     A,
     B,
@@ -27,6 +31,7 @@ from movie_platform_tests.pipelines.imdb_feed.triplets import (
     movie,
     pair,
     person,
+    products,
     triplet,
 )
 
@@ -55,9 +60,13 @@ class FailingStore(LocalStore):
         if self.left < 0:
             raise KeyboardInterrupt
 
-    def write(self, key: str, data: bytes) -> None:
+    def write(self, key: str, data: bytes) -> str:
         self._change()
-        super().write(key, data)
+        return super().write(key, data)
+
+    def create(self, key: str, data: bytes) -> bool:
+        self._change()
+        return super().create(key, data)
 
     def delete(self, keys: Iterable[str]) -> None:
         for key in keys:
@@ -76,9 +85,9 @@ class UnreachableStore(LocalStore):
         self._refuse(key)
         return super().read_with_info(key)
 
-    def write(self, key: str, data: bytes) -> None:
+    def write(self, key: str, data: bytes) -> str:
         self._refuse(key)
-        super().write(key, data)
+        return super().write(key, data)
 
     def _refuse(self, key: str) -> None:
         if any(part in key for part in self.unreachable):
@@ -90,7 +99,12 @@ def test_a_good_window_is_archived_byte_for_byte_and_cleaned(store: ObjectStore,
     outcome = process(store, lake, W)
     assert outcome.provenance is not None
     assert everything(lake, "archive/") == {f"archive/{W}/{name}": data for name, data in triplet().items()}
-    assert sorted(everything(lake)) == sorted([*everything(lake, "archive/"), *SERVED])
+    own = f"deliveries/imdb_feed/{W}/"
+    assert sorted(everything(lake)) == sorted([*everything(lake, "archive/"), *everything(lake, own), *SERVED])
+    receipt, manifest = everything(lake, own)
+    assert manifest == f"{own}000000001.json"
+    assert receipt.startswith(f"{own}000000001.")
+    assert receipt.endswith(".receipt")
     assert lake.read(SERVED[0]) == lake.read(SERVED[1])
     assert titles(lake) == ["Movie 1", "Movie 2"]
 
@@ -171,8 +185,8 @@ def test_a_good_window_delivered_again_broken_keeps_serving_and_is_listed_so(
     outcome = process(raw, lake, W)
     assert made is not None
     assert outcome.refusal is not None
-    assert outcome.refusal.serves == made.version
-    assert f"has_rows: {A} is empty (the version delivered at {made.version} is served)" in str(listed(lake)[0])
+    assert outcome.refusal.serves == made.delivered_at
+    assert f"has_rows: {A} is empty (the version delivered at {made.delivered_at} is served)" in str(listed(lake)[0])
     assert {key: data for key, data in everything(lake).items() if not key.startswith("unprocessed")} == before
 
 
@@ -181,7 +195,7 @@ def test_a_refused_window_whose_files_are_taken_away_stays_listed(raw: ObjectSto
     process(raw, lake, W)
     raw.delete([f"imdb_raw_data/{W}/{A}"])
     process(raw, lake, W)
-    assert "nothing lies in the window's folder any more" in str(listed(lake)[0]["reason"])
+    assert "nothing is in the window's folder any more" in str(listed(lake)[0]["reason"])
 
 
 def test_the_same_delivery_gives_the_same_bytes(raw: ObjectStore, lake: ObjectStore, tmp_path: Path) -> None:
@@ -190,7 +204,8 @@ def test_the_same_delivery_gives_the_same_bytes(raw: ObjectStore, lake: ObjectSt
     other = open_store((tmp_path / "other").as_uri())
     process(raw, other, W)
     process(raw, other, W)
-    assert everything(other) == everything(lake)
+    assert products(other) == products(lake)
+    assert manifests.latest_sequence(other, NAME, W) == 1
 
 
 def test_local_disk_and_s3_give_the_same_objects(bucket: str, raw: ObjectStore, lake: ObjectStore) -> None:
@@ -202,7 +217,10 @@ def test_local_disk_and_s3_give_the_same_objects(bucket: str, raw: ObjectStore, 
             deliver(one_raw, window, files)
         list(process_all(one_raw, one_lake, windows))
         refusals.rebuild_log(one_lake)
-    on_disk, in_bucket = everything(lake), everything(s3_lake)
+    assert (
+        receipts.standings(lake, NAME).keys() == receipts.standings(s3_lake, NAME).keys() == {W, windows[1], windows[3]}
+    )
+    on_disk, in_bucket = products(lake), products(s3_lake)
     assert on_disk.keys() == in_bucket.keys()
     for key, data in on_disk.items():
         if key.endswith(".parquet"):
@@ -233,7 +251,7 @@ def test_a_run_that_dies_between_any_two_changes_converges_when_it_runs_again(
     start = everything(lake)
     deliver(raw, W, triplet(movies=[movie(1, title="Corrected"), movie(2)]))
     process(raw, lake, W)
-    goal = everything(lake)
+    goal = products(lake)
     died = 0
     for changes in range(100):
         uri = (tmp_path / f"lake-{changes}").as_uri()
@@ -249,8 +267,13 @@ def test_a_run_that_dies_between_any_two_changes_converges_when_it_runs_again(
         else:
             break
         process(raw, torn, W)
-        assert everything(torn) == goal, f"died at change {changes + 1}"
-    assert died == 8  # three archived files, two stale objects, two clean files, the marker
+        assert products(torn) == goal, f"died at change {changes + 1}"
+        (delivery,) = Windows().listing(raw, W, LATER, W).deliveries.values()
+        made = receipts.made_in(torn, SOURCE.made)[W]
+        assert receipts.standing(torn, NAME, W).has_processed(delivery.fingerprint, made)
+    # Three archived files and their manifest, two stale objects, two clean files, the receipt, the one that it
+    # replaces, the marker.
+    assert died == 11
 
 
 def test_a_store_that_does_not_answer_for_one_window_never_holds_back_another(tmp_path: Path) -> None:
@@ -265,18 +288,18 @@ def test_a_store_that_does_not_answer_for_one_window_never_holds_back_another(tm
     assert [o.window for o in outcomes if o.refusal] == [NEXT]
     refusal = refusals.get(lake, NEXT)
     assert refusal is not None
-    assert refusal.passing
+    assert refusal.transient
     assert "could not be reached" in refusal.reason
 
 
-def test_a_lake_that_fails_for_one_window_makes_it_a_passing_refusal(raw: ObjectStore, tmp_path: Path) -> None:
+def test_a_lake_that_fails_for_one_window_makes_it_a_transient_refusal(raw: ObjectStore, tmp_path: Path) -> None:
     lake = UnreachableStore((tmp_path / "lake").as_uri(), f"clean_files/{NEXT}")
     for window in (W, NEXT):
         deliver(raw, window)
     good, bad = process_all(raw, lake, [W, NEXT])
     assert good.clean is not None
     assert bad.refusal is not None
-    assert bad.refusal.passing
+    assert bad.refusal.transient
 
 
 def test_a_fault_of_ours_stays_with_its_window_and_is_told(
@@ -299,12 +322,13 @@ def test_a_fault_of_ours_stays_with_its_window_and_is_told(
 def test_clean_files_are_made_again_from_the_archive_alone(raw: ObjectStore, lake: ObjectStore) -> None:
     deliver(raw, W, WITH_FAULTS)
     process(raw, lake, W)
-    before = everything(lake)
+    before = products(lake)
     raw.delete([info.key for info in raw.objects()])
     lake.delete([f"partitioned/filetime={W}/{W}.parquet", f"rejects/imdb_feed/{W}.parquet"])
     outcome = processing.clean_again(lake, W)
     assert outcome.clean is not None
-    assert everything(lake) == before
+    assert products(lake) == before
+    assert receipts.standing(lake, NAME, W).receipts[0].made == receipts.made_in(lake, SOURCE.made)[W]
 
 
 def test_clean_files_made_again_leave_the_refusal_of_a_later_delivery(raw: ObjectStore, lake: ObjectStore) -> None:
@@ -324,7 +348,7 @@ def test_clean_files_made_again_clear_the_refusal_of_their_own_delivery(raw: Obj
     made = process(raw, lake, W).provenance
     assert made is not None
     etags = {name: facts.etag for name, facts in made.files.items()}
-    owed = processing.refuse(lake, W, "it is not in the catalog", passing=True, files=etags)
+    owed = processing.refuse(lake, W, "it is not in the catalog", transient=True, files=etags)
     assert processing.clean_again(lake, W).cleared == owed
     assert listed(lake) == []
 
@@ -332,7 +356,8 @@ def test_clean_files_made_again_clear_the_refusal_of_their_own_delivery(raw: Obj
 def test_an_archive_alone_leaves_the_clean_file_as_it_was(raw: ObjectStore, lake: ObjectStore) -> None:
     deliver(raw, W)
     process(raw, lake, W, until_archive=True)
-    assert sorted(everything(lake)) == [f"archive/{W}/{name}" for name in (A, B, C)]
+    archived = [f"archive/{W}/{name}" for name in (A, B, C)]
+    assert sorted(everything(lake)) == [*archived, f"deliveries/imdb_feed/{W}/000000001.json"]
     assert [outcome.clean.rows for outcome in processing.clean_all_again(lake, [W, NEXT]) if outcome.clean] == [2]
 
 
@@ -376,7 +401,7 @@ def test_a_marker_that_cannot_be_read_is_listed_and_tried_again(lake: ObjectStor
     lake.write(f"unprocessed/{W}.json", b"{")
     lake.write(f"unprocessed/{NEXT}.json", b'{"window": "x", "of_later_code": 1}')
     assert [line["window"] for line in listed(lake)] == [W, NEXT]
-    assert all(refusal.passing for refusal in refusals.every(lake))
+    assert all(refusal.transient for refusal in refusals.every(lake))
 
 
 def test_the_raw_side_is_never_written(raw: ObjectStore, lake: ObjectStore) -> None:
@@ -386,3 +411,54 @@ def test_the_raw_side_is_never_written(raw: ObjectStore, lake: ObjectStore) -> N
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
     list(process_all(raw, lake, [W, NEXT]))
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
+
+def test_each_other_content_takes_the_next_sequence_and_the_same_content_keeps_it(
+    raw: ObjectStore, lake: ObjectStore
+) -> None:
+    sequences, titles_then = [], []
+    for title in ("A", "A", "B", "A"):
+        deliver(raw, W, triplet(movies=[movie(1, title=title)]))
+        made = process(raw, lake, W).provenance
+        assert made is not None
+        sequences.append(made.sequence)
+        titles_then += titles(lake)
+    assert sequences == [1, 1, 2, 3]
+    assert titles_then == ["A", "A", "B", "A"]
+
+
+def test_a_correction_with_an_older_time_is_the_current_delivery(raw: ObjectStore, lake: ObjectStore) -> None:
+    deliver(raw, W, at=LATER)
+    process(raw, lake, W)
+    deliver(raw, W, triplet(movies=[movie(1, title="Restored")]), at=LATER - timedelta(days=30))
+    made = process(raw, lake, W).provenance
+    assert made is not None
+    assert made.sequence == 2
+    assert titles(lake) == ["Restored"]
+
+
+def test_files_that_go_away_change_nothing(raw: ObjectStore, lake: ObjectStore) -> None:
+    deliver(raw, W)
+    process(raw, lake, W)
+    before = products(lake)
+    for name in (A, B, C):
+        raw.delete([f"imdb_raw_data/{W}/{name}"])
+        assert process(raw, lake, W).refusal is None
+        assert products(lake) == before
+
+
+def test_clean_files_are_never_made_from_an_archive_that_a_run_tore(raw: ObjectStore, lake: ObjectStore) -> None:
+    """A run that dies at its second archived file of a correction leaves a triplet that nobody delivered."""
+    deliver(raw, W, triplet(movies=[movie(1, title="First")]))
+    process(raw, lake, W)
+    corrected = triplet(movies=[movie(1, title="Corrected")], people=[person(10, full_name="Corrected")])
+    deliver(raw, W, corrected)
+    with pytest.raises(KeyboardInterrupt):
+        process(raw, FailingStore(lake.uri, 1), W)
+    refusal = processing.clean_again(lake, W).refusal
+    assert refusal is not None
+    assert "is not whole" in refusal.reason
+    assert titles(lake) == ["First"]
+    assert process(raw, lake, W).refusal is None
+    assert titles(lake) == ["Corrected"]
+    assert everything(lake, "archive/") == {f"archive/{W}/{name}": data for name, data in corrected.items()}

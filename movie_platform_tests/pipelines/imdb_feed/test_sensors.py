@@ -1,9 +1,10 @@
-"""The sensor's tick, and the daily job that finds what ticks lost."""
+"""The sensor's tick, and the hourly job that finds what ticks lost."""
 
 import json
 import time
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -47,7 +48,7 @@ def test_a_tick_asks_for_new_windows_and_reports_their_arrival(platform: Platfor
     assert corrected.tags["dagster/data_version"] != version
 
 
-def test_a_longer_stretch_is_one_range_that_the_assets_can_run(platform: Platform) -> None:
+def test_many_windows_in_a_row_are_one_range_that_the_assets_can_run(platform: Platform) -> None:
     windows = list(span(W, shift(W, LENGTH * 12)))
     for window in windows:
         deliver(platform.raw, window)
@@ -76,13 +77,28 @@ def test_a_window_that_waits_is_why_a_tick_skips(platform: Platform) -> None:
     assert tick.skip_message == f"{W} waits: its other files are waited for"
 
 
-def test_strange_folders_never_crash_a_tick(platform: Platform) -> None:
+def test_misnamed_folders_never_crash_a_tick(platform: Platform) -> None:
     for name in ("x", "202601010005", "209901010000", "199901010000", "%41", "..x", "a b", "ü"):
         platform.raw.write(f"imdb_raw_data/{name}/file.csv", b"\xff\x00")
     platform.raw.write("imdb_raw_data/file.csv", b"")
     deliver(platform.raw, W)
     tick = platform.tick()
     assert [request.partition_key for request in tick.run_requests] == [W]
+
+
+def test_misnamed_folders_are_named_in_one_event_until_others_come(platform: Platform) -> None:
+    def observed(tick: Any) -> list[set[str]]:
+        events = [event for event in tick.asset_events if isinstance(event, dg.AssetObservation)]
+        return [{record.data["key"] for record in event.metadata["rejected keys"].records} for event in events]
+
+    deliver(platform.raw, W)
+    platform.raw.write("imdb_raw_data/notes/x.csv", b"")
+    first = platform.tick()
+    assert observed(first) == [{"imdb_raw_data/notes"}]
+    second = platform.tick(first.cursor)
+    assert observed(second) == []
+    platform.raw.write("imdb_raw_data/202601010005/x.csv", b"")
+    assert observed(platform.tick(second.cursor)) == [{"imdb_raw_data/notes", "imdb_raw_data/202601010005"}]
 
 
 def test_a_store_that_is_down_skips_the_tick_with_a_reason_and_keeps_the_cursor(
@@ -104,12 +120,11 @@ def test_a_store_that_does_not_answer_leaves_a_tick_within_its_minute(
     assert time.monotonic() - began < 45
 
 
-def test_the_daily_job_finds_what_was_left_behind_and_the_sensor_asks_for_it(platform: Platform) -> None:
+def test_the_hourly_job_finds_what_was_left_behind_and_the_sensor_asks_for_it(platform: Platform) -> None:
     deliver(platform.raw, NEXT)
     tick = platform.tick()
     for request in tick.run_requests:
         asked(platform, request)
-    platform.raw.write("imdb_raw_data/strange/x.csv", b"")
     late = shift(W, LENGTH * 2)
     cursor = json.dumps({"settled": shift(W, LENGTH * 1000)})  # as if a week had passed since
     deliver(platform.raw, late)
@@ -121,13 +136,13 @@ def test_the_daily_job_finds_what_was_left_behind_and_the_sensor_asks_for_it(pla
     assert result.success
     (output,) = [e for e in result.all_events if e.event_type == DagsterEventType.STEP_OUTPUT]
     metadata = output.step_output_data.metadata
-    assert metadata["left_behind"].value == 1
-    assert metadata["strange"].value.keys() == {"strange"}
+    assert metadata["owed"].value == 1
+    assert metadata["first"].value == {late: "what was delivered is not processed"}
     (request,) = platform.tick(cursor).run_requests
     assert request.partition_key == late
 
 
-def test_the_daily_job_works_while_the_warehouse_is_busy(platform: Platform) -> None:
+def test_the_hourly_job_works_while_the_warehouse_is_busy(platform: Platform) -> None:
     deliver(platform.raw, W)
     job = platform.definitions.resolve_job_def("imdb_feed_reconciliation")
     with held(platform.folder / "warehouse.duckdb.lock", "a load", Deadline.after(timedelta(seconds=1))):

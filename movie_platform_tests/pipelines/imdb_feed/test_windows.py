@@ -6,7 +6,7 @@ import pytest
 
 from movie_platform.errors import InputRefused
 from movie_platform.pipelines.imdb_feed.partitions import ten_minute_windows
-from movie_platform.pipelines.imdb_feed.windows import LENGTH, is_window, key_of, shift, span, start_of, stretches
+from movie_platform.pipelines.imdb_feed.windows import LENGTH, contiguous_runs, is_window, key_of, shift, span, start_of
 
 
 @pytest.mark.parametrize(
@@ -47,8 +47,8 @@ def test_windows_follow_each_other_across_days_and_years() -> None:
 
 def test_stretches_hold_windows_without_a_gap_up_to_a_length() -> None:
     windows = [*span("202601010000", "202601010040"), "202601010100"]
-    assert [len(run) for run in stretches(windows, 2)] == [2, 2, 1, 1]
-    assert [len(run) for run in stretches(windows, 500)] == [5, 1]
+    assert [len(run) for run in contiguous_runs(windows, 2)] == [2, 2, 1, 1]
+    assert [len(run) for run in contiguous_runs(windows, 500)] == [5, 1]
 
 
 def test_a_partition_is_there_when_its_window_opens_and_no_earlier() -> None:

@@ -76,3 +76,8 @@ def deliver(raw: ObjectStore, window: str, files: Files | None = None, *, at: da
 
 def everything(store: ObjectStore, prefix: str = "") -> dict[str, bytes]:
     return {info.key: store.read(info.key) for info in store.objects(prefix)}
+
+
+def products(store: ObjectStore) -> dict[str, bytes]:
+    """Everything but the manifests and receipts, which hold the store's own etags."""
+    return {key: data for key, data in everything(store).items() if not key.startswith("deliveries/")}

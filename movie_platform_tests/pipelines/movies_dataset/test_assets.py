@@ -3,6 +3,7 @@
 import os
 import zipfile
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,13 @@ import pytest
 
 from movie_platform.definitions import build_defs
 from movie_platform.lake import open_store
+from movie_platform.orchestration import events
 from movie_platform.orchestration.runs import RunOutcome, run_partitions
 from movie_platform.pipelines.movies_dataset.answers import QUESTIONS
 from movie_platform.pipelines.movies_dataset.tables import TABLES
 from movie_platform.settings import load_settings
 from movie_platform.warehouse import FORCE, open_warehouse
+from movie_platform.warehouse.duckdb.lock import Deadline, held
 from movie_platform_tests.pipelines.movies_dataset.zips import Row, movie, zip_of
 
 TABLE_NAMES = [table.name for table in TABLES]
@@ -56,7 +59,10 @@ class Platform:
     def tick(self, cursor: str | None = None) -> Any:
         repository = self.definitions.get_repository_def()
         with dg.build_sensor_context(
-            instance=self.instance, cursor=cursor, repository_def=repository, resources={"raw_dataset": self.raw}
+            instance=self.instance,
+            cursor=cursor,
+            repository_def=repository,
+            resources={"raw_dataset": self.raw, "lake": self.lake},
         ) as context:
             return repository.get_sensor_def("movies_dataset_arrivals").evaluate_tick(context)
 
@@ -142,7 +148,7 @@ def test_a_delivery_that_takes_most_rows_out_of_one_table_is_refused_whole_unles
     }
     platform.deliver("2026-03-02", few)
     outcome = platform.run("2026-03-02")
-    assert (outcome.succeeded, outcome.ours) == (False, False)
+    assert (outcome.succeeded, outcome.platform_fault) == (False, False)
     assert "ratings_master holds 10 rows and this load would leave 2" in outcome.message
     assert platform.titles() == before
     assert platform.checks("ratings_master")["rows_conserved"][0]
@@ -181,7 +187,7 @@ def test_a_refused_zip_fails_the_run_with_its_reason_and_leaves_the_last_build(p
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("links.csv", "movieId,imdbId,tmdbId\n")
     outcome = platform.run("2026-03-01")
-    assert (outcome.succeeded, outcome.ours) == (False, False)
+    assert (outcome.succeeded, outcome.platform_fault) == (False, False)
     assert "holds no movies_metadata.csv, and nothing can be built without it" in outcome.message
     assert platform.titles() == ["Toy Story"]
     assert platform.lake.info("movie_data_output/2026-03-01/report.json")
@@ -189,7 +195,7 @@ def test_a_refused_zip_fails_the_run_with_its_reason_and_leaves_the_last_build(p
 
 def test_a_day_without_a_delivery_says_so(platform: Platform) -> None:
     outcome = platform.run("2026-03-05")
-    assert (outcome.succeeded, outcome.ours) == (False, False)
+    assert (outcome.succeeded, outcome.platform_fault) == (False, False)
     assert "has no delivery for 2026-03-05" in outcome.message
 
 
@@ -204,7 +210,7 @@ def test_broken_rules_show_as_failed_checks(platform: Platform) -> None:
 
 
 def test_the_sensor_asks_for_new_and_replaced_deliveries_once(platform: Platform) -> None:
-    assert platform.tick().skip_message == "No new delivery."
+    assert platform.tick().skip_message == "Nothing new."
     platform.deliver("2026-03-01")
     undated = platform.deliver()
     os.utime(undated, (1_772_700_000, 1_772_700_000))  # 2026-03-05
@@ -218,8 +224,37 @@ def test_the_sensor_asks_for_new_and_replaced_deliveries_once(platform: Platform
     assert again.run_key != tick.run_requests[0].run_key
 
 
-def test_what_lies_beside_a_delivery_is_none(platform: Platform) -> None:
+def test_what_is_beside_a_delivery_is_none_and_is_named(platform: Platform) -> None:
     name = "the-movies-dataset.zip"
-    for key in ("notes.txt", "2026-03-01/other.zip", f"yesterday/{name}", f"2026-13-01/{name}", f"2026-03-01/a/{name}"):
+    keys = ("notes.txt", "2026-03-01/other.zip", f"yesterday/{name}", f"2026-13-01/{name}", f"2026-03-01/a/{name}")
+    for key in keys:
         platform.raw.write(f"project-data/{key}", b"x")
-    assert platform.tick().run_requests == []
+    tick = platform.tick()
+    assert tick.run_requests == []
+    assert tick.skip_message == "Nothing new. 5 keys are no delivery."
+    (event,) = tick.asset_events
+    assert {record.data["key"] for record in event.metadata["rejected keys"].records} == {
+        f"project-data/{key}" for key in keys
+    }
+    assert platform.tick(tick.cursor).asset_events == []
+
+
+def test_a_delivery_whose_run_met_a_busy_warehouse_is_loaded_in_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever became of its run: what the ledger does not show is owed."""
+    monkeypatch.setattr(events, "RETRY_AFTER_SECONDS", 0)
+    platform = Platform(tmp_path, warehouse_wait="0.2")
+    platform.deliver("2026-03-01")
+    asked = platform.tick()
+    with held(tmp_path / "warehouse.duckdb.lock", "a report", Deadline.after(timedelta(seconds=1))):
+        assert platform.run("2026-03-01").platform_fault
+    assert platform.tick(asked.cursor).run_requests == []
+    job = platform.definitions.resolve_job_def("movies_dataset_reconciliation")
+    assert job.execute_in_process(instance=platform.instance).success
+    (request,) = platform.tick(asked.cursor).run_requests
+    assert request.partition_key == "2026-03-01"
+    assert platform.run("2026-03-01").succeeded
+    assert platform.titles() == ["Toy Story"]
+    assert job.execute_in_process(instance=platform.instance).success
+    assert platform.tick(asked.cursor).run_requests == []

@@ -1,15 +1,20 @@
 """A delivery is published alike on disk and on S3."""
 
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
+from movie_platform.deliveries import manifests, receipts
 from movie_platform.engine.in_process import DuckDBEngine
 from movie_platform.errors import InputRefused
 from movie_platform.lake import ObjectStore
-from movie_platform.pipelines.movies_dataset.publication import Publication, publish_delivery, read_publication
+from movie_platform.pipelines.movies_dataset import publication
+from movie_platform.pipelines.movies_dataset.publication import NAME, Publication, publish_delivery, read_publication
+from movie_platform.pipelines.movies_dataset.report import BuildReport
 from movie_platform.pipelines.movies_dataset.ruleset_evaluation import judge, ruleset_files
+from movie_platform.pipelines.movies_dataset.source import SOURCE
 from movie_platform.progress import LogProgress
 from movie_platform_tests.pipelines.movies_dataset.zips import movie, zip_of
 
@@ -49,4 +54,78 @@ def test_nothing_is_written_for_a_zip_that_is_refused(store: ObjectStore) -> Non
         publish(store)
     with pytest.raises(InputRefused, match="has no delivery for 2026-03-09"):
         publish(store, "2026-03-09")
-    assert [info.key for info in store.objects() if not info.key.startswith("project-data/")] == []
+    (note,) = [info.key for info in store.objects() if not info.key.startswith("project-data/")]
+    assert note.startswith(f"deliveries/movies_dataset/{DAY}/")
+    assert note.endswith(".refused")
+    (refusal,) = receipts.refusals(store, NAME)
+    assert (refusal.partition, refusal.rule) == (DAY, "readable zip")
+    assert "truncated or no zip" in refusal.reason
+
+
+def deliver(store: ObjectStore, folder: Path, title: str) -> None:
+    archive = folder / f"{title}.zip"
+    if not archive.exists():  # made again, a zip has another time in it
+        zip_of(archive, {"movies_metadata.csv": [movie(1, title)]})
+    store.upload(f"project-data/{DAY}/the-movies-dataset.zip", archive)
+
+
+def titles(store: ObjectStore, published: Publication) -> list[str]:
+    (part,) = published.tables["movies_master"]
+    with store.open(part.key) as file:
+        return pq.read_table(file)["title"].to_pylist()
+
+
+def test_each_other_content_takes_the_next_sequence_and_the_same_content_keeps_it(
+    store: ObjectStore, tmp_path: Path
+) -> None:
+    sequences = []
+    for title in ("A", "A", "B", "A"):
+        deliver(store, tmp_path, title)
+        published = publish(store)
+        sequences.append(manifests.sequence_of(published.version))
+        assert titles(store, published) == [title]
+    assert sequences == [1, 1, 2, 3]
+    (receipt,) = receipts.standing(store, NAME, DAY).receipts
+    assert receipt.made == receipts.made_in(store, SOURCE.made)[DAY]
+
+
+def test_a_zip_that_goes_away_leaves_the_last_build(store: ObjectStore, tmp_path: Path) -> None:
+    deliver(store, tmp_path, "A")
+    published = publish(store)
+    store.delete([f"project-data/{DAY}/the-movies-dataset.zip"])
+    assert publish(store) == published
+
+
+def test_a_zip_that_is_replaced_while_it_is_built_is_built_again_from_what_is_there_then(
+    store: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = publication.build_dataset
+
+    def slowly(*args: Any, **kwargs: Any) -> BuildReport:
+        monkeypatch.setattr(publication, "build_dataset", build)
+        report = build(*args, **kwargs)
+        deliver(store, tmp_path, "Newer")
+        return report
+
+    deliver(store, tmp_path, "Older")
+    monkeypatch.setattr(publication, "build_dataset", slowly)
+    published = publish(store)
+    assert titles(store, published) == ["Newer"]
+    assert manifests.sequence_of(published.version) == 1
+
+
+def test_another_run_that_built_a_newer_zip_meanwhile_is_not_undone(
+    store: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = publication.build_dataset
+
+    def slowly(*args: Any, **kwargs: Any) -> BuildReport:
+        monkeypatch.setattr(publication, "build_dataset", build)
+        report = build(*args, **kwargs)
+        deliver(store, tmp_path, "Newer")
+        publish(store)
+        return report
+
+    deliver(store, tmp_path, "Older")
+    monkeypatch.setattr(publication, "build_dataset", slowly)
+    assert titles(store, publish(store)) == ["Newer"]

@@ -2,16 +2,18 @@
 
 import io
 import json
+import os
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
+from movie_platform.deliveries import manifests
 from movie_platform.errors import WorldUnavailable
 from movie_platform.lake import ObjectStore
-from movie_platform.pipelines.quality_movies import deliveries, evaluation
+from movie_platform.pipelines.quality_movies import evaluation
 from movie_platform.pipelines.quality_movies.day_records import (
     bad_key,
     outcomes_key,
@@ -31,8 +33,7 @@ KEY = f"input_data/{DAY}/movies.csv"
 def judge(
     raw: ObjectStore, lake: ObjectStore, rules: RulesInUse | None = None, day: str = DAY, *, replay: bool = False
 ) -> JudgedDay:
-    found = deliveries.look(raw, date(2026, 1, 1), datetime.now(UTC)).days.get(day)
-    judged = judge_day(raw, lake, day, found, rules or rules_of(), replay=replay)
+    judged = judge_day(raw, lake, day, rules or rules_of(), replay=replay)
     assert judged is not None
     assert judged.record.is_conserved
     return judged
@@ -40,6 +41,11 @@ def judge(
 
 def rows(lake: ObjectStore, key: str) -> list[dict[str, Any]]:
     return pq.read_table(io.BytesIO(lake.read(key))).to_pylist()
+
+
+def products(lake: ObjectStore) -> dict[str, bytes]:
+    """Everything but the manifests and receipts, which hold the store's own etags."""
+    return {info.key: lake.read(info.key) for info in lake.objects() if not info.key.startswith("deliveries/")}
 
 
 def titles(lake: ObjectStore, key: str) -> list[str]:
@@ -156,7 +162,7 @@ def test_a_correction_that_is_blocked_leaves_the_version_before_it_in_place(
     first = judge(raw, lake, blocking).record
     raw.write(KEY, delivery(movie("Only one")))
     second = judge(raw, lake, blocking).record
-    assert (second.state, second.serves, second.serves_good) == ("blocked", first.version, 2)
+    assert (second.state, second.serves, second.serves_good) == ("blocked", first.delivered_at, 2)
     assert titles(lake, staged_key(DAY)) == ["Good", "Better"]
     raw.write(KEY, delivery(movie("Mended"), movie("Better")))
     third = judge(raw, lake, blocking).record
@@ -196,7 +202,7 @@ def test_a_file_that_cannot_be_read_leaves_every_rule_in_error(
     assert judged.evaluation is None
     assert judged.record.state == "unreadable"
     assert reason in judged.record.reason
-    assert judged.record.serves == first.record.version
+    assert judged.record.serves == first.record.delivered_at
     assert titles(local_lake, staged_key(DAY)) == ["Good"]
     outcomes = json.loads(local_lake.read(outcomes_key(DAY)))
     assert [outcome["Outcome"] for outcome in outcomes] == ["Error", "Error"]
@@ -253,8 +259,10 @@ def test_a_file_that_is_replaced_on_a_later_day_stays_in_the_day_it_came_first(
 ) -> None:
     today = datetime.now(UTC).date().isoformat()
     raw.write("input_data/daily.csv", delivery(movie("Yesterday's")))
-    found = deliveries.look(raw, date(2026, 1, 1), datetime.now(UTC)).days[today]
-    judge_day(raw, local_lake, DAY, deliveries.Delivery(DAY, found.files), rules_of())
+    path, noon = raw.local_path("input_data/daily.csv"), datetime(2026, 3, 1, 12, tzinfo=UTC).timestamp()
+    assert path is not None
+    os.utime(path, (noon, noon))
+    judge(raw, local_lake)
     raw.write("input_data/daily.csv", delivery(movie("Today's")))
     assert judge(raw, local_lake, day=today).record.good == 1
     assert titles(local_lake, staged_key(today)) == ["Today's"]
@@ -263,7 +271,7 @@ def test_a_file_that_is_replaced_on_a_later_day_stays_in_the_day_it_came_first(
 
 
 def test_what_was_never_delivered_is_nothing(raw: ObjectStore, local_lake: ObjectStore) -> None:
-    assert judge_day(raw, local_lake, DAY, None, rules_of()) is None
+    assert judge_day(raw, local_lake, DAY, rules_of()) is None
     assert list(local_lake.objects()) == []
 
 
@@ -272,9 +280,9 @@ def test_the_same_delivery_and_rules_give_the_same_bytes_and_the_same_result(
 ) -> None:
     raw.write(KEY, delivery(movie("Good"), movie("Bad", "8.0")))
     first = judge(raw, local_lake).record
-    before = {info.key: local_lake.read(info.key) for info in local_lake.objects()}
+    before = products(local_lake)
     second = judge(raw, local_lake).record
-    assert {info.key: local_lake.read(info.key) for info in local_lake.objects()} == before
+    assert products(local_lake) == before
     assert first.result_id == second.result_id
 
 
@@ -351,7 +359,7 @@ def test_a_run_that_dies_before_its_record_is_done_again(raw: ObjectStore, local
 
 
 class TestOvertaken:
-    """A judging that began earlier and ends later leaves what the newer one wrote."""
+    """A judging that was overtaken starts again from what is delivered then."""
 
     def overtake(self, monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], object]) -> None:
         """Let something happen while the next delivery is judged."""
@@ -373,21 +381,17 @@ class TestOvertaken:
 
         raw.write(KEY, delivery(movie("Good"), movie("Bad", "8.0")))
         self.overtake(monkeypatch, correct)
-        with pytest.raises(WorldUnavailable, match="judged by another run meanwhile"):
-            judge(raw, lake)
+        judge(raw, lake)
         assert titles(lake, staged_key(DAY)) == ["Corrected"]
         assert titles(lake, bad_key(DAY)) == ["Still bad"]
 
     @pytest.mark.parametrize("name", ["movies.csv", "more.csv"])
-    def test_what_was_delivered_anew_meanwhile_is_judged_by_the_retry(
+    def test_what_was_delivered_anew_meanwhile_is_what_is_judged(
         self, raw: ObjectStore, local_lake: ObjectStore, monkeypatch: pytest.MonkeyPatch, name: str
     ) -> None:
         raw.write(KEY, delivery(movie("Good")))
         newer = delivery(movie("Newer"))
         self.overtake(monkeypatch, lambda: raw.write(f"input_data/{DAY}/{name}", newer))
-        with pytest.raises(WorldUnavailable, match="delivered anew"):
-            judge(raw, local_lake)
-        assert record_of(local_lake, DAY) is None
         judge(raw, local_lake)
         assert "Newer" in titles(local_lake, staged_key(DAY))
 
@@ -401,8 +405,7 @@ class TestOvertaken:
         raw.write(KEY, delivery(movie("Good"), movie("Bad", "8.0")))
         judge(raw, local_lake)
         self.overtake(monkeypatch, correct)
-        with pytest.raises(WorldUnavailable):
-            judge(raw, local_lake, rules_of("RowCount > 0"), replay=True)
+        judge(raw, local_lake, rules_of("RowCount > 0"), replay=True)
         assert titles(local_lake, staged_key(DAY)) == ["Corrected"]
 
     def test_a_file_that_went_away_meanwhile_holds_nothing_up(
@@ -411,3 +414,52 @@ class TestOvertaken:
         raw.write(KEY, delivery(movie("Good")))
         self.overtake(monkeypatch, lambda: raw.delete([KEY]))
         assert judge(raw, local_lake).record.good == 1
+
+    def test_a_day_that_never_stops_changing_is_left_for_later_and_not_written(
+        self, raw: ObjectStore, local_lake: ObjectStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        evaluate, deliveries = evaluation.evaluate, iter(range(100))
+
+        def while_they_deliver(*args: Any, **kwargs: Any) -> Evaluation:
+            raw.write(KEY, delivery(movie(f"Delivery {next(deliveries)}")))
+            return evaluate(*args, **kwargs)
+
+        raw.write(KEY, delivery(movie("Good")))
+        monkeypatch.setattr(evaluation, "evaluate", while_they_deliver)
+        with pytest.raises(WorldUnavailable, match=r"changed 5 times .* delivered anew"):
+            judge(raw, local_lake)
+        assert record_of(local_lake, DAY) is None
+        assert local_lake.info(staged_key(DAY)) is None
+
+
+def test_each_other_content_takes_the_next_sequence_and_the_same_content_keeps_it(
+    raw: ObjectStore, lake: ObjectStore
+) -> None:
+    sequences = []
+    for title in ("A", "A", "B", "A"):
+        raw.write(KEY, delivery(movie(title)))
+        sequences.append(manifests.sequence_of(judge(raw, lake).record.version))
+        assert titles(lake, staged_key(DAY)) == [title]
+    assert sequences == [1, 1, 2, 3]
+
+
+def test_a_correction_with_an_older_time_is_the_current_delivery(raw: ObjectStore, local_lake: ObjectStore) -> None:
+    raw.write(KEY, delivery(movie("Good")))
+    judge(raw, local_lake)
+    raw.write(KEY, delivery(movie("Restored")))
+    path = raw.local_path(KEY)
+    assert path is not None
+    os.utime(path, (0, 0))
+    assert manifests.sequence_of(judge(raw, local_lake).record.version) == 2
+    assert titles(local_lake, staged_key(DAY)) == ["Restored"]
+
+
+def test_files_that_go_away_change_nothing(raw: ObjectStore, local_lake: ObjectStore) -> None:
+    raw.write(KEY, delivery(movie("One")))
+    raw.write(f"input_data/{DAY}/more.csv", delivery(movie("Two")))
+    judge(raw, local_lake)
+    before = products(local_lake)
+    for key in (KEY, f"input_data/{DAY}/more.csv"):
+        raw.delete([key])
+        judge(raw, local_lake)
+        assert products(local_lake) == before

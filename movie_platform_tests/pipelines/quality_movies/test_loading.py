@@ -1,7 +1,7 @@
 """The warehouse holds every good day once, and serves the newest."""
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -10,10 +10,10 @@ import pytest
 
 from movie_platform.errors import PlatformError, WorldUnavailable
 from movie_platform.lake import ObjectStore
-from movie_platform.pipelines.quality_movies import deliveries
 from movie_platform.pipelines.quality_movies.day_records import record_of
 from movie_platform.pipelines.quality_movies.evaluation import RulesInUse, judge_day
-from movie_platform.pipelines.quality_movies.loading import days_not_loaded, judged, load_good, load_history
+from movie_platform.pipelines.quality_movies.loading import judged, load_good, load_history
+from movie_platform.pipelines.quality_movies.source import SOURCE
 from movie_platform.warehouse import LoadResult, Warehouse
 from movie_platform.warehouse.duckdb import DuckDBWarehouse
 from movie_platform.warehouse.views import View
@@ -32,11 +32,9 @@ def deliver(raw: ObjectStore, day: str, *rows: dict[str, str]) -> None:
 def run(
     raw: ObjectStore, lake: ObjectStore, warehouse: Warehouse, day: str, rules: RulesInUse | None = None
 ) -> LoadResult:
-    found = deliveries.look(raw, date(2026, 1, 1), datetime.now(UTC)).days.get(day)
-    judge_day(raw, lake, day, found, rules or rules_of())
-    record = judged(lake, day)
-    load_history(warehouse, lake, record, run_id="test")
-    return load_good(warehouse, lake, record, run_id="test")
+    judge_day(raw, lake, day, rules or rules_of())
+    load_history(warehouse, lake, judged(lake, day), run_id="test")
+    return load_good(warehouse, lake, judged(lake, day), run_id="test")
 
 
 def ask(warehouse: Warehouse, question: str) -> list[tuple[Any, ...]]:
@@ -151,10 +149,11 @@ def test_views_that_a_broken_connection_left_out_are_made_when_the_load_is_repea
 class TestReconciliation:
     """Judged days that the warehouse lacks are found, and no others."""
 
-    LATER = datetime.now(UTC) + timedelta(hours=2)
-
     def judge(self, raw: ObjectStore, lake: ObjectStore, day: str, rules: RulesInUse | None = None) -> None:
-        judge_day(raw, lake, day, deliveries.look(raw, date(2026, 1, 1), self.LATER).days[day], rules or rules_of())
+        judge_day(raw, lake, day, rules or rules_of())
+
+    def owed(self, raw: ObjectStore, lake: ObjectStore, warehouse: Warehouse | None) -> list[str]:
+        return list(SOURCE.owed(raw, lake, warehouse, "2026-01-01", datetime.now(UTC)))
 
     def test_a_day_that_was_judged_and_never_loaded_is_found(
         self, raw: ObjectStore, local_lake: ObjectStore, warehouse: DuckDBWarehouse
@@ -163,9 +162,9 @@ class TestReconciliation:
         deliver(raw, "2026-03-02", movie("Not loaded"))
         run(raw, local_lake, warehouse, "2026-03-01")
         self.judge(raw, local_lake, "2026-03-02")
-        assert days_not_loaded(warehouse, local_lake, self.LATER) == ["2026-03-02"]
+        assert self.owed(raw, local_lake, warehouse) == ["2026-03-02"]
         run(raw, local_lake, warehouse, "2026-03-02")
-        assert days_not_loaded(warehouse, local_lake, self.LATER) == []
+        assert self.owed(raw, local_lake, warehouse) == []
 
     def test_a_correction_that_was_never_loaded_is_found(
         self, raw: ObjectStore, local_lake: ObjectStore, warehouse: DuckDBWarehouse
@@ -174,7 +173,7 @@ class TestReconciliation:
         run(raw, local_lake, warehouse, "2026-03-01")
         deliver(raw, "2026-03-01", movie("New"))
         self.judge(raw, local_lake, "2026-03-01")
-        assert days_not_loaded(warehouse, local_lake, self.LATER) == ["2026-03-01"]
+        assert self.owed(raw, local_lake, warehouse) == ["2026-03-01"]
 
     def test_a_day_whose_metrics_alone_are_missing_is_found(
         self, raw: ObjectStore, local_lake: ObjectStore, warehouse: DuckDBWarehouse
@@ -182,7 +181,7 @@ class TestReconciliation:
         deliver(raw, "2026-03-01", movie("A"))
         self.judge(raw, local_lake, "2026-03-01")
         load_good(warehouse, local_lake, judged(local_lake, "2026-03-01"), run_id="test")
-        assert days_not_loaded(warehouse, local_lake, self.LATER) == ["2026-03-01"]
+        assert self.owed(raw, local_lake, warehouse) == ["2026-03-01"]
 
     def test_a_blocked_day_owes_its_metrics_only_and_an_unreadable_one_nothing(
         self, raw: ObjectStore, local_lake: ObjectStore, warehouse: DuckDBWarehouse
@@ -191,16 +190,40 @@ class TestReconciliation:
         raw.write("input_data/2026-03-02/movies.csv", b"")
         self.judge(raw, local_lake, "2026-03-01", rules_of('RowCount > 1 labels = ["action" = "block"]'))
         self.judge(raw, local_lake, "2026-03-02")
-        assert days_not_loaded(warehouse, local_lake, self.LATER) == ["2026-03-01"]
+        assert self.owed(raw, local_lake, warehouse) == ["2026-03-01"]
         load_history(warehouse, local_lake, judged(local_lake, "2026-03-01"), run_id="test")
-        assert days_not_loaded(warehouse, local_lake, self.LATER) == []
+        assert self.owed(raw, local_lake, warehouse) == []
 
-    def test_a_day_that_was_judged_just_now_is_left_to_its_run(
-        self, raw: ObjectStore, local_lake: ObjectStore, warehouse: DuckDBWarehouse
+    def test_while_the_warehouse_cannot_be_asked_nothing_is_owed_to_it(
+        self, raw: ObjectStore, local_lake: ObjectStore
     ) -> None:
         deliver(raw, "2026-03-01", movie("A"))
+        assert self.owed(raw, local_lake, None) == ["2026-03-01"]
         self.judge(raw, local_lake, "2026-03-01")
-        assert days_not_loaded(warehouse, local_lake, datetime.now(UTC)) == []
+        assert self.owed(raw, local_lake, None) == []
+
+
+def test_content_that_comes_back_is_loaded_again(
+    raw: ObjectStore, local_lake: ObjectStore, warehouse: DuckDBWarehouse
+) -> None:
+    for title in ("A", "B", "A"):
+        deliver(raw, "2026-03-01", movie(title))
+        assert run(raw, local_lake, warehouse, "2026-03-01").outcome == "loaded"
+        assert ask(warehouse, NEWEST) == [(title,)]
+
+
+def test_a_lake_that_was_emptied_takes_a_sequence_above_the_ledgers(
+    raw: ObjectStore, local_lake: ObjectStore, warehouse: DuckDBWarehouse
+) -> None:
+    for title in ("A", "B", "A"):
+        deliver(raw, "2026-03-01", movie(title))
+        run(raw, local_lake, warehouse, "2026-03-01")
+    local_lake.delete([info.key for info in list(local_lake.objects())])
+    deliver(raw, "2026-03-01", movie("Restored"))
+    assert run(raw, local_lake, warehouse, "2026-03-01").outcome == "loaded"
+    assert ask(warehouse, NEWEST) == [("Restored",)]
+    assert SOURCE.owed(raw, local_lake, warehouse, "2026-01-01", datetime.now(UTC)) == {}
+    assert run(raw, local_lake, warehouse, "2026-03-01").outcome == "skipped"
 
 
 def test_the_table_has_the_types_of_the_model(
