@@ -59,7 +59,7 @@ def arrival(source: Source, delivery: Delivery, raw: ObjectStore) -> dg.AssetMat
         metadata={
             "dagster/uri": raw.uri_of(infos[0].key if len(infos) == 1 else f"{folder.rstrip('/')}/"),
             "delivered": delivery.delivered_at,
-            "bytes": {name: info.size for name, info in delivery.files.items()},
+            "files": {name: info.size for name, info in delivery.files.items()},
         },
         tags={_VERSION: delivery.fingerprint},
     )

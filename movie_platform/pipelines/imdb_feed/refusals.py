@@ -135,6 +135,7 @@ def _parse(window: str, data: bytes) -> Refusal:
         found["transient"] = found.pop("passing")
         names = {of.name for of in fields(Refusal)}
         refusal = Refusal(**{name: value for name, value in found.items() if name in names})
-        return replace(refusal, window=window, rules=tuple(refusal.rules))
+        reasons = {rule: tuple(faults) for rule, faults in refusal.reasons.items()}
+        return replace(refusal, window=window, rules=tuple(refusal.rules), reasons=reasons)
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         return Refusal(window, f"its marker cannot be read: {error}", 1, _LONG_AGO, _LONG_AGO, True, "")
