@@ -1,10 +1,17 @@
-"""Checks whose last evaluation is not what the lake says, for a sensor to put right."""
+"""Check evaluations that the UI shows, and those that a sensor has to put right.
 
-from collections.abc import Iterable, Mapping
+The UI shows an evaluation as long as it is of the run that last materialized the asset, or names that materialization.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
+
+# An argument of the public AssetCheckEvaluation whose type has no public name. Without it the UI goes by a time stamp
+# of whole seconds, and shows no evaluation in the second of the materialization.
+from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
 
 from movie_platform.deliveries import fingerprint_of
 
@@ -24,21 +31,57 @@ class Shown:
     """Names the evaluation, or the lack of it."""
 
 
+def of_newest(
+    instance: dg.DagsterInstance, evaluations: Iterable[dg.AssetCheckEvaluation]
+) -> Iterator[dg.AssetCheckEvaluation]:
+    """The evaluations, each with the newest materialization of its asset as what it judges."""
+    newest: dict[dg.AssetKey, dg.EventLogRecord | None] = {}
+    for of in evaluations:
+        if of.asset_key not in newest:
+            newest[of.asset_key] = _newest(instance, of.asset_key)
+        record = newest[of.asset_key]
+        target = (
+            AssetCheckEvaluationTargetMaterializationData(
+                storage_id=record.storage_id, run_id=record.run_id, timestamp=record.timestamp
+            )
+            if record
+            else None
+        )
+        yield dg.AssetCheckEvaluation(
+            asset_key=of.asset_key,
+            check_name=of.check_name,
+            passed=of.passed,
+            severity=of.severity,
+            description=of.description,
+            metadata=of.metadata,
+            target_materialization_data=target,
+        )
+
+
+def _newest(instance: dg.DagsterInstance, asset: dg.AssetKey) -> dg.EventLogRecord | None:
+    return next(iter(instance.fetch_materializations(asset, limit=1).records), None)
+
+
 def shown_of(instance: dg.DagsterInstance, keys: Iterable[dg.AssetCheckKey]) -> dict[dg.AssetCheckKey, Shown]:
     """What the UI shows of each check now."""
     keys = list(keys)
     records = instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
-    newest = {asset: instance.get_latest_materialization_event(asset) for asset in {key.asset_key for key in keys}}
+    newest = {asset: _newest(instance, asset) for asset in {key.asset_key for key in keys}}
     planned = {record.run_id for record in records.values() if record.evaluation is None}
     runs = {run_id: instance.get_run_by_id(run_id) for run_id in planned if run_id}
     under_way = {run_id for run_id, run in runs.items() if run and not run.is_finished}
     return {key: _shown(records.get(key), newest[key.asset_key], under_way) for key in keys}
 
 
-def _shown(record: Any, newest: dg.EventLogEntry | None, under_way: set[str]) -> Shown:
+def _shown(record: Any, newest: dg.EventLogRecord | None, under_way: set[str]) -> Shown:
     if record is None:
         return Shown(None, is_hidden=False, is_under_way=False, has_data=newest is not None, event="")
-    hidden = newest is not None and newest.run_id != record.run_id and newest.timestamp >= record.create_timestamp
+    target = record.evaluation.target_materialization_data if record.evaluation else None
+    hidden = (
+        newest is not None
+        and newest.run_id != record.run_id
+        and (target is None or target.storage_id != newest.storage_id)
+    )
     is_under_way = record.evaluation is None and record.run_id in under_way
     event = f"{record.id} {record.status.value} {is_under_way} {hidden}"
     return Shown(record.evaluation, hidden, is_under_way, newest is not None, event)

@@ -6,7 +6,7 @@ materializations.
 """
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from dagster import ResourceParam
 
 from movie_platform.errors import ObjectMissing
 from movie_platform.lake import ObjectStore
+from movie_platform.orchestration.corrections import of_newest
 
 FOLDER = "checks/"
 LOOKED_INTO_AT_MOST = 31
@@ -38,7 +39,8 @@ class DayChecks:
         @dg.multi_asset_check(name=f"{self.step}_checks", specs=self.specs, can_subset=True)
         def checks(context: dg.AssetCheckExecutionContext, lake: ResourceParam[ObjectStore]) -> Iterator[Any]:
             asked = context.selected_asset_check_keys
-            yield from (of for of in self.standing(lake) if of.asset_check_key in asked)
+            found = (of for of in self.standing(lake) if of.asset_check_key in asked)
+            yield from of_newest(context.instance, found)
             for key in sorted(asked):
                 yield dg.Output(None, f"{key.asset_key.to_python_identifier()}_{key.name}")
 
@@ -46,15 +48,15 @@ class DayChecks:
 
     def judged(
         self,
+        context: dg.AssetExecutionContext,
         lake: ObjectStore,
-        day: str,
         results: Iterable[dg.AssetCheckResult],
-        assets: Collection[dg.AssetKey] | None = None,
     ) -> Iterator[dg.AssetCheckEvaluation]:
-        """Keep how a day came out, and say how the checks stand then: those of the given assets, or all of them."""
+        """Keep how the run's day came out, and say how the checks of the run's assets stand then."""
         kept = [_as_json(result) for result in results]
-        lake.write(self._key(day), json.dumps(kept, ensure_ascii=False, indent=1).encode())
-        yield from (of for of in self.standing(lake) if assets is None or of.asset_key in assets)
+        lake.write(self._key(context.partition_key), json.dumps(kept, ensure_ascii=False, indent=1).encode())
+        found = (of for of in self.standing(lake) if of.asset_key in context.selected_asset_keys)
+        yield from of_newest(context.instance, found)
 
     def standing(self, lake: ObjectStore) -> list[dg.AssetCheckEvaluation]:
         """How each check stands: by the newest day that was judged by it."""

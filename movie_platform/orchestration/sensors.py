@@ -12,7 +12,7 @@ from movie_platform.deliveries.source import Source
 from movie_platform.deliveries.watching import Cursor, Place, Request, scan
 from movie_platform.errors import PlatformError
 from movie_platform.lake import ObjectStore
-from movie_platform.orchestration.corrections import digest_of, overdue, shown_of
+from movie_platform.orchestration.corrections import digest_of, of_newest, overdue, shown_of
 from movie_platform.orchestration.day_checks import DayChecks
 from movie_platform.orchestration.events import arrival, rejected_keys
 from movie_platform.settings import Settings
@@ -107,4 +107,5 @@ def _corrections(
     digest = f"{lake_says}{digest_of(shown)}"
     if digest == judged:
         return [], judged
-    return [evaluation for of in checks for evaluation in overdue(shown, of.standing(lake))], digest
+    late = [evaluation for of in checks for evaluation in overdue(shown, of.standing(lake))]
+    return list(of_newest(instance, late)), digest

@@ -10,6 +10,7 @@ from dagster import ResourceParam
 
 from movie_platform.errors import PlatformError, WorldUnavailable
 from movie_platform.lake import ObjectStore
+from movie_platform.orchestration.corrections import of_newest
 from movie_platform.orchestration.events import OWNERS, PLATFORM_FAULT, load_metadata, versions
 from movie_platform.orchestration.table_metadata import described, table_metadata
 from movie_platform.pipelines.imdb_feed import checks, processing, refusals
@@ -139,7 +140,7 @@ def _evaluated(
     except PlatformError:
         context.log.exception("How the feed stands cannot be read; the sensor evaluates the checks")
         return
-    yield from (of for of in found if of.asset_key in context.selected_asset_keys)
+    yield from of_newest(context.instance, (of for of in found if of.asset_key in context.selected_asset_keys))
 
 
 def feed_checks(lookback: timedelta) -> dg.AssetChecksDefinition:
@@ -150,7 +151,8 @@ def feed_checks(lookback: timedelta) -> dg.AssetChecksDefinition:
     )
     def imdb_feed_checks(context: dg.AssetCheckExecutionContext, lake: ResourceParam[ObjectStore]) -> Iterator[Any]:
         asked = context.selected_asset_check_keys
-        yield from (of for of in checks.evaluations(lake, lookback) if of.asset_check_key in asked)
+        found = (of for of in checks.evaluations(lake, lookback) if of.asset_check_key in asked)
+        yield from of_newest(context.instance, found)
         for check in sorted(asked):
             yield dg.Output(None, f"{check.asset_key.to_python_identifier()}_{check.name}")
 

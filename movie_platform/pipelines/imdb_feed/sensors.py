@@ -8,7 +8,7 @@ from dagster import ResourceParam
 
 from movie_platform.errors import PlatformError
 from movie_platform.lake import ObjectStore
-from movie_platform.orchestration.corrections import digest_of, overdue, shown_of
+from movie_platform.orchestration.corrections import digest_of, of_newest, overdue, shown_of
 from movie_platform.orchestration.events import arrival, rejected_keys
 from movie_platform.orchestration.sensors import interval, log_rejected, run_request
 from movie_platform.pipelines.imdb_feed import checks
@@ -68,4 +68,5 @@ def _corrections(
     digest = f"{checks.digest_of(lake, schedule.lookback)}{digest_of(shown)}"
     if digest == judged:
         return [], judged
-    return overdue(shown, checks.evaluations(lake, schedule.lookback)), digest
+    late = overdue(shown, checks.evaluations(lake, schedule.lookback))
+    return list(of_newest(instance, late)), digest

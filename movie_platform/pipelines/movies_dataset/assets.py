@@ -87,7 +87,7 @@ def dataset_tables(days: dg.PartitionsDefinition, settings: Settings) -> dg.Asse
                     **broken_rules(of for of in results if of.asset_key == dg.AssetKey(table.name)),
                 }
                 yield dg.MaterializeResult(table.name, metadata=metadata)
-        yield from checks.judged(lake, published.day, results)
+        yield from checks.judged(context, lake, results)
         if failure:
             raise failure
 

@@ -98,7 +98,7 @@ def judged_movies(days: dg.PartitionsDefinition, rules: RulesetFile, nulls: Null
         for made in lake_results(judged, lake, results):
             if made.asset_key in context.selected_asset_keys:
                 yield made
-        yield from day_checks.judged(lake, day, results, context.selected_asset_keys)
+        yield from day_checks.judged(context, lake, results)
         if catalog is not None:
             _register(context, catalog, raw_quality, lake)
         delivered = tell(notifier, lake, judged, in_use, context.run.run_id)

@@ -76,7 +76,7 @@ def user_purchases(days: dg.PartitionsDefinition, judged: DayChecks) -> dg.Asset
                 "attempts": staged.attempts,
             },
         )
-        yield from judged.judged(lake, context.partition_key, results)
+        yield from judged.judged(context, lake, results)
 
     return user_purchases
 
@@ -106,7 +106,7 @@ def movie_reviews_raw(days: dg.PartitionsDefinition, judged: DayChecks) -> dg.As
             },
             data_version=dg.DataVersion(manifest.digest[:16] if manifest else "nothing delivered"),
         )
-        yield from judged.judged(lake, context.partition_key, results)
+        yield from judged.judged(context, lake, results)
 
     return movie_reviews_raw
 
@@ -144,7 +144,7 @@ def movie_reviews_classified(days: dg.PartitionsDefinition, classifier: str, jud
             },
             data_version=dg.DataVersion(result["sha256"][:16]),
         )
-        yield from judged.judged(lake, context.partition_key, results)
+        yield from judged.judged(context, lake, results)
 
     return movie_reviews_classified
 
@@ -177,7 +177,7 @@ def user_behavior_metric(days: dg.PartitionsDefinition, rules: RulesetChecks, ju
             },
             data_version=dg.DataVersion(made.sha256[:16]),
         )
-        yield from judged.judged(lake, context.partition_key, results)
+        yield from judged.judged(context, lake, results)
 
     return user_behavior_metric
 
