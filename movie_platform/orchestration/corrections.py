@@ -67,7 +67,7 @@ def shown_of(instance: dg.DagsterInstance, keys: Iterable[dg.AssetCheckKey]) -> 
     keys = list(keys)
     records = instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
     newest = {asset: _newest(instance, asset) for asset in {key.asset_key for key in keys}}
-    planned = {record.run_id for record in records.values() if record.evaluation is None}
+    planned = {record.run_id for record in records.values() if _evaluation(record) is None}
     runs = {run_id: instance.get_run_by_id(run_id) for run_id in planned if run_id}
     under_way = {run_id for run_id, run in runs.items() if run and not run.is_finished}
     return {key: _shown(records.get(key), newest[key.asset_key], under_way) for key in keys}
@@ -76,15 +76,21 @@ def shown_of(instance: dg.DagsterInstance, keys: Iterable[dg.AssetCheckKey]) -> 
 def _shown(record: Any, newest: dg.EventLogRecord | None, under_way: set[str]) -> Shown:
     if record is None:
         return Shown(None, is_hidden=False, is_under_way=False, has_data=newest is not None, event="")
-    target = record.evaluation.target_materialization_data if record.evaluation else None
+    evaluation = _evaluation(record)
+    target = evaluation.target_materialization_data if evaluation else None
     hidden = (
         newest is not None
         and newest.run_id != record.run_id
         and (target is None or target.storage_id != newest.storage_id)
     )
-    is_under_way = record.evaluation is None and record.run_id in under_way
+    is_under_way = evaluation is None and record.run_id in under_way
     event = f"{record.id} {record.status.value} {is_under_way} {hidden}"
-    return Shown(record.evaluation, hidden, is_under_way, newest is not None, event)
+    return Shown(evaluation, hidden, is_under_way, newest is not None, event)
+
+
+def _evaluation(record: Any) -> dg.AssetCheckEvaluation | None:
+    """None for a check that is planned: its record then holds the plan."""
+    return record.evaluation if isinstance(record.evaluation, dg.AssetCheckEvaluation) else None
 
 
 def digest_of(shown: Mapping[dg.AssetCheckKey, Shown]) -> str:

@@ -71,7 +71,8 @@ class Platform:
         found: dict[str, dg.AssetCheckEvaluation | None] = {}
         for key, record in records.items():
             current = record.targets_latest_materialization(LoadingContextForTest(self.instance))
-            found[key.name] = record.evaluation if asyncio.run(current) else None
+            is_evaluated = isinstance(record.evaluation, dg.AssetCheckEvaluation)
+            found[key.name] = record.evaluation if asyncio.run(current) and is_evaluated else None
         return found
 
     def shown(self) -> dict[str, bool | None]:

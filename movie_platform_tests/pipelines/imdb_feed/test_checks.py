@@ -161,6 +161,24 @@ def test_the_sensor_evaluates_what_a_lost_run_left_out_and_says_it_once(platform
         assert [event for event in tick.asset_events if isinstance(event, dg.AssetCheckEvaluation)] == []
 
 
+def test_the_sensor_evaluates_what_a_run_planned_and_never_came_to(platform: Platform) -> None:
+    deliver(platform.raw, W)
+    platform.run(W)
+    cursor = platform.tick().cursor
+    job = platform.definitions.resolve_implicit_global_asset_job_def()
+    checked = job.get_subset(asset_selection=set(), asset_check_selection=set(checks.KEYS))
+    run = platform.instance.create_run_for_job(checked)
+    platform.instance.report_run_canceling(run)
+    tick = platform.tick(cursor)
+    assert tick.asset_events == [], "a run under way is waited for"
+    platform.instance.report_run_failed(run)
+    reported = platform.tick(tick.cursor).asset_events
+    assert len(reported) == len(checks.KEYS)
+    for event in reported:
+        platform.instance.report_runless_asset_event(event)
+    assert failed(platform) == set()
+
+
 def test_the_sensor_corrects_an_evaluation_that_was_overtaken(platform: Platform) -> None:
     deliver(platform.raw, W, broken(W))
     platform.run(W)
