@@ -50,6 +50,7 @@ def daily_sensor(
 ) -> dg.SensorDefinition:
     """Sees new, late and replaced files, reports their arrival, and asks for their days and for what is owed.
 
+    Of the source's assets, checks have a step of their own (`DayChecks`): a run that is asked for plans none.
     `broken_rules` says, and reports as a failed check, why deliveries wait for rules that can be read. Checks that a
     lost or overtaken run left wrong are evaluated by what the lake says.
     """

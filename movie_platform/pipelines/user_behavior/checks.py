@@ -55,10 +55,10 @@ def every_check(rules: RulesetFile) -> dict[dg.AssetKey, DayChecks]:
 
 
 def purchase_results(staged: Extract) -> list[dg.AssetCheckResult]:
-    told = f"{staged.without_customer:,} of {staged.rows:,} purchases have no customer"
+    counted = f"{staged.without_customer:,} of {staged.rows:,} purchases have no customer"
     known = staged.without_customer * 2 <= staged.rows
     return [
-        _result(PURCHASES, "customers_known", known, told, {"without_customer": staged.without_customer}, warn=True)
+        _result(PURCHASES, "customers_known", known, counted, {"without_customer": staged.without_customer}, warn=True)
     ]
 
 
@@ -68,11 +68,11 @@ def raw_results(files: int) -> list[dg.AssetCheckResult]:
 
 def review_results(account: ReviewAccount) -> list[dg.AssetCheckResult]:
     rejected = sum(account.rejected.values())
-    told = f"{account.records:,} records = {account.classified:,} classified + {rejected:,} rejected"
+    counted = f"{account.records:,} records = {account.classified:,} classified + {rejected:,} rejected"
     reasons = ", ".join(f"{count:,} {reason}" for reason, count in account.rejected.items())
     return [
         _result(
-            CLASSIFIED, "rows_conserved", account.conserved, told, {"records": account.records, "rejected": rejected}
+            CLASSIFIED, "rows_conserved", account.conserved, counted, {"records": account.records, "rejected": rejected}
         ),
         _result(CLASSIFIED, "records_readable", not rejected, reasons or "all of them", account.rejected, warn=True),
     ]
@@ -85,17 +85,17 @@ def metric_results(made: DayMetric) -> Iterator[dg.AssetCheckResult]:
     for name, what in (("purchases_conserved", "purchases"), ("reviews_conserved", "reviews")):
         counts = {fate: count for fate, sums in fates.items() if (count := getattr(sums, what))}
         parts = " + ".join(f"{count:,} {fate}" for fate, count in counts.items())
-        told = problems.get(what) or f"{getattr(account, what):,} {what} = {parts or 'none'}"
-        yield _result(METRIC, name, what not in problems, told, counts)
+        counted = problems.get(what) or f"{getattr(account, what):,} {what} = {parts or 'none'}"
+        yield _result(METRIC, name, what not in problems, counted, counts)
     amounts = {fate: str(sums.amount) for fate, sums in fates.items() if sums.purchases}
-    told = problems.get("amount") or f"{account.amount} = " + (
+    counted = problems.get("amount") or f"{account.amount} = " + (
         " + ".join(f"{a} {f}" for f, a in amounts.items()) or "0"
     )
     cancelled = {"cancellations": account.cancellations, "cancelled_amount": str(account.cancelled_amount)}
-    yield _result(METRIC, "amounts_reconcile", "amount" not in problems, told, {**amounts, **cancelled})
+    yield _result(METRIC, "amounts_reconcile", "amount" not in problems, counted, {**amounts, **cancelled})
     too_large = account[TOO_LARGE].customers
-    told = f"{too_large} customers are left out, {account[TOO_LARGE].amount} in all" if too_large else "all of them"
-    yield _result(METRIC, "amounts_fit", not too_large, told, {"customers": too_large}, warn=True)
+    counted = f"{too_large} customers are left out, {account[TOO_LARGE].amount} in all" if too_large else "all of them"
+    yield _result(METRIC, "amounts_fit", not too_large, counted, {"customers": too_large}, warn=True)
 
 
 def rule_results(rules: RulesetChecks, lake: ObjectStore, made: DayMetric) -> Iterator[dg.AssetCheckResult]:
