@@ -7,7 +7,7 @@ import pytest
 
 from movie_platform.deliveries.source import Source
 from movie_platform.lake import ObjectStore, open_store
-from movie_platform_tests.deliveries.sources import DAILY
+from movie_platform_tests.deliveries.daily_sources import DAILY
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from movie_platform.lake import LocalStore, ObjectStore, open_store
 from movie_platform.pipelines.movies_dataset import publication as movies_dataset
 from movie_platform.pipelines.quality_movies import archive as quality_movies
 from movie_platform.pipelines.user_behavior import archive as user_behavior
-from movie_platform_tests.deliveries.sources import file_name
+from movie_platform_tests.deliveries.daily_sources import file_name
 
 START = "2026-01-01"
 NOW = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)

@@ -12,7 +12,7 @@ from movie_platform.deliveries.receipts import Refusal
 from movie_platform.deliveries.source import Source
 from movie_platform.deliveries.watching import ASKED_AT_MOST, Cursor, Place, ScanResult, owed_key, report_owed, scan
 from movie_platform.lake import ObjectStore, open_store
-from movie_platform_tests.deliveries.sources import process, put
+from movie_platform_tests.deliveries.daily_sources import process, put
 
 START = "2026-01-01"
 NOW = datetime.now(UTC)

@@ -28,7 +28,7 @@ from movie_platform.orchestration.bulk import Bulk, ServerlessSpark, StepSpark
 from movie_platform.pipelines.user_behavior.classification import JOB, stage_key
 from movie_platform.settings import Settings, load_settings
 from movie_platform_tests.engine.cluster import SPARK_HOME, wait_until
-from movie_platform_tests.orchestration.test_bulk import DAY, SMALL, deliver, run_on
+from movie_platform_tests.orchestration.bulk_runs import DAY, SMALL, classify, deliver, run_on
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/spark"
@@ -58,7 +58,7 @@ def settings_of(lake: ObjectStore, engine: str, **more: Any) -> Settings:
 
 
 def run(bulk: Bulk, lake: ObjectStore) -> tuple[dict[str, Any], list[str]]:
-    return run_on(bulk, JOB, {"lake": lake.uri, "day": DAY.isoformat(), "classifier": "token"})
+    return run_on(bulk, JOB, classify(lake, "token"))
 
 
 def job_runs(application: str) -> list[Any]:

@@ -14,7 +14,7 @@ from movie_platform.errors import InputRefused, LoadRefused, PlatformError, Worl
 from movie_platform.lake import ObjectStore, open_store
 from movie_platform.orchestration.events import PLATFORM_FAULT, errors_for_dagster, report_arrivals
 from movie_platform.settings import load_settings
-from movie_platform_tests.deliveries.sources import DAILY, put
+from movie_platform_tests.deliveries.daily_sources import DAILY, put
 
 DAY = "2026-03-01"
 NOW = datetime.now(UTC)

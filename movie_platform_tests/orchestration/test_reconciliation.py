@@ -1,4 +1,4 @@
-"""The hourly job of each source: what is owed is left for the sensor, what is under way is left to its run."""
+"""The hourly job of each source: what it finds owed it leaves for the sensor, and what is under way to its run."""
 
 import uuid
 from pathlib import Path
@@ -16,7 +16,7 @@ from movie_platform.orchestration.reconciliation import partitions_under_way
 from movie_platform.pipelines import PIPELINES, source_of
 from movie_platform.pipelines.imdb_feed.windows import LENGTH, shift
 from movie_platform.settings import Settings, load_settings
-from movie_platform_tests.deliveries.sources import put
+from movie_platform_tests.deliveries.daily_sources import put
 from movie_platform_tests.pipelines.imdb_feed.triplets import W, deliver
 
 SOURCES = [source_of(pipeline) for pipeline in PIPELINES]
