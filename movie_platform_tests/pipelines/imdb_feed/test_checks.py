@@ -8,6 +8,7 @@ import dagster as dg
 import pytest
 
 from movie_platform.lake import ObjectStore
+from movie_platform.orchestration.corrections import of_newest
 from movie_platform.pipelines.imdb_feed import checks, processing, summaries
 from movie_platform.pipelines.imdb_feed.windows import LENGTH, shift, span
 from movie_platform_tests.pipelines.imdb_feed.platform import Platform
@@ -186,7 +187,7 @@ def test_the_sensor_corrects_an_evaluation_that_was_overtaken(platform: Platform
     deliver(platform.raw, W)
     platform.run(W)
     cursor = platform.tick().cursor
-    for evaluation in late:  # read before the correction, logged after it
+    for evaluation in of_newest(platform.instance, late):  # read before the correction, logged after it
         platform.instance.report_runless_asset_event(evaluation)
     assert failed(platform) == {"has_rows"}
     reported = [event for event in platform.tick(cursor).asset_events if isinstance(event, dg.AssetCheckEvaluation)]
