@@ -1,6 +1,5 @@
 """Everything Dagster knows of the platform, put together."""
 
-import warnings
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any
@@ -21,8 +20,6 @@ def build_defs(
     pipelines: Sequence[str] = PIPELINES,
 ) -> dg.Definitions:
     """The platform under the given settings (the environment's by default); `resources` replaces some of its own."""
-    # Checks that know their partitions are a preview in Dagster; ours are tested against the version in the lock.
-    warnings.filterwarnings("ignore", category=dg.PreviewWarning)
     settings = settings or load_settings()
     parts = [import_module(f"{pipeline}.definitions").definitions(settings) for pipeline in pipelines]
     parts.append(report_definitions(settings, pipelines))
@@ -34,7 +31,13 @@ def build_defs(
 
 
 def _without_resources(part: dg.Definitions) -> dg.Definitions:
-    return dg.Definitions(assets=part.assets, sensors=part.sensors, schedules=part.schedules, jobs=part.jobs)
+    return dg.Definitions(
+        assets=part.assets,
+        asset_checks=part.asset_checks,
+        sensors=part.sensors,
+        schedules=part.schedules,
+        jobs=part.jobs,
+    )
 
 
 @dg.definitions

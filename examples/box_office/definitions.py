@@ -1,6 +1,8 @@
 """The box office as Dagster knows it."""
 
+from collections.abc import Iterator
 from datetime import date
+from typing import Any
 
 import dagster as dg
 from dagster import ResourceParam
@@ -9,6 +11,7 @@ from examples.box_office import source
 from examples.box_office.source import NAME, RULES, SOURCE
 from examples.box_office.tables import BOX_OFFICE
 from movie_platform.lake import ObjectStore
+from movie_platform.orchestration.day_checks import DayChecks
 from movie_platform.orchestration.events import OWNERS, errors_for_dagster, load_metadata, raw_asset
 from movie_platform.orchestration.partitions import daily
 from movie_platform.orchestration.reconciliation import reconciliation
@@ -24,12 +27,13 @@ GOOD, SERVED = map(dg.AssetKey, SOURCE.assets)
 def definitions(settings: Settings) -> dg.Definitions:
     days = daily(date.fromisoformat(SOURCE.start(settings)))
     about = {"partitions_def": days, "group_name": NAME, "owners": OWNERS, "code_version": source.CODE_VERSION}
-    rules = RulesetChecks(GOOD, RULES, days)
+    rules = RulesetChecks(GOOD, RULES)
+    checks = DayChecks(GOOD.to_user_string(), rules.specs)
 
-    @dg.asset(key=GOOD, deps=[SOURCE.raw_asset], check_specs=rules.specs, kinds={"parquet"}, **about)
+    @dg.asset(key=GOOD, deps=[SOURCE.raw_asset], kinds={"parquet"}, **about)
     def box_office_good(
         context: dg.AssetExecutionContext, raw_box_office: ResourceParam[ObjectStore], lake: ResourceParam[ObjectStore]
-    ) -> dg.MaterializeResult:
+    ) -> Iterator[Any]:
         """The day's records that break no rule; the others are in `bad-records/box_office/`, each with its reason."""
         with errors_for_dagster():
             found = source.process(raw_box_office, lake, context.partition_key)
@@ -37,7 +41,8 @@ def definitions(settings: Settings) -> dg.Definitions:
             raise dg.Failure(f"nothing was delivered for {context.partition_key}", allow_retries=False)
         uri = lake.uri_of(source.good_key(context.partition_key))
         metadata = {**table_metadata(rows=found.good.num_rows, uri=uri, part=True), "bad": found.bad.num_rows}
-        return dg.MaterializeResult(metadata=metadata, check_results=list(rules.results(found.evaluation)))
+        yield dg.MaterializeResult(metadata=metadata)
+        yield from checks.judged(context, lake, rules.results(found.evaluation))
 
     @dg.asset(key=SERVED, deps=[GOOD], kinds={"table"}, metadata=described(BOX_OFFICE, in_warehouse=True), **about)
     def box_office(
@@ -51,6 +56,7 @@ def definitions(settings: Settings) -> dg.Definitions:
 
     return dg.Definitions(
         assets=[raw_asset(SOURCE, days, NAME), box_office_good, box_office],
-        sensors=[daily_sensor(SOURCE, settings)],
+        asset_checks=[checks.definition()],
+        sensors=[daily_sensor(SOURCE, settings, checks=[checks])],
         schedules=[reconciliation(SOURCE, settings, minute=27)],
     )

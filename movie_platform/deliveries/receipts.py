@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 from movie_platform.deliveries.manifests import FOLDER
 from movie_platform.errors import InputRefused, ObjectMissing, PlatformError
-from movie_platform.lake import ObjectStore
+from movie_platform.lake import ObjectInfo, ObjectStore
 
 NOTHING_DELIVERED = "0" * 16
 """The fingerprint of a day that is processed without a delivery."""
@@ -82,10 +82,13 @@ def made_of(etags: Mapping[str, str]) -> str:
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-def put(lake: ObjectStore, source: str, receipt: Receipt) -> None:
-    """Write the receipt, and remove those that it replaces and the notes of refused deliveries."""
+def put(lake: ObjectStore, source: str, receipt: Receipt, summary: bytes = b"") -> None:
+    """Write the receipt, and remove those that it replaces and the notes of refused deliveries.
+
+    A source may keep a summary of what it made in the receipt, for `newest` to be read by.
+    """
     folder = f"{FOLDER}{source}/{receipt.partition}/"
-    lake.write(folder + receipt.name, b"")
+    lake.write(folder + receipt.name, summary)
     names = [info.key.removeprefix(folder) for info in lake.objects(folder)]
     lake.delete([folder + name for name in names if name != receipt.name and _replaces(receipt, name)])
 
@@ -139,6 +142,18 @@ def standings(lake: ObjectStore, source: str, *, since: str = "", until: str = "
             break
         found[partition] = found.get(partition, Standing()).with_object(partition, name)
     return found
+
+
+def newest(lake: ObjectStore, source: str, *, since: str = "") -> dict[str, ObjectInfo]:
+    """The receipt of what the lake holds of each window or day from `since` on, in order, from one listing."""
+    prefix = f"{FOLDER}{source}/"
+    found: dict[str, tuple[int, datetime, ObjectInfo]] = {}
+    for info in lake.objects(prefix, after=f"{prefix}{since}/" if since else ""):
+        partition, _, name = info.key.removeprefix(prefix).partition("/")
+        if receipt := _parsed(partition, name):
+            ranked = (receipt.sequence, info.modified, info)
+            found[partition] = max(found.get(partition, ranked), ranked, key=lambda of: of[:2])
+    return {partition: info for partition, (_, _, info) in found.items()}
 
 
 def standing(lake: ObjectStore, source: str, partition: str) -> Standing:

@@ -44,6 +44,8 @@ class Cursor:
     """A digest of the rejected keys that were last reported."""
     problem: str = ""
     """The problem with the rules that was last reported, for sources that are judged by a file of rules."""
+    judged: str = ""
+    """A digest of what the checks were last compared with."""
 
     @classmethod
     def parse(cls, text: str | None) -> "Cursor":
@@ -51,7 +53,7 @@ class Cursor:
         try:
             found = json.loads(text or "{}")
             cursor = cls(**{name: found[name] for name in vars(cls()) if name in found})
-            texts = (*cursor.asked, *cursor.asked.values(), cursor.owed, cursor.rejected, cursor.problem)
+            texts = (*cursor.asked, *cursor.asked.values(), cursor.owed, cursor.rejected, cursor.problem, cursor.judged)
         except (ValueError, TypeError, AttributeError):
             return cls()
         return cursor if all(isinstance(text, str) for text in texts) else cls()

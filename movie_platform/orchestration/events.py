@@ -59,8 +59,7 @@ def arrival(source: Source, delivery: Delivery, raw: ObjectStore) -> dg.AssetMat
         metadata={
             "dagster/uri": raw.uri_of(infos[0].key if len(infos) == 1 else f"{folder.rstrip('/')}/"),
             "delivered": delivery.delivered_at,
-            "bytes": delivery.bytes,
-            "files": {name: {"etag": info.etag, "bytes": info.size} for name, info in delivery.files.items()},
+            "files": {name: info.size for name, info in delivery.files.items()},
         },
         tags={_VERSION: delivery.fingerprint},
     )
@@ -95,11 +94,9 @@ def rejected_keys(source: Source, listing: Listing) -> dg.AssetObservation:
 
 def load_metadata(result: LoadResult) -> dict[str, Any]:
     """What came of a load, for the materialization of what was loaded."""
-    metadata: dict[str, Any] = {
-        "load": result.outcome,
-        "version": result.version,
-        "rows before": result.rows_before,
-    }
+    metadata: dict[str, Any] = {"load": result.outcome, "version": result.version}
+    if result.rows_before:
+        metadata["rows before"] = result.rows_before
     return {**metadata, "reason": result.reason} if result.reason else metadata
 
 

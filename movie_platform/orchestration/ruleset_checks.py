@@ -25,7 +25,6 @@ class RulesetChecks:
 
     asset: dg.AssetKey
     file: RulesetFile
-    partitions: dg.PartitionsDefinition | None = None
 
     @property
     def specs(self) -> list[dg.AssetCheckSpec]:
@@ -36,34 +35,12 @@ class RulesetChecks:
         return [self._spec(rule.name, _legible(rule.claim), _about(rule, self.file.name)) for rule in self.file.ruleset]
 
     def results(self, evaluation: Evaluation) -> Iterator[dg.AssetCheckResult]:
-        """What an asset yields, in a run of one partition or of none, to say how each rule came out."""
+        """How each rule came out."""
         for outcome in evaluation.outcomes:
             yield dg.AssetCheckResult(asset_key=self.asset, check_name=outcome.rule.name, **_verdict(outcome))
 
-    def evaluations(self, evaluation: Evaluation, partition: str) -> Iterator[dg.AssetCheckEvaluation]:
-        """The same in a run of a range of partitions, where Dagster cannot know which partition a result is about."""
-        for outcome in evaluation.outcomes:
-            yield dg.AssetCheckEvaluation(
-                asset_key=self.asset, check_name=outcome.rule.name, partition=partition, **_verdict(outcome)
-            )
-
-    def unjudged(
-        self, reason: str, severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
-    ) -> Iterator[dg.AssetCheckResult]:
-        """Every check as failed where no data could be judged: the ruleset is broken, or the data cannot be read. It is
-        a warning where data that may be missing is."""
-        for spec in self.specs:
-            yield dg.AssetCheckResult(
-                asset_key=self.asset,
-                check_name=spec.name,
-                passed=False,
-                severity=severity,
-                description=_legible(reason),
-                metadata={"outcome": "Error"},
-            )
-
-    def broken(self, partition: str | None = None) -> dg.AssetCheckEvaluation | None:
-        """The failure of `ruleset_parses` as an event, for a sensor that sees the file before any run does."""
+    def broken(self) -> dg.AssetCheckEvaluation | None:
+        """The failure of `ruleset_parses`; None for a file that can be read."""
         if self.file.ruleset is not None:
             return None
         return dg.AssetCheckEvaluation(
@@ -71,14 +48,11 @@ class RulesetChecks:
             check_name=RULESET_PARSES,
             passed=False,
             description=_legible(self.file.problem),
-            metadata={"ruleset": self.file.name},
-            partition=partition,
+            metadata={"ruleset": self.file.name, "outcome": "Error"},
         )
 
     def _spec(self, name: str, description: str, metadata: dict[str, Any]) -> dg.AssetCheckSpec:
-        return dg.AssetCheckSpec(
-            name, asset=self.asset, description=description, metadata=metadata, partitions_def=self.partitions
-        )
+        return dg.AssetCheckSpec(name, asset=self.asset, description=description, metadata=metadata)
 
 
 def _about(rule: Rule, file: str) -> dict[str, Any]:

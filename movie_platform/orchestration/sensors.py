@@ -1,17 +1,19 @@
 """The sensor of a source that delivers for days."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
 
 import dagster as dg
 
-from movie_platform.deliveries import Listing
+from movie_platform.deliveries import Listing, fingerprint_of
 from movie_platform.deliveries.source import Source
 from movie_platform.deliveries.watching import Cursor, Place, Request, scan
 from movie_platform.errors import PlatformError
 from movie_platform.lake import ObjectStore
+from movie_platform.orchestration.corrections import digest_of, of_newest, overdue, shown_of
+from movie_platform.orchestration.day_checks import DayChecks
 from movie_platform.orchestration.events import arrival, rejected_keys
 from movie_platform.settings import Settings
 
@@ -42,18 +44,21 @@ def daily_sensor(
     source: Source,
     settings: Settings,
     *,
+    checks: Sequence[DayChecks] = (),
     name: str = "",
     broken_rules: Callable[[], tuple[str, dg.AssetCheckEvaluation] | None] = lambda: None,
 ) -> dg.SensorDefinition:
     """Sees new, late and replaced files, reports their arrival, and asks for their days and for what is owed.
 
-    `broken_rules` says, and reports as a failed check, why deliveries wait for rules that can be read.
+    Of the source's assets, checks have a step of their own (`DayChecks`): a run that is asked for plans none.
+    `broken_rules` says, and reports as a failed check, why deliveries wait for rules that can be read. Checks that a
+    lost or overtaken run left wrong are evaluated by what the lake says.
     """
     raw_key = f"raw_{source.command}"
 
     @dg.sensor(
         name=name or f"{source.name}_arrivals",
-        target=dg.AssetSelection.assets(*source.assets),
+        target=dg.AssetSelection.assets(*source.assets).without_checks(),
         minimum_interval_seconds=interval(settings),
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=f"Sees new, late and replaced files below {source.prefix}, reports their arrival, and asks for "
@@ -73,6 +78,7 @@ def daily_sensor(
         place = Place(source.start(settings), settings.platform_name, datetime.now(UTC))
         try:
             found = scan(source, raw, context.resources.lake, cursor, place)
+            corrected, judged = _corrections(context.instance, context.resources.lake, cursor.judged, checks)
         except PlatformError as error:
             return dg.SensorResult(skip_reason=f"Not now: {error}", cursor=context.cursor)
         log_rejected(context, found.listing)
@@ -81,12 +87,26 @@ def daily_sensor(
         ]
         if found.rejected_is_news and found.listing.rejected:
             events.append(rejected_keys(source, found.listing))
+        events += corrected
         rejected = f" {found.listing.rejected} keys are no delivery." if found.listing.rejected else ""
         return dg.SensorResult(
             run_requests=[run_request(source, request) for request in found.requests],
             asset_events=events,
-            cursor=str(found.new_cursor),
+            cursor=str(replace(found.new_cursor, judged=judged)),
             skip_reason=None if found.requests else f"Nothing new.{rejected}",
         )
 
     return arrivals
+
+
+def _corrections(
+    instance: dg.DagsterInstance, lake: ObjectStore, judged: str, checks: Sequence[DayChecks]
+) -> tuple[list[dg.AssetCheckEvaluation], str]:
+    """Evaluations that the UI should show and does not, and the digest of lake and UI that this was found out from."""
+    shown = shown_of(instance, [key for of in checks for key in of.keys])
+    lake_says = fingerprint_of({key: etag for of in checks for key, etag in of.digest(lake).items()})
+    digest = f"{lake_says}{digest_of(shown)}"
+    if digest == judged:
+        return [], judged
+    late = [evaluation for of in checks for evaluation in overdue(shown, of.standing(lake))]
+    return list(of_newest(instance, late)), digest

@@ -46,6 +46,8 @@ class Cursor:
     """`<time of the reconciliation>/<how many of its windows were taken up>`."""
     rejected: str = ""
     """A digest of the rejected folders that were last reported."""
+    judged: str = ""
+    """A digest of what the checks were last compared with."""
 
     @classmethod
     def parse(cls, text: str | None) -> "Cursor":
@@ -54,7 +56,7 @@ class Cursor:
             cursor = cls(**json.loads(text or "{}"))
         except (ValueError, TypeError):
             return cls()
-        texts = (cursor.settled, cursor.cycle, cursor.retried, cursor.reconciled, cursor.rejected)
+        texts = tuple(text for name, text in vars(cursor).items() if name != "seen")
         if not isinstance(cursor.seen, dict) or not all(isinstance(text, str) for text in texts):
             return cls()
         return cursor if not cursor.settled or is_window(cursor.settled) else cls()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
@@ -9,38 +10,37 @@ from dagster import ResourceParam
 
 from movie_platform.errors import PlatformError, WorldUnavailable
 from movie_platform.lake import ObjectStore
+from movie_platform.orchestration.corrections import of_newest
 from movie_platform.orchestration.events import OWNERS, PLATFORM_FAULT, load_metadata, versions
-from movie_platform.orchestration.latest_materializations import judging_latest
 from movie_platform.orchestration.table_metadata import described, table_metadata
-from movie_platform.pipelines.imdb_feed import processing, refusals
+from movie_platform.pipelines.imdb_feed import checks, processing, refusals
 from movie_platform.pipelines.imdb_feed.arrivals import RANGE_AT_MOST
-from movie_platform.pipelines.imdb_feed.checks import (
-    archive_checks,
-    archive_evaluations,
-    clean_checks,
-    clean_evaluations,
-)
+from movie_platform.pipelines.imdb_feed.checks import ARCHIVE, CLEAN
 from movie_platform.pipelines.imdb_feed.deliveries import MAX_BYTES
 from movie_platform.pipelines.imdb_feed.loading import load
 from movie_platform.pipelines.imdb_feed.processing import CODE_VERSION, Outcome, Provenance
 from movie_platform.pipelines.imdb_feed.refusals import Refusal
 from movie_platform.pipelines.imdb_feed.source import SOURCE
-from movie_platform.pipelines.imdb_feed.tables import IMDB_CLEAN, IMDB_MOVIE_WINDOWS, IMDB_MOVIES
+from movie_platform.pipelines.imdb_feed.tables import IMDB_CLEAN, IMDB_MOVIES
 from movie_platform.progress import Progress
 from movie_platform.warehouse import FORCE, LoadResult, Warehouse
 from movie_platform.warehouse.catalog import Catalog
 
 GROUP = "imdb_feed"
 RAW = dg.AssetKey(SOURCE.raw_asset)
-ARCHIVE = dg.AssetKey("imdb_archive")
-CLEAN = dg.AssetKey("imdb_clean")
 MOVIES = dg.AssetKey("imdb_movies")
 IN_WAREHOUSE, IN_CATALOG = "in_warehouse", "in_catalog"
 """What a window breaks that is processed and could not be loaded."""
 
 
-def feed_assets(windows: dg.PartitionsDefinition, max_bytes: int = MAX_BYTES) -> dg.AssetsDefinition:
-    """Archive, clean and load in one step, so that a bad window never holds back another one of its run."""
+def feed_assets(
+    windows: dg.PartitionsDefinition, lookback: timedelta, max_bytes: int = MAX_BYTES
+) -> dg.AssetsDefinition:
+    """Archive, clean and load in one step, so that a bad window never holds back another one of its run.
+
+    Its checks have a step of their own, `feed_checks`, which a run does not need: the step that made the windows says
+    how the feed stands after them. Dagster plans each check of a run once per window of it, and keeps that for ever.
+    """
 
     def spec(key: dg.AssetKey, after: dg.AssetKey, description: str, kinds: set[str], **metadata: Any) -> dg.AssetSpec:
         return dg.AssetSpec(
@@ -57,7 +57,7 @@ def feed_assets(windows: dg.PartitionsDefinition, max_bytes: int = MAX_BYTES) ->
         )
 
     @dg.multi_asset(
-        name="imdb_feed_windows",
+        name="imdb_feed",
         specs=[
             spec(
                 ARCHIVE,
@@ -83,12 +83,11 @@ def feed_assets(windows: dg.PartitionsDefinition, max_bytes: int = MAX_BYTES) ->
                 **described(IMDB_MOVIES, in_warehouse=True),
             ),
         ],
-        check_specs=[*archive_checks(windows), *clean_checks(windows)],
         can_subset=True,
         partitions_def=windows,
         backfill_policy=dg.BackfillPolicy.multi_run(RANGE_AT_MOST),
     )
-    def imdb_feed_windows(
+    def imdb_feed(
         context: dg.AssetExecutionContext,
         raw_feed: ResourceParam[ObjectStore],
         lake: ResourceParam[ObjectStore],
@@ -107,16 +106,15 @@ def feed_assets(windows: dg.PartitionsDefinition, max_bytes: int = MAX_BYTES) ->
         else:
             work = (Outcome(window, provenance=processing.provenance_of(lake, window)) for window in keys)
         outcomes = list(progress.track(work, len(keys), "windows"))
-        yield from _recorded(context, lake, outcomes)
+        _record(context, lake, outcomes)
         not_loaded = _loaded(context, lake, warehouse, outcomes) if MOVIES in selected else []
         not_listed = _registered(catalog, lake, outcomes)
         refused = [*(outcome.refusal for outcome in outcomes if outcome.refusal), *not_loaded, *not_listed]
         _rebuild_log(context, lake)
+        yield from _evaluated(context, lake, lookback)
         _fail_where_refused(context, list({refusal.window: refusal for refusal in refused}.values()), len(keys))
-        for check in sorted(context.selected_asset_check_keys):
-            yield dg.Output(None, f"{check.asset_key.to_python_identifier()}_{check.name}")
 
-    return imdb_feed_windows
+    return imdb_feed
 
 
 def _rebuild_log(context: dg.AssetExecutionContext, lake: ObjectStore) -> None:
@@ -127,17 +125,42 @@ def _rebuild_log(context: dg.AssetExecutionContext, lake: ObjectStore) -> None:
         context.log.exception(f"{refusals.LOG} could not be written; the next run writes it")
 
 
-def _recorded(context: dg.AssetExecutionContext, lake: ObjectStore, outcomes: list[Outcome]) -> Iterator[Any]:
-    """What each window left in the lake, and how it fared under each rule."""
+def _record(context: dg.AssetExecutionContext, lake: ObjectStore, outcomes: list[Outcome]) -> None:
+    """What each window left in the lake, or why it left nothing."""
     for outcome in outcomes:
         for event in lake_events(outcome, lake):
             if event.asset_key in context.selected_asset_keys:
                 context.log_event(event)
         if outcome.provenance is None and outcome.refusal is None:
             context.log.info(f"{outcome.window}: nothing is there to be processed")
-    evaluations = [e for o in outcomes for e in (*archive_evaluations(o), *clean_evaluations(o))]
-    asked = [e for e in evaluations if e.asset_check_key in context.selected_asset_check_keys]
-    yield from judging_latest(asked, context.instance, context.run.run_id)
+
+
+def _evaluated(
+    context: dg.AssetExecutionContext, lake: ObjectStore, lookback: timedelta
+) -> Iterator[dg.AssetCheckEvaluation]:
+    """How the feed stands after this run. Where the lake cannot say it now, the sensor's next tick does."""
+    try:
+        found = checks.evaluations(lake, lookback)
+    except PlatformError:
+        context.log.exception("How the feed stands cannot be read; the sensor evaluates the checks")
+        return
+    yield from of_newest(context.instance, (of for of in found if of.asset_key in context.selected_asset_keys))
+
+
+def feed_checks(lookback: timedelta) -> dg.AssetChecksDefinition:
+    """The checks by themselves, as the lake says now."""
+
+    @dg.multi_asset_check(
+        name="imdb_feed_checks", specs=[*checks.archive_checks(), *checks.clean_checks()], can_subset=True
+    )
+    def imdb_feed_checks(context: dg.AssetCheckExecutionContext, lake: ResourceParam[ObjectStore]) -> Iterator[Any]:
+        asked = context.selected_asset_check_keys
+        found = (of for of in checks.evaluations(lake, lookback) if of.asset_check_key in asked)
+        yield from of_newest(context.instance, found)
+        for check in sorted(asked):
+            yield dg.Output(None, f"{check.asset_key.to_python_identifier()}_{check.name}")
+
+    return imdb_feed_checks
 
 
 def _loaded(
@@ -209,8 +232,16 @@ def _transient(lake: ObjectStore, provenance: Provenance, reason: str, rule: str
     )
 
 
+_LEFT_OUT = ("rejected", "quarantined")
+"""What is counted in the metadata of a clean window where there is any."""
+
+
 def lake_events(outcome: Outcome, lake: ObjectStore) -> Iterator[dg.AssetMaterialization | dg.AssetObservation]:
-    """What a window left in the lake, or why it left nothing."""
+    """What a window left in the lake, or why it left nothing.
+
+    An event below 1.8 KB is half a page of SQLite, and takes a whole one where it is longer. So it says what is this
+    window's own: the files' digests are in its manifest, the account of its rows in its receipt.
+    """
     provenance, clean = outcome.provenance, outcome.clean
     if outcome.refusal:
         refusal = outcome.refusal
@@ -225,28 +256,27 @@ def lake_events(outcome: Outcome, lake: ObjectStore) -> Iterator[dg.AssetMateria
     version = provenance.digest[:16]
     if outcome.rules:
         metadata: dict[str, Any] = {
-            "dagster/uri": lake.uri_of(processing.archive_prefix(outcome.window)),
             "dagster/partition_row_count": sum(facts.rows for facts in provenance.files.values()),
-            "bytes": provenance.bytes,
-            "files": {name: vars(facts) for name, facts in provenance.files.items()},
-            "with_bom": list(outcome.with_bom),
+            "rules": ", ".join(judged.rule for judged in outcome.rules if judged.passed),
         }
+        if outcome.with_bom:
+            metadata["with_bom"] = list(outcome.with_bom)
         tags = versions(version, CODE_VERSION, {RAW: provenance.fingerprint})
         yield dg.AssetMaterialization(ARCHIVE, partition=outcome.window, metadata=metadata, tags=tags)
     if clean:
         uri = lake.uri_of(processing.clean_key(outcome.window))
-        metadata = {
-            **table_metadata(rows=clean.rows, uri=uri, size=clean.bytes, part=True),
-            "rejected": clean.rejected,
-            "quarantined": clean.quarantined,
-        }
+        metadata = table_metadata(rows=clean.rows, uri=uri, part=True)
+        metadata |= {fate: count for fate in _LEFT_OUT if (count := getattr(clean, fate))}
+        if clean.summary.broken_rules:
+            metadata["records that break a row rule"] = dict(clean.summary.broken_rules)
         tags = versions(version, CODE_VERSION, {ARCHIVE: version})
         yield dg.AssetMaterialization(CLEAN, partition=outcome.window, metadata=metadata, tags=tags)
 
 
 def load_event(result: LoadResult, digest: str, rows: int) -> dg.AssetMaterialization:
     """A window's rows in the warehouse: loaded now, or there already for the reason given."""
-    metadata = {"windows_table": IMDB_MOVIE_WINDOWS.qualified_name, **load_metadata(result)}
+    metadata = load_metadata(result)
+    metadata.pop("version")  # it is in the ledger
     if result.outcome != "refused":
         metadata["dagster/partition_row_count"] = rows
     tags = versions(digest[:16], CODE_VERSION, {CLEAN: digest[:16]})

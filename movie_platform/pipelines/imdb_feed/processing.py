@@ -33,7 +33,8 @@ from movie_platform.lake import ObjectInfo, ObjectStore
 from movie_platform.pipelines.imdb_feed import deliveries, refusals
 from movie_platform.pipelines.imdb_feed.deliveries import MAX_BYTES, NAME
 from movie_platform.pipelines.imdb_feed.refusals import Refusal
-from movie_platform.pipelines.imdb_feed.transforms import Account, CleanWindow, clean
+from movie_platform.pipelines.imdb_feed.summaries import WindowSummary, summary_of
+from movie_platform.pipelines.imdb_feed.transforms import clean
 from movie_platform.pipelines.imdb_feed.verification import RuleOutcome, Triplet, file_name, verify
 from movie_platform.pipelines.imdb_feed.windows import is_window
 
@@ -100,9 +101,7 @@ class CleanFacts:
     bytes: int
     rejected: int
     quarantined: int
-    broken_rules: Mapping[str, int]
-    accounts: tuple[Account, ...]
-    conserved: bool
+    summary: WindowSummary
 
 
 @dataclass(frozen=True)
@@ -170,7 +169,7 @@ def _process(raw: ObjectStore, lake: ObjectStore, window: str, *, until_archive:
     _must_be_current(raw, delivery)
     verification = verify(window, contents)
     if verification.triplet is None:
-        refusal = refuse(lake, window, verification.reason, rules=verification.broken_rules, files=delivery.etags)
+        refusal = refuse(lake, window, verification.reason, broken=verification.broken_rules, files=delivery.etags)
         _must_be_current(raw, delivery)
         if manifests.latest(lake, NAME, window) != before:
             raise Overtaken(f"another run archived another delivery of {window}")
@@ -236,7 +235,7 @@ def _clean_again(lake: ObjectStore, window: str, *, fingerprint: str = "") -> Ou
         manifests.refuse_torn(lake, prefix, manifest)
     verification = verify(window, contents)
     if verification.triplet is None:
-        refusal = refuse(lake, window, f"archive: {verification.reason}", rules=verification.broken_rules)
+        refusal = refuse(lake, window, f"archive: {verification.reason}", broken=verification.broken_rules)
         return Outcome(window, verification.outcomes, refusal=refusal)
     triplet = verification.triplet
     manifest = manifest or _legacy_manifest(lake, triplet, contents)
@@ -409,23 +408,12 @@ def _cleaned(
     refusal = refusals.get(lake, window) if lake.info(refusals.key_of(window)) else None
     cleared = refusal if refusal and (is_newest or refusal.fingerprint == provenance.fingerprint) else None
     receipt = Receipt(window, manifest.sequence, fingerprint, receipts.made_of(made))
-    receipts.put(lake, NAME, receipt)
+    summary = summary_of(result, provenance.delivered_at)
+    receipts.put(lake, NAME, receipt, summary.as_json())
     if cleared:
         refusals.clear(lake, window)
-    facts = _facts(result, len(data))
+    facts = CleanFacts(result.rows.num_rows, len(data), result.rejects.num_rows, result.bad_records.num_rows, summary)
     return replace(outcome, provenance=replace(provenance, etag=made[clean_key(window)]), clean=facts, cleared=cleared)
-
-
-def _facts(result: CleanWindow, size: int) -> CleanFacts:
-    return CleanFacts(
-        rows=result.rows.num_rows,
-        bytes=size,
-        rejected=result.rejects.num_rows,
-        quarantined=result.bad_records.num_rows,
-        broken_rules=result.broken_rules,
-        accounts=result.accounts,
-        conserved=result.conserved,
-    )
 
 
 def _provenance(manifest: Manifest) -> Provenance:
@@ -462,10 +450,13 @@ def refuse(
     *,
     transient: bool = False,
     rules: tuple[str, ...] = (),
+    broken: Mapping[str, Sequence[str]] | None = None,
     files: Mapping[str, str] | None = None,
     earlier: Refusal | None = None,
 ) -> Refusal:
     """Leave everything that the window already has as it is, and say why it did not change.
+
+    `broken` has the faults by the rule of verification that they break; `rules` names others, which have but a reason.
 
     Where even that cannot be written, as in a lake that is full, the run goes on with its other windows: what was
     delivered has no receipt and stays owed.
@@ -485,7 +476,8 @@ def refuse(
         last_attempt=now,
         transient=transient,
         code_version=CODE_VERSION,
-        rules=rules,
+        rules=(*(broken or {}), *rules),
+        reasons=broken or {},
         files=files if files is not None else (earlier.files if earlier else {}),
         serves=(served.delivered_at or served.version) if served else None,
     )

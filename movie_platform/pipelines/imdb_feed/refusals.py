@@ -4,7 +4,7 @@ A marker is written and removed by the run of its window alone, so runs do not g
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, fields, replace
 
@@ -23,7 +23,7 @@ class Refusal:
     """Why a window is not processed, since when, and what it was judged on.
 
     `transient` says that the reason may go away by itself; `serves` is when the version was delivered that is served
-    meanwhile, if any.
+    meanwhile, if any; `reasons` has the faults of the delivered files by the rule of verification that they break.
     """
 
     window: str
@@ -36,6 +36,7 @@ class Refusal:
     rules: tuple[str, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
     serves: str | None = None
+    reasons: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def fingerprint(self) -> str:
@@ -134,6 +135,7 @@ def _parse(window: str, data: bytes) -> Refusal:
         found["transient"] = found.pop("passing")
         names = {of.name for of in fields(Refusal)}
         refusal = Refusal(**{name: value for name, value in found.items() if name in names})
-        return replace(refusal, window=window, rules=tuple(refusal.rules))
+        reasons = {rule: tuple(faults) for rule, faults in refusal.reasons.items()}
+        return replace(refusal, window=window, rules=tuple(refusal.rules), reasons=reasons)
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         return Refusal(window, f"its marker cannot be read: {error}", 1, _LONG_AGO, _LONG_AGO, True, "")

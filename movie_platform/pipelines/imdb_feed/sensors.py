@@ -1,5 +1,6 @@
 """The sensor on the feed's S3 prefix."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -7,9 +8,11 @@ from dagster import ResourceParam
 
 from movie_platform.errors import PlatformError
 from movie_platform.lake import ObjectStore
+from movie_platform.orchestration.corrections import digest_of, of_newest, overdue, shown_of
 from movie_platform.orchestration.events import arrival, rejected_keys
 from movie_platform.orchestration.sensors import interval, log_rejected, run_request
-from movie_platform.pipelines.imdb_feed.arrivals import Cursor, scan
+from movie_platform.pipelines.imdb_feed import checks
+from movie_platform.pipelines.imdb_feed.arrivals import Cursor, Schedule, scan
 from movie_platform.pipelines.imdb_feed.source import SOURCE, schedule_of
 from movie_platform.settings import Settings
 
@@ -19,19 +22,21 @@ def feed_sensor(settings: Settings) -> dg.SensorDefinition:
 
     @dg.sensor(
         name="imdb_feed_arrivals",
-        target=dg.AssetSelection.assets(*SOURCE.assets),
+        target=dg.AssetSelection.assets(*SOURCE.assets).without_checks(),
         minimum_interval_seconds=interval(settings),
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Sees new, late and corrected windows below imdb_raw_data/, reports their arrival, and asks for "
-        "their runs; tries refused windows again.",
+        "their runs; tries refused windows again; corrects checks that a lost or overtaken run left wrong.",
     )
     def imdb_feed_arrivals(
         context: dg.SensorEvaluationContext,
         raw_feed: ResourceParam[ObjectStore],
         lake: ResourceParam[ObjectStore],
     ) -> dg.SensorResult:
+        cursor = Cursor.parse(context.cursor)
         try:
-            found = scan(raw_feed, lake, Cursor.parse(context.cursor), schedule, datetime.now(UTC))
+            found = scan(raw_feed, lake, cursor, schedule, datetime.now(UTC))
+            corrected, judged = _corrections(context.instance, lake, cursor.judged, schedule)
         except PlatformError as error:
             return dg.SensorResult(skip_reason=f"Not now: {error}", cursor=context.cursor)
         log_rejected(context, found.listing)
@@ -40,12 +45,28 @@ def feed_sensor(settings: Settings) -> dg.SensorDefinition:
         ]
         if found.rejected_is_news and found.listing.rejected:
             events.append(rejected_keys(SOURCE, found.listing))
+        events += corrected
         waiting = "; ".join(f"{window} waits: {reason}" for window, reason in found.waiting.items())
         return dg.SensorResult(
             run_requests=[run_request(SOURCE, request) for request in found.requests],
             asset_events=events,
-            cursor=str(found.new_cursor),
+            cursor=str(replace(found.new_cursor, judged=judged)),
             skip_reason=None if found.requests else waiting or "No new windows.",
         )
 
     return imdb_feed_arrivals
+
+
+def _corrections(
+    instance: dg.DagsterInstance, lake: ObjectStore, judged: str, schedule: Schedule
+) -> tuple[list[dg.AssetCheckEvaluation], str]:
+    """Evaluations that the UI should show and does not, and the digest of lake and UI that this was found out from.
+
+    As long as the digest is that of the last tick, nothing is read but listings.
+    """
+    shown = shown_of(instance, checks.KEYS)
+    digest = f"{checks.digest_of(lake, schedule.lookback)}{digest_of(shown)}"
+    if digest == judged:
+        return [], judged
+    late = overdue(shown, checks.evaluations(lake, schedule.lookback))
+    return list(of_newest(instance, late)), digest

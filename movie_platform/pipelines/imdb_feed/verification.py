@@ -86,8 +86,9 @@ class Verification:
         return "; ".join(f"{outcome.rule}: {outcome.reason}" for outcome in self.outcomes if not outcome.passed)
 
     @property
-    def broken_rules(self) -> tuple[str, ...]:
-        return tuple(outcome.rule for outcome in self.outcomes if not outcome.passed)
+    def broken_rules(self) -> dict[str, tuple[str, ...]]:
+        """The faults by the rule that they break."""
+        return {outcome.rule: outcome.reasons for outcome in self.outcomes if not outcome.passed}
 
 
 def file_name(window: str, kind: DeliveredFile) -> str:

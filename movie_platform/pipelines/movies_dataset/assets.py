@@ -1,6 +1,7 @@
 """The data set's assets: the zip, its eight tables in lake and warehouse, and the nine answers."""
 
 import base64
+import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -13,12 +14,13 @@ from dagster import ResourceParam
 from movie_platform.errors import PlatformError
 from movie_platform.lake import ObjectStore
 from movie_platform.orchestration.bulk import Bulk
+from movie_platform.orchestration.day_checks import broken_rules
 from movie_platform.orchestration.events import OWNERS, errors_for_dagster, load_metadata
 from movie_platform.orchestration.ruleset_checks import RulesetChecks
 from movie_platform.orchestration.table_metadata import described, table_metadata
 from movie_platform.pipelines.movies_dataset.answers import QUESTIONS, Question, answer, movies_without_year
 from movie_platform.pipelines.movies_dataset.charts import chart_png
-from movie_platform.pipelines.movies_dataset.checks import ruleset_checks, table_checks, table_results
+from movie_platform.pipelines.movies_dataset.checks import day_checks, ruleset_checks, table_results
 from movie_platform.pipelines.movies_dataset.loading import load
 from movie_platform.pipelines.movies_dataset.publication import (
     CODE_VERSION,
@@ -44,12 +46,12 @@ _COMES_FROM = {"movies_aggregated": "movies_master", "cast_master": "credits_mas
 
 def dataset_tables(days: dg.PartitionsDefinition, settings: Settings) -> dg.AssetsDefinition:
     """All eight tables in one step: the zip is read once."""
-    rules = ruleset_checks(ruleset_files(), days)
+    rules = ruleset_checks(ruleset_files())
+    checks = day_checks(rules)
 
     @dg.multi_asset(
         name="movies_dataset_tables",
         specs=[_table_spec(table, days) for table in TABLES],
-        check_specs=[*table_checks(days), *(spec for checks in rules.values() for spec in checks.specs)],
         partitions_def=days,
         backfill_policy=dg.BackfillPolicy.multi_run(1),
     )
@@ -64,12 +66,13 @@ def dataset_tables(days: dg.PartitionsDefinition, settings: Settings) -> dg.Asse
         with ThreadPoolExecutor(1, thread_name_prefix="load") as beside:
             force = FORCE in context.run.tags
             loading = beside.submit(load, warehouse, lake, published, run_id=context.run.run_id, force=force)
-            judged = [result for name, checks in rules.items() for result in _judged(checks, published, lake, name)]
+            judged = [result for name, of in rules.items() for result in _judged(of, published, lake, name)]
             try:
                 with errors_for_dagster():
                     loads, failure = loading.result(), None
             except (dg.Failure, dg.RetryRequested) as error:
                 loads, failure = {}, error
+        results = [*table_results(published), *judged]
         for table in TABLES:
             if parts := published.tables.get(table.name):
                 metadata = {
@@ -81,10 +84,10 @@ def dataset_tables(days: dg.PartitionsDefinition, settings: Settings) -> dg.Asse
                     ),
                     "dagster/column_lineage": _lineage(table),
                     **(load_metadata(loads[table.name]) if loads else {}),
+                    **broken_rules(of for of in results if of.asset_key == dg.AssetKey(table.name)),
                 }
                 yield dg.MaterializeResult(table.name, metadata=metadata)
-        yield from table_results(published)
-        yield from judged
+        yield from checks.judged(context, lake, results)
         if failure:
             raise failure
 
@@ -154,15 +157,21 @@ def _judged(
     checks: RulesetChecks, published: Publication, lake: ObjectStore, name: str
 ) -> Iterator[dg.AssetCheckResult]:
     parts = published.tables.get(name)
-    if parts is None:
-        yield from checks.unjudged("the table was skipped: its file is not in the zip", dg.AssetCheckSeverity.WARN)
-        return
-    try:
-        evaluation = judge(lake, parts, checks.file)
-    except PlatformError as error:
-        yield from checks.unjudged(str(error))
-    else:
-        yield from checks.results(evaluation)
+    if broken := checks.broken():
+        yield dg.AssetCheckResult(
+            asset_key=broken.asset_key,
+            check_name=broken.check_name,
+            passed=False,
+            description=broken.description,
+            metadata=broken.metadata,
+        )
+    elif parts is not None:
+        try:
+            evaluation = judge(lake, parts, checks.file)
+        except PlatformError:  # the load goes on; its checks say what they said of the day before
+            logging.getLogger(__name__).exception("%s could not be judged by its rules", name)
+        else:
+            yield from checks.results(evaluation)
 
 
 def _lineage(table: Table) -> dg.TableColumnLineage:

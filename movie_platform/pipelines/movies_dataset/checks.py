@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from movie_platform.orchestration.day_checks import DayChecks
 from movie_platform.orchestration.ruleset_checks import RulesetChecks
 from movie_platform.pipelines.movies_dataset.publication import Publication
 from movie_platform.pipelines.movies_dataset.report import FileAccount
@@ -21,15 +22,20 @@ _WITH_LISTS = ("keywords_master", "credits_master")
 _WITH_FOREIGN_KEY = ("keywords_master", "cast_master", "crew_master", "ratings_master")
 
 
-def ruleset_checks(files: dict[str, RulesetFile], partitions: dg.PartitionsDefinition) -> dict[str, RulesetChecks]:
-    return {name: RulesetChecks(dg.AssetKey(name), file, partitions) for name, file in files.items()}
+def ruleset_checks(files: dict[str, RulesetFile]) -> dict[str, RulesetChecks]:
+    return {name: RulesetChecks(dg.AssetKey(name), file) for name, file in files.items()}
 
 
-def table_checks(partitions: dg.PartitionsDefinition) -> list[dg.AssetCheckSpec]:
+def day_checks(rules: dict[str, RulesetChecks]) -> DayChecks:
+    specs = [*table_checks(), *(spec for of in rules.values() for spec in of.specs)]
+    return DayChecks("movies_dataset_tables", specs)
+
+
+def table_checks() -> list[dg.AssetCheckSpec]:
     """The checks that come from the account of a build."""
 
     def spec(name: str, asset: str, description: str) -> dg.AssetCheckSpec:
-        return dg.AssetCheckSpec(name, asset=asset, description=description, partitions_def=partitions)
+        return dg.AssetCheckSpec(name, asset=asset, description=description)
 
     specs = [
         spec(
@@ -59,10 +65,11 @@ def table_checks(partitions: dg.PartitionsDefinition) -> list[dg.AssetCheckSpec]
 
 
 def table_results(published: Publication) -> Iterator[dg.AssetCheckResult]:
-    """One result for each check of `table_checks`; those of a skipped table say what it was skipped for."""
+    """How each check of `table_checks` came out; of a skipped table only that its file is missing."""
     for file in FILES:
         account = published.report.account(file.name)
-        yield _conserved(file, account)
+        if account:
+            yield _conserved(file, account)
         if not file.required:
             for table in file.tables:
                 yield _warning(
@@ -71,8 +78,8 @@ def table_results(published: Publication) -> Iterator[dg.AssetCheckResult]:
                     account is not None,
                     f"{file.name} is in the zip" if account else f"{file.name} is not in the zip: skipped",
                 )
-        if file.tables[0].name in _WITH_LISTS:
-            conflicting = account.conflicting if account else 0
+        if account and file.tables[0].name in _WITH_LISTS:
+            conflicting = account.conflicting
             yield _warning(
                 IDS_AGREE,
                 file.tables[0].name,
@@ -83,17 +90,12 @@ def table_results(published: Publication) -> Iterator[dg.AssetCheckResult]:
     yield _cells(published.report.account(MOVIES_FILE.name))
     unknown = {found.table: found for found in published.report.unknown}
     for name in _WITH_FOREIGN_KEY:
-        found = unknown.get(name)
-        if found is None:
-            yield _warning(MOVIES_KNOWN, name, True, "not looked at: the table or its way to the movies is missing")
-        else:
+        if found := unknown.get(name):
             description = f"{found.unknown:,} of {found.rows:,} rows are of movies that movies_master does not have"
             yield _warning(MOVIES_KNOWN, name, found.unknown == 0, description, rows=found.unknown, share=found.share)
 
 
-def _conserved(file: SourceFile, account: FileAccount | None) -> dg.AssetCheckResult:
-    if account is None:
-        return _warning(ROWS_CONSERVED, file.tables[0].name, True, f"{file.name} is not in the zip")
+def _conserved(file: SourceFile, account: FileAccount) -> dg.AssetCheckResult:
     description = (
         f"{account.records:,} records = {account.out:,} out + {account.merged:,} merged + {account.rejected:,} rejected"
     )

@@ -9,6 +9,7 @@ from dagster import ResourceParam
 from movie_platform.errors import PlatformError
 from movie_platform.lake import ObjectStore
 from movie_platform.notify import Notifier
+from movie_platform.orchestration.day_checks import broken_rules
 from movie_platform.orchestration.events import OWNERS, errors_for_dagster, load_metadata, refused, versions
 from movie_platform.orchestration.table_metadata import described, table_metadata
 from movie_platform.pipelines.quality_movies import cataloguing, checks, loading
@@ -41,7 +42,7 @@ REPLAY = "movie_platform/replay"
 
 def judged_movies(days: dg.PartitionsDefinition, rules: RulesetFile, nulls: Nulls) -> dg.AssetsDefinition:
     """Judge, and write what is bad and why, in one step: whatever the rules say, that is written."""
-    rule_checks = checks.rule_checks(rules, days)
+    rule_checks, day_checks = checks.rule_checks(rules), checks.day_checks(rules)
 
     @dg.multi_asset(
         name="quality_movies_judged",
@@ -71,7 +72,6 @@ def judged_movies(days: dg.PartitionsDefinition, rules: RulesetFile, nulls: Null
                 {"json"},
             ),
         ],
-        check_specs=[*rule_checks.specs, *checks.account_checks(days)],
         can_subset=True,
         partitions_def=days,
     )
@@ -86,15 +86,19 @@ def judged_movies(days: dg.PartitionsDefinition, rules: RulesetFile, nulls: Null
         try:
             in_use = RulesInUse.of(rules, nulls)
         except PlatformError as broken:
-            yield from _selected(context, checks.unjudged(rule_checks))
+            if evaluation := rule_checks.broken():
+                yield evaluation
             raise dg.Failure(str(broken), allow_retries=False) from broken
         with errors_for_dagster():
             judged = judge_day(raw_quality, lake, day, in_use, replay=REPLAY in context.run.tags)
         if judged is None:
             context.log.info(f"{day}: nothing was delivered")
             return
-        yield from _selected(context, lake_results(judged, lake))
-        yield from _selected(context, checks.results(rule_checks, judged))
+        results = list(checks.results(rule_checks, judged))
+        for made in lake_results(judged, lake, results):
+            if made.asset_key in context.selected_asset_keys:
+                yield made
+        yield from day_checks.judged(context, lake, results)
         if catalog is not None:
             _register(context, catalog, raw_quality, lake)
         delivered = tell(notifier, lake, judged, in_use, context.run.run_id)
@@ -165,8 +169,10 @@ def measured_movies(days: dg.PartitionsDefinition) -> dg.AssetsDefinition:
     return quality_movies_measured
 
 
-def lake_results(judged: JudgedDay, lake: ObjectStore) -> Iterator[dg.MaterializeResult]:
-    """What the day left in the lake."""
+def lake_results(
+    judged: JudgedDay, lake: ObjectStore, results: list[dg.AssetCheckResult]
+) -> Iterator[dg.MaterializeResult]:
+    """What the day left in the lake, and how its checks came out."""
     record = judged.record
     if judged.evaluation is not None:
         where = rejects_key if record.state == "blocked" else staged_key
@@ -199,6 +205,7 @@ def lake_results(judged: JudgedDay, lake: ObjectStore) -> Iterator[dg.Materializ
         {
             **table_metadata(rows=record.rules, uri=lake.uri_of(outcomes_key(record.day)), part=True),
             **_evaluated(record),
+            **broken_rules(results),
         },
         record.result_id,
         {EVALUATED: record.result_id},
@@ -259,14 +266,3 @@ def _materialized(
     tags = versions(version, CODE_VERSION, made_from)
     version = tags.pop("dagster/data_version")
     return dg.MaterializeResult(key, metadata=metadata, data_version=dg.DataVersion(version), tags=tags)
-
-
-def _selected(context: dg.AssetExecutionContext, results: Iterator[Any]) -> Iterator[Any]:
-    """Those that were asked for: a run can be of some assets or checks only."""
-    for result in results:
-        if isinstance(result, dg.AssetCheckResult):
-            key = dg.AssetCheckKey(EVALUATED, str(result.check_name))
-            if key in context.selected_asset_check_keys:
-                yield result
-        elif result.asset_key in context.selected_asset_keys:
-            yield result

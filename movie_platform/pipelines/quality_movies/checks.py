@@ -1,9 +1,10 @@
-"""What the UI says about each day: one check a rule, and the account of every record."""
+"""What the UI says about the newest day: one check a rule, and the account of every record."""
 
 from collections.abc import Iterator, Mapping
 
 import dagster as dg
 
+from movie_platform.orchestration.day_checks import DayChecks
 from movie_platform.orchestration.ruleset_checks import RulesetChecks
 from movie_platform.pipelines.quality_movies.evaluation import JudgedDay
 from movie_platform.quality import RulesetFile, harmless
@@ -17,23 +18,19 @@ ACCOUNT = {
 }
 
 
-def rule_checks(rules: RulesetFile, partitions: dg.PartitionsDefinition) -> RulesetChecks:
-    return RulesetChecks(EVALUATED, rules, partitions)
+def rule_checks(rules: RulesetFile) -> RulesetChecks:
+    return RulesetChecks(EVALUATED, rules)
 
 
-def account_checks(partitions: dg.PartitionsDefinition) -> list[dg.AssetCheckSpec]:
-    return [
-        dg.AssetCheckSpec(name, asset=EVALUATED, description=meaning, partitions_def=partitions)
-        for name, meaning in ACCOUNT.items()
-    ]
+def day_checks(rules: RulesetFile) -> DayChecks:
+    account = [dg.AssetCheckSpec(name, asset=EVALUATED, description=meaning) for name, meaning in ACCOUNT.items()]
+    return DayChecks("quality_movies_judged", [*rule_checks(rules).specs, *account])
 
 
 def results(checks: RulesetChecks, judged: JudgedDay) -> Iterator[dg.AssetCheckResult]:
-    """What every check has to say about the day."""
+    """What every check has to say about the day; of a day that cannot be read, only the one that asks for that."""
     if judged.evaluation is None:
-        yield from checks.unjudged(judged.record.reason)
-        for name in ACCOUNT:
-            yield _result(name, False, judged.record.reason, {"outcome": "Error"})
+        yield _result("records_readable", False, judged.record.reason, {"outcome": "Error"})
         return
     yield from checks.results(judged.evaluation)
     record = judged.record
@@ -43,13 +40,6 @@ def results(checks: RulesetChecks, judged: JudgedDay) -> Iterator[dg.AssetCheckR
     yield _warning("rows_fit_table", record.misfits, "rows are in bad-records, each with the value that does not fit")
     missing = ", ".join(record.missing_columns)
     yield _result("columns_present", not missing, f"{missing} not delivered" if missing else "holds", {})
-
-
-def unjudged(checks: RulesetChecks) -> Iterator[dg.AssetCheckResult]:
-    """Every check where the ruleset cannot be read, and no day can be judged."""
-    yield from checks.unjudged(checks.file.problem)
-    for name in ACCOUNT:
-        yield _result(name, False, f"{checks.file.name} cannot be read, so nothing was judged", {"outcome": "Error"})
 
 
 def _warning(name: str, count: int, where: str) -> dg.AssetCheckResult:

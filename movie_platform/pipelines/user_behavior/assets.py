@@ -1,5 +1,6 @@
 """User behavior's assets: purchases and reviews of a day, how the reviews were judged, and the metric."""
 
+from collections.abc import Iterator
 from datetime import date
 from importlib.resources import files
 from typing import Any
@@ -9,7 +10,9 @@ from dagster import ResourceParam
 
 from movie_platform.lake import ObjectStore
 from movie_platform.orchestration.bulk import Bulk
+from movie_platform.orchestration.day_checks import DayChecks, broken_rules
 from movie_platform.orchestration.events import OWNERS, errors_for_dagster, load_metadata, raw_asset
+from movie_platform.orchestration.ruleset_checks import RulesetChecks
 from movie_platform.orchestration.table_metadata import described, table_metadata
 from movie_platform.pipelines.user_behavior import checks, classification, metric, metric_build, purchases, reviews
 from movie_platform.pipelines.user_behavior.checks import CLASSIFIED, METRIC, PURCHASES, RAW
@@ -43,28 +46,29 @@ def metric_ruleset() -> RulesetFile:
     return read_ruleset_file(files(__package__).joinpath("rulesets", "user_behavior_metric.dqdl"))
 
 
-def user_purchases(days: dg.PartitionsDefinition) -> dg.AssetsDefinition:
+def user_purchases(days: dg.PartitionsDefinition, judged: DayChecks) -> dg.AssetsDefinition:
     @dg.asset(
         **_about(PURCHASES, days, purchases.CODE_VERSION, {"postgres", "parquet"}),
         description="The day's purchases by invoice date, as they are in the shop's database: "
         "`stage/user_purchase/<date>/`. Cancellations are in it with negative quantities.",
         metadata=described(USER_PURCHASE, in_warehouse=False),
-        check_specs=checks.specs(PURCHASES, checks.PURCHASE_CHECKS, days),
     )
     def user_purchases(
         context: dg.AssetExecutionContext,
         purchase_source: ResourceParam[PurchaseSource],
         lake: ResourceParam[ObjectStore],
         catalog: ResourceParam[Any],
-    ) -> dg.MaterializeResult:
+    ) -> Iterator[Any]:
         day = date.fromisoformat(context.partition_key)
         with errors_for_dagster():
             staged = purchases.extract(purchase_source, lake, day, full=FULL in context.run.tags)
             _register(catalog, SPECTRUM_PURCHASES, day, purchases.stage_prefix(day))
         for setback in staged.setbacks:
             context.log.warning(setback)
-        return dg.MaterializeResult(
+        results = checks.purchase_results(staged)
+        yield dg.MaterializeResult(
             metadata={
+                **broken_rules(results),
                 **table_metadata(rows=staged.rows, uri=lake.uri_of(staged.key), size=staged.bytes, part=True),
                 "source": purchase_source.name,
                 "without a customer": staged.without_customer,
@@ -73,56 +77,56 @@ def user_purchases(days: dg.PartitionsDefinition) -> dg.AssetsDefinition:
                 "cancelled amount": str(staged.cancelled_amount),
                 "attempts": staged.attempts,
             },
-            check_results=checks.purchase_results(staged),
         )
+        yield from judged.judged(context, lake, results)
 
     return user_purchases
 
 
-def movie_reviews_raw(days: dg.PartitionsDefinition) -> dg.AssetsDefinition:
+def movie_reviews_raw(days: dg.PartitionsDefinition, judged: DayChecks) -> dg.AssetsDefinition:
     @dg.asset(
         **_about(RAW, days, reviews.CODE_VERSION, {"csv"}),
         deps=[DELIVERED],
         description="The vendor's files of the day, byte for byte: `raw/movie_review/<date>/`.",
-        check_specs=checks.specs(RAW, checks.RAW_CHECKS, days),
     )
     def movie_reviews_raw(
         context: dg.AssetExecutionContext,
         raw_behavior: ResourceParam[ObjectStore],
         lake: ResourceParam[ObjectStore],
-    ) -> dg.MaterializeResult:
+    ) -> Iterator[Any]:
         day = date.fromisoformat(context.partition_key)
         with errors_for_dagster():
             manifest = copy_to_lake(raw_behavior, lake, day)
-        return dg.MaterializeResult(
+        results = checks.raw_results(len(manifest.files) if manifest else 0)
+        yield dg.MaterializeResult(
             metadata={
+                **broken_rules(results),
                 "dagster/uri": lake.uri_of(reviews.raw_prefix(day)),
                 "bytes": sum(file.size for file in manifest.files.values()) if manifest else 0,
                 "files": {key: file.sha256 for key, file in manifest.files.items()} if manifest else {},
                 **({"version": manifest.version} if manifest else {}),
             },
             data_version=dg.DataVersion(manifest.digest[:16] if manifest else "nothing delivered"),
-            check_results=checks.raw_results(len(manifest.files) if manifest else 0),
         )
+        yield from judged.judged(context, lake, results)
 
     return movie_reviews_raw
 
 
-def movie_reviews_classified(days: dg.PartitionsDefinition, classifier: str) -> dg.AssetsDefinition:
+def movie_reviews_classified(days: dg.PartitionsDefinition, classifier: str, judged: DayChecks) -> dg.AssetsDefinition:
     @dg.asset(
         **_about(CLASSIFIED, days, f"{reviews.CODE_VERSION} {code_version(classifier)}", {"parquet"}),
         deps=[RAW],
         description="Every usable review of the day, positive or not, with a second classifier's opinion beside it: "
         "`stage/movie_review/<date>/`. What is no review lies in `rejects/user_behavior/<date>.parquet`.",
         metadata=described(MOVIE_REVIEW, in_warehouse=False),
-        check_specs=checks.specs(CLASSIFIED, checks.REVIEW_CHECKS, days),
     )
     def movie_reviews_classified(
         context: dg.AssetExecutionContext,
         bulk: ResourceParam[Bulk],
         lake: ResourceParam[ObjectStore],
         catalog: ResourceParam[Any],
-    ) -> dg.MaterializeResult:
+    ) -> Iterator[Any]:
         day = date.fromisoformat(context.partition_key)
         with errors_for_dagster():
             parameters = {"lake": lake.uri, "day": context.partition_key, "classifier": classifier}
@@ -130,8 +134,10 @@ def movie_reviews_classified(days: dg.PartitionsDefinition, classifier: str) -> 
             _register(catalog, SPECTRUM_REVIEWS, day, reviews.stage_prefix(day))
         account = ReviewAccount(**result["account"])
         uri = lake.uri_of(classification.stage_key(day))
-        return dg.MaterializeResult(
+        results = [*checks.review_results(account), checks.drift_result(drift(lake, day))]
+        yield dg.MaterializeResult(
             metadata={
+                **broken_rules(results),
                 **table_metadata(rows=result["rows"], uri=uri, size=result["bytes"], part=True),
                 "engine": bulk.engine,
                 "classifier": result["classifier"],
@@ -139,25 +145,22 @@ def movie_reviews_classified(days: dg.PartitionsDefinition, classifier: str) -> 
                 **_shares(account),
             },
             data_version=dg.DataVersion(result["sha256"][:16]),
-            check_results=[*checks.review_results(account), checks.drift_result(drift(lake, day))],
         )
+        yield from judged.judged(context, lake, results)
 
     return movie_reviews_classified
 
 
-def user_behavior_metric(days: dg.PartitionsDefinition, rules: RulesetFile) -> dg.AssetsDefinition:
-    judged = checks.metric_rules(rules, days)
-
+def user_behavior_metric(days: dg.PartitionsDefinition, rules: RulesetChecks, judged: DayChecks) -> dg.AssetsDefinition:
     @dg.asset(
         **_about(METRIC, days, metric.CODE_VERSION, {"table"}),
         deps=[PURCHASES, CLASSIFIED],
         description=f"{USER_BEHAVIOR_METRIC.description} Replaced for its day.",
         metadata=described(USER_BEHAVIOR_METRIC, in_warehouse=True),
-        check_specs=[*checks.specs(METRIC, checks.METRIC_CHECKS, days), *judged.specs],
     )
     def user_behavior_metric(
         context: dg.AssetExecutionContext, lake: ResourceParam[ObjectStore], warehouse: ResourceParam[Warehouse]
-    ) -> dg.MaterializeResult:
+    ) -> Iterator[Any]:
         with errors_for_dagster():
             made = metric_build.build(lake, date.fromisoformat(context.partition_key))
             loaded = metric_build.load(
@@ -165,8 +168,10 @@ def user_behavior_metric(days: dg.PartitionsDefinition, rules: RulesetFile) -> d
             )
         account = made.account
         judged_by = classification.classified_by(lake, made.day)
-        return dg.MaterializeResult(
+        results = [*checks.metric_results(made), *checks.rule_results(rules, lake, made)]
+        yield dg.MaterializeResult(
             metadata={
+                **broken_rules(results),
                 **table_metadata(rows=made.rows, uri=lake.uri_of(made.key), size=made.bytes, part=True),
                 **load_metadata(loaded),
                 **({"classifier": judged_by} if judged_by else {}),
@@ -175,19 +180,22 @@ def user_behavior_metric(days: dg.PartitionsDefinition, rules: RulesetFile) -> d
                 "cancelled amount": str(account.cancelled_amount),
             },
             data_version=dg.DataVersion(made.sha256[:16]),
-            check_results=[*checks.metric_results(made), *checks.rule_results(judged, lake, made)],
         )
+        yield from judged.judged(context, lake, results)
 
     return user_behavior_metric
 
 
-def behavior_assets(settings: Settings, days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition | dg.AssetSpec]:
+def behavior_assets(
+    settings: Settings, days: dg.PartitionsDefinition, rules: RulesetFile
+) -> list[dg.AssetsDefinition | dg.AssetSpec]:
+    judged = checks.every_check(rules)
     return [
         raw_asset(SOURCE, days, GROUP),
-        user_purchases(days),
-        movie_reviews_raw(days),
-        movie_reviews_classified(days, settings.review_classifier),
-        user_behavior_metric(days, metric_ruleset()),
+        user_purchases(days, judged[PURCHASES]),
+        movie_reviews_raw(days, judged[RAW]),
+        movie_reviews_classified(days, settings.review_classifier, judged[CLASSIFIED]),
+        user_behavior_metric(days, checks.metric_rules(rules), judged[METRIC]),
     ]
 
 

@@ -1,4 +1,4 @@
-"""What the UI says of each day: the account of purchases and reviews, and the metric's ruleset."""
+"""What the UI says of the newest day: the account of purchases and reviews, and the metric's ruleset."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 
 from movie_platform.lake import ObjectStore
+from movie_platform.orchestration.day_checks import DayChecks
 from movie_platform.orchestration.ruleset_checks import RulesetChecks
 from movie_platform.pipelines.user_behavior.drift import Drift, shares_as_metadata
 from movie_platform.pipelines.user_behavior.metric import TOO_LARGE
@@ -36,23 +37,30 @@ METRIC_CHECKS = {
 }
 
 
-def specs(asset: dg.AssetKey, claims: dict[str, str], days: dg.PartitionsDefinition) -> list[dg.AssetCheckSpec]:
-    return [
-        dg.AssetCheckSpec(name, asset=asset, description=claim, partitions_def=days) for name, claim in claims.items()
-    ]
+def day_checks(asset: dg.AssetKey, claims: dict[str, str], *, rules: RulesetChecks | None = None) -> DayChecks:
+    specs = [dg.AssetCheckSpec(name, asset=asset, description=claim) for name, claim in claims.items()]
+    return DayChecks(asset.to_user_string(), [*specs, *(rules.specs if rules else ())])
 
 
-def metric_rules(rules: RulesetFile, days: dg.PartitionsDefinition) -> RulesetChecks:
-    return RulesetChecks(METRIC, rules, days)
+def metric_rules(rules: RulesetFile) -> RulesetChecks:
+    return RulesetChecks(METRIC, rules)
+
+
+def every_check(rules: RulesetFile) -> dict[dg.AssetKey, DayChecks]:
+    """The checks of each asset."""
+    return {
+        PURCHASES: day_checks(PURCHASES, PURCHASE_CHECKS),
+        RAW: day_checks(RAW, RAW_CHECKS),
+        CLASSIFIED: day_checks(CLASSIFIED, REVIEW_CHECKS),
+        METRIC: day_checks(METRIC, METRIC_CHECKS, rules=metric_rules(rules)),
+    }
 
 
 def purchase_results(staged: Extract) -> list[dg.AssetCheckResult]:
-    description = f"{staged.without_customer:,} of {staged.rows:,} purchases have no customer"
+    counted = f"{staged.without_customer:,} of {staged.rows:,} purchases have no customer"
     known = staged.without_customer * 2 <= staged.rows
     return [
-        _result(
-            PURCHASES, "customers_known", known, description, {"without_customer": staged.without_customer}, warn=True
-        )
+        _result(PURCHASES, "customers_known", known, counted, {"without_customer": staged.without_customer}, warn=True)
     ]
 
 
@@ -62,15 +70,11 @@ def raw_results(files: int) -> list[dg.AssetCheckResult]:
 
 def review_results(account: ReviewAccount) -> list[dg.AssetCheckResult]:
     rejected = sum(account.rejected.values())
-    description = f"{account.records:,} records = {account.classified:,} classified + {rejected:,} rejected"
+    counted = f"{account.records:,} records = {account.classified:,} classified + {rejected:,} rejected"
     reasons = ", ".join(f"{count:,} {reason}" for reason, count in account.rejected.items())
     return [
         _result(
-            CLASSIFIED,
-            "rows_conserved",
-            account.conserved,
-            description,
-            {"records": account.records, "rejected": rejected},
+            CLASSIFIED, "rows_conserved", account.conserved, counted, {"records": account.records, "rejected": rejected}
         ),
         _result(CLASSIFIED, "records_readable", not rejected, reasons or "all of them", account.rejected, warn=True),
     ]
@@ -87,30 +91,25 @@ def metric_results(made: DayMetric) -> Iterator[dg.AssetCheckResult]:
     for name, what in (("purchases_conserved", "purchases"), ("reviews_conserved", "reviews")):
         counts = {fate: count for fate, sums in fates.items() if (count := getattr(sums, what))}
         parts = " + ".join(f"{count:,} {fate}" for fate, count in counts.items())
-        description = problems.get(what) or f"{getattr(account, what):,} {what} = {parts or 'none'}"
-        yield _result(METRIC, name, what not in problems, description, counts)
+        counted = problems.get(what) or f"{getattr(account, what):,} {what} = {parts or 'none'}"
+        yield _result(METRIC, name, what not in problems, counted, counts)
     amounts = {fate: str(sums.amount) for fate, sums in fates.items() if sums.purchases}
-    description = problems.get("amount") or f"{account.amount} = " + (
+    counted = problems.get("amount") or f"{account.amount} = " + (
         " + ".join(f"{a} {f}" for f, a in amounts.items()) or "0"
     )
     cancelled = {"cancellations": account.cancellations, "cancelled_amount": str(account.cancelled_amount)}
-    yield _result(METRIC, "amounts_reconcile", "amount" not in problems, description, {**amounts, **cancelled})
+    yield _result(METRIC, "amounts_reconcile", "amount" not in problems, counted, {**amounts, **cancelled})
     too_large = account[TOO_LARGE].customers
-    description = (
-        f"{too_large} customers are left out, {account[TOO_LARGE].amount} in all" if too_large else "all of them"
-    )
-    yield _result(METRIC, "amounts_fit", not too_large, description, {"customers": too_large}, warn=True)
+    counted = f"{too_large} customers are left out, {account[TOO_LARGE].amount} in all" if too_large else "all of them"
+    yield _result(METRIC, "amounts_fit", not too_large, counted, {"customers": too_large}, warn=True)
 
 
 def rule_results(rules: RulesetChecks, lake: ObjectStore, made: DayMetric) -> Iterator[dg.AssetCheckResult]:
-    """How the metric's rules came out; a metric of none breaks no rule about rows."""
-    if rules.file.ruleset is None:
-        yield from rules.unjudged(rules.file.problem)
+    """How the metric's rules came out; a metric without rows is not judged by them."""
+    if broken := rules.broken():
+        yield _result(METRIC, broken.check_name, False, broken.description or "", dict(broken.metadata))
     elif made.rows:
         yield from rules.results(judge(lake, made, rules.file))
-    else:
-        for spec in rules.specs:
-            yield _result(METRIC, spec.name, True, "the day's metric has no rows to judge", {})
 
 
 def _result(

@@ -14,7 +14,7 @@ def nightly_metric(days: dg.PartitionsDefinition) -> dg.ScheduleDefinition:
         name="user_behavior_nightly",
         cron_schedule="30 0 * * *",
         execution_timezone="UTC",
-        target=dg.AssetSelection.assets(*ASSETS),
+        target=dg.AssetSelection.assets(*ASSETS).without_checks(),
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description="Runs the day that is over: its purchases are complete, and late reviews are looked for once more.",
     )

@@ -1,15 +1,18 @@
 """The platform over a folder of its own: what the glue's tests deliver to, run and ask."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster import AssetKey, DagsterEventType, DagsterInstance
+from dagster import AssetKey, DagsterInstance
+from dagster._core.loader import LoadingContextForTest  # what the UI shows is decided by Dagster's own code
 
 from movie_platform.definitions import build_defs
 from movie_platform.lake import ObjectStore, open_store
 from movie_platform.orchestration.runs import RunOutcome, run_partitions
+from movie_platform.pipelines.imdb_feed.checks import KEYS
 from movie_platform.pipelines.imdb_feed.tables import IMDB_MOVIE_WINDOWS
 from movie_platform.settings import load_settings
 from movie_platform.warehouse import LedgerRow, open_warehouse
@@ -61,17 +64,25 @@ class Platform:
                 found.setdefault(of.value, set()).add(window)
         return found
 
-    def evaluations(self, window: str) -> dict[str, tuple[bool, str]]:
-        """The window's last evaluation of each check: whether it passed, and why not."""
-        found: dict[str, tuple[bool, str]] = {}
-        kinds = {DagsterEventType.ASSET_CHECK_EVALUATION}
-        for asset in ALL:
-            for run in self.instance.get_runs():
-                for entry in reversed(self.instance.all_logs(run.run_id, of_type=kinds)):
-                    event = entry.get_dagster_event().asset_check_evaluation_data
-                    if event.partition == window and event.asset_key == AssetKey(asset):
-                        found.setdefault(event.check_name, (event.passed, event.description or ""))
+    def evaluations(self) -> dict[str, dg.AssetCheckEvaluation | None]:
+        """What the UI's badges say of each check: its last evaluation, or None where the UI shows none."""
+        storage = self.instance.event_log_storage
+        records = storage.get_latest_asset_check_execution_by_key(KEYS)
+        found: dict[str, dg.AssetCheckEvaluation | None] = {}
+        for key, record in records.items():
+            current = record.targets_latest_materialization(LoadingContextForTest(self.instance))
+            is_evaluated = isinstance(record.evaluation, dg.AssetCheckEvaluation)
+            found[key.name] = record.evaluation if asyncio.run(current) and is_evaluated else None
         return found
+
+    def shown(self) -> dict[str, bool | None]:
+        return {name: of and of.passed for name, of in self.evaluations().items()}
+
+    def observations(self, asset: str, window: str) -> list[str]:
+        """What was observed of the window, newest first."""
+        filter_ = dg.AssetRecordsFilter(AssetKey(asset), asset_partitions=[window])
+        records = self.instance.fetch_observations(filter_, limit=50).records
+        return [r.asset_observation.description or "" for r in records if r.asset_observation]
 
     def materializations(self, asset: str, window: str) -> list[Mapping[str, Any]]:
         """Metadata of the window's materializations, newest first."""

@@ -40,7 +40,7 @@ def test_a_tick_asks_for_new_windows_and_reports_their_arrival(platform: Platfor
     (event,) = tick.asset_events
     assert (event.asset_key, event.partition) == (AssetKey("imdb_raw_triplet"), W)
     assert event.metadata["files"].value.keys() == triplet().keys()
-    assert {"etag", "bytes"} == event.metadata["files"].value[f"{W}_type_A.csv"].keys()
+    assert event.metadata["files"].value[f"{W}_type_A.csv"] == len(triplet()[f"{W}_type_A.csv"])
     assert event.metadata["delivered"].value
     version = event.tags["dagster/data_version"]
     deliver(platform.raw, W, triplet(people=[{"id": 10, "imdb_person_id": "nm1", "full_name": "Corrected"}]))

@@ -160,7 +160,7 @@ def test_a_fault_in_one_file_does_not_hide_a_fault_in_another() -> None:
 
 def test_a_wrong_header_is_told_beside_a_broken_record() -> None:
     verification = judged({B: b"movie_id,director\n1\n"})
-    assert verification.broken_rules == ("header", "records")
+    assert list(verification.broken_rules) == ["header", "records"]
 
 
 def test_a_reason_stays_readable_whatever_is_delivered() -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from movie_platform.lake import ObjectStore, open_store
 from movie_platform.notify import Notice, Notifier
 from movie_platform.orchestration.ruleset_checks import RULESET_PARSES
 from movie_platform.pipelines.quality_movies.assets import REPLAY
+from movie_platform.pipelines.quality_movies.checks import rule_checks
+from movie_platform.quality import read_ruleset_file
 from movie_platform.settings import Settings, load_settings
 from movie_platform.warehouse import open_warehouse
 from movie_platform_tests.pipelines.quality_movies.conftest import RATING, delivery, movie
@@ -117,9 +120,48 @@ def test_a_day_with_bad_rows_is_a_success_that_shows_its_failed_checks(platform:
     assert platform.ask("SELECT series_title FROM movies.imdb_movies_rating") == [{"series_title": "Good"}]
 
 
-def test_checks_are_of_the_day(platform: Platform) -> None:
-    platform.raw.write(KEY, delivery(movie("Good")))
-    assert {check.partition for check in checks(platform.run()).values()} == {DAY}
+def shown(platform: Platform) -> dict[str, tuple[bool, Any]]:
+    """What the UI's badges say, and of which day."""
+    keys = rule_checks(read_ruleset_file(platform.rules)).specs
+    records = platform.instance.event_log_storage.get_latest_asset_check_execution_by_key([of.key for of in keys])
+    last = {key.name: record.evaluation for key, record in records.items()}
+    return {name: (of.passed, of.metadata["day"].value) for name, of in last.items()}
+
+
+@pytest.mark.parametrize("order", list(permutations(["2026-03-01", "2026-03-02", "2026-03-03"])))
+def test_checks_are_of_the_newest_day_in_whichever_order_days_are_run(
+    platform: Platform, order: tuple[str, ...]
+) -> None:
+    platform.rules.write_text(f'Rules = [ {RATING}, RowCount > 1 labels = ["action" = "block"] ]')
+    for day, count in {"2026-03-01": 2, "2026-03-02": 1, "2026-03-03": 2}.items():
+        platform.raw.write(f"input_data/{day}/movies.csv", delivery(*[movie("Good")] * count))
+    for number, day in enumerate(order, start=1):
+        platform.run(day)
+        newest = max(order[:number])
+        assert shown(platform)["row_count_above_1"] == (newest != "2026-03-02", newest)
+
+
+def test_a_blocked_newest_day_fails_until_a_newer_one_or_a_correction_is_judged(platform: Platform) -> None:
+    platform.rules.write_text(f'Rules = [ {RATING}, RowCount > 1 labels = ["action" = "block"] ]')
+    platform.raw.write(KEY, delivery(movie("Alone")))
+    platform.run()
+    assert shown(platform)["row_count_above_1"] == (False, DAY)
+    history = platform.instance.get_latest_materialization_event(dg.AssetKey("quality_rule_outcomes"))
+    assert history is not None
+    assert "row_count_above_1" in history.asset_materialization.metadata["failed"].value
+    platform.raw.write(KEY, delivery(movie("Two"), movie("Of them")))
+    platform.run()
+    assert shown(platform)["row_count_above_1"] == (True, DAY)
+
+
+def test_the_sensor_says_what_a_run_that_died_did_not(platform: Platform) -> None:
+    platform.raw.write(KEY, delivery(*[movie("Good")] * 11))
+    platform.run()
+    cursor = platform.tick().cursor
+    wrong = dg.AssetCheckEvaluation(dg.AssetKey("quality_movies_evaluated"), "row_count_above_10", passed=False)
+    platform.instance.report_runless_asset_event(wrong)
+    (event,) = [of for of in platform.tick(cursor).asset_events if isinstance(of, dg.AssetCheckEvaluation)]
+    assert (event.check_name, event.passed, event.metadata["day"].value) == ("row_count_above_10", True, DAY)
 
 
 def test_a_blocked_day_writes_what_is_bad_and_loads_nothing(platform: Platform) -> None:
@@ -135,13 +177,12 @@ def test_a_blocked_day_writes_what_is_bad_and_loads_nothing(platform: Platform) 
     assert "NOT LOADED" in platform.pager.heard[0].subject
 
 
-def test_a_file_that_cannot_be_read_fails_every_check_and_writes_its_outcomes(platform: Platform) -> None:
+def test_a_file_that_cannot_be_read_fails_the_check_for_that_and_judges_nothing_else(platform: Platform) -> None:
     platform.raw.write(KEY, b"")
     result = platform.run()
     assert "not even a header" in failure(result)
     assert materialized(result) == {"quality_rule_outcomes"}
-    assert not any(check.passed for check in checks(result).values())
-    assert len(checks(result)) == 2 + len(ACCOUNT)
+    assert {name: check.passed for name, check in checks(result).items()} == {"records_readable": False}
 
 
 def test_a_day_without_a_delivery_is_neither_made_nor_failed(platform: Platform) -> None:
@@ -174,7 +215,7 @@ def test_a_file_that_does_not_parse_is_one_failing_check_and_the_location_loads(
     assert not result.success
     assert "line 1, column" in failure(result)
     assert not checks(result)[RULESET_PARSES].passed
-    assert set(checks(result)) == {RULESET_PARSES, *ACCOUNT}
+    assert set(checks(result)) == {RULESET_PARSES}, "what was not judged is not evaluated"
     assert platform.lake.info(f"rule_outcome/{DAY}.json") is None
 
 
