@@ -39,10 +39,8 @@ FLOORS = (
     {"errors", "progress", "sql_names", "table"},
 )
 """The rooms from the top floor down: what a room imports is below it, or in it."""
-LONG_FILES: set[str] = set()
-"""Files that may have more than 500 lines, with a reason each."""
-LONG_FUNCTIONS: set[str] = set()
-"""Functions that may have more than 60 lines, with a reason each."""
+LONG_FUNCTIONS = {"pipelines/imdb_feed/assets.py:feed_assets", "pipelines/quality_movies/assets.py:judged_movies"}
+"""Functions that may have more than 60 lines: the specs of several assets with their texts, and the one step of them."""
 JARGON = re.compile(r"(?<![a-z])(told|tells?|strange(?:ness|rs?)?|lies|stretch(?:es)?|fine)(?![a-z])", re.IGNORECASE)
 
 
@@ -126,7 +124,7 @@ def test_no_file_is_long_and_no_function() -> None:
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef) and (node.end_lineno or 0) - node.lineno + 1 > 60:
                 functions.add(f"{path}:{node.name}")
-    assert files == LONG_FILES
+    assert files == set()
     assert functions == LONG_FUNCTIONS
 
 

@@ -104,7 +104,7 @@ def test_values_of_the_data_are_shown_and_never_obeyed(tmp_path: Path) -> None:
     assert "<" not in shown.metadata["sample"].records[0].data["title"]
 
 
-@pytest.mark.parametrize("text", ["Rules = [ IsComplete title ]", "", "Rules = ["])
+@pytest.mark.parametrize("text", ["Rules = [ IsComplete title > 3 ]", "", "Rules = ["])
 def test_a_file_that_does_not_parse_becomes_one_failing_check(tmp_path: Path, text: str) -> None:
     path = tmp_path / "broken.dqdl"
     path.write_text(text)
