@@ -40,7 +40,7 @@ FLOORS = (
 )
 """The rooms from the top floor down: what a room imports is below it, or in it."""
 LONG_FUNCTIONS = {"pipelines/imdb_feed/assets.py:feed_assets", "pipelines/quality_movies/assets.py:judged_movies"}
-"""Functions that may have more than 60 lines: the specs of several assets with their texts, and the one step of them."""
+"""Functions that may have more than 60 lines: specs of several assets with their texts, and the one step of them."""
 JARGON = re.compile(r"(?<![a-z])(told|tells?|strange(?:ness|rs?)?|lies|stretch(?:es)?|fine)(?![a-z])", re.IGNORECASE)
 
 
