@@ -1,6 +1,8 @@
 """The shipped instance files load, locally and against real PostgreSQL and S3."""
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import dagster as dg
@@ -54,3 +56,22 @@ def test_the_production_instance_keeps_runs_in_postgresql_and_logs_in_s3(
 
 def test_the_project_root_is_the_checkout() -> None:
     assert PROJECT_ROOT == ROOT
+
+
+START = """
+import sys
+from pathlib import Path
+from movie_platform.orchestration.runs import instance
+with instance(Path(sys.argv[1])) as on:
+    print(on.get_runs_count())
+"""
+
+
+def test_several_terminals_may_start_at_once_on_a_new_home(tmp_path: Path) -> None:
+    started = [
+        subprocess.Popen([sys.executable, "-c", START, str(tmp_path / "home")], stdout=-1, stderr=-1, cwd=ROOT)
+        for _ in range(4)
+    ]
+    ended = [process.communicate(timeout=120) for process in started]
+    assert [process.returncode for process in started] == [0] * 4, ended
+    assert [out.strip() for out, _ in ended] == [b"0"] * 4

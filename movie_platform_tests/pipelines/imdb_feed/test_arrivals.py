@@ -314,7 +314,9 @@ def test_a_refused_window_outside_the_look_back_runs_again_in_the_cycle_after_it
     assert windows(sensor.scan(now + timedelta(minutes=10))) == []
     deliver(sensor.raw, W)
     assert windows(sensor.scan(now + timedelta(minutes=15))) == [], "once a cycle of ten minutes"
-    assert windows(sensor.scan(now + timedelta(minutes=20))) == [W]
+    mended = sensor.scan(now + timedelta(minutes=20))
+    assert windows(mended) == [W]
+    assert [delivery.partition for delivery in mended.arrived] == [W], "its arrival is reported too"
     assert refusals.get(sensor.lake, W) is None
     assert windows(sensor.scan(now + timedelta(minutes=30))) == []
 
