@@ -70,6 +70,8 @@ class Source:
         first: str,
         now: datetime,
         last: str = "",
+        *,
+        listing: Listing | None = None,
     ) -> dict[str, str]:
         """What is still to be done from the first to the last window or day, with the reason.
 
@@ -78,7 +80,7 @@ class Source:
         """
         known = self.standing_of_all(lake, first, last)
         made = receipts.made_in(lake, self.made, since=first, until=last)
-        delivered = self.shape.listing(raw, first, now, last).deliveries
+        delivered = (listing or self.shape.listing(raw, first, now, last)).deliveries
         owed: dict[str, str] = {}
         adopted = dict(known)
         for partition, delivery in delivered.items():

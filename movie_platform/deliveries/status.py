@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from movie_platform.deliveries import receipts
+from movie_platform.deliveries import receipts, reconciled
 from movie_platform.deliveries.delivery import Listing
 from movie_platform.deliveries.receipts import Refusal, Standing
 from movie_platform.deliveries.source import Source
-from movie_platform.deliveries.watching import read_owed
 from movie_platform.lake import ObjectStore
 
 
@@ -52,15 +51,15 @@ def status_of(
         and not (partition not in known and source.was_made(raw, lake, delivery))
     ]
     processed = [partition for partition, standing in known.items() if standing.receipts]
-    owed_at, owed = read_owed(lake, source.name, platform)
+    report = reconciled.read(lake, source.name, platform)
     return SourceStatus(
         tuple(processed),
         tuple(waiting),
         tuple(receipts.refusals(lake, source.name)),
         tuple(partition for partition in processed if _is_gone(known[partition], partition, listing)),
         listing,
-        tuple(owed),
-        owed_at,
+        tuple(report.owed),
+        report.time,
     )
 
 

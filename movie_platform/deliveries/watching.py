@@ -6,21 +6,20 @@ Dagster answers with the run that it has.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 
+from movie_platform.deliveries import reconciled
 from movie_platform.deliveries.delivery import Delivery, Listing, fingerprint_of
 from movie_platform.deliveries.receipts import Standing, made_in, made_of
 from movie_platform.deliveries.source import Source
-from movie_platform.errors import ObjectMissing
 from movie_platform.lake import ObjectStore
 
 ASKED_AT_MOST = 20
 """Days that one scan asks for; the next scan goes on."""
 REMEMBERED = 400
 """Deliveries that are remembered as asked for and not done."""
-OWED_FOLDER = "reconciliation/"
 
 
 @dataclass(frozen=True)
@@ -100,8 +99,8 @@ def scan(source: Source, raw: ObjectStore, lake: ObjectStore, cursor: Cursor, pl
             arrived.append(delivery)
             asked[day] = delivery.fingerprint
     requests = [_request(source, delivery, known.get(delivery.partition, Standing())) for delivery in arrived]
-    owed, taken = take_owed(lake, source.name, place.platform, cursor.owed)
-    requests += [request for request in owed if request.partitions[0] not in {r.partitions[0] for r in requests}]
+    left_behind, taken = _owed(lake, source, place.platform, cursor.owed, known)
+    requests += [request for request in left_behind if request.partitions[0] not in {r.partitions[0] for r in requests}]
     rejected = fingerprint_of(listing.rejected_keys) if listing.rejected else ""
     new_cursor = replace(
         cursor, asked=dict(sorted(asked.items())[-REMEMBERED:]), owed=taken, rejected=rejected, problem=""
@@ -115,36 +114,11 @@ def _request(source: Source, delivery: Delivery, standing: Standing) -> Request:
     return Request((delivery.partition,), f"{source.name}/{delivery.partition}/{delivery.fingerprint}/{after}")
 
 
-# What a reconciliation leaves for the sensor
-
-
-def owed_key(source: str, platform: str) -> str:
-    """Each platform has a report of its own: two on one lake may owe their warehouses different loads."""
-    return f"{OWED_FOLDER}{source}/{platform}.json"
-
-
-def report_owed(lake: ObjectStore, source: str, platform: str, owed: Iterable[str], now: datetime) -> None:
-    """Leave what is owed for the sensor; an earlier report is replaced, since this one was made anew."""
-    report = {"time": now.astimezone(UTC).isoformat(timespec="microseconds"), "partitions": sorted(owed)}
-    lake.write(owed_key(source, platform), json.dumps(report).encode())
-
-
-def read_owed(lake: ObjectStore, source: str, platform: str) -> tuple[str, list[str]]:
-    """The time of the last report and what it says is owed; nothing where there is none, or none that can be read."""
-    try:
-        report = json.loads(lake.read(owed_key(source, platform)))
-        return str(report["time"]), [str(partition) for partition in report["partitions"]]
-    except (ObjectMissing, ValueError, TypeError, KeyError):  # the next reconciliation makes it anew
-        return "", []
-
-
-def take_owed(
-    lake: ObjectStore, source: str, platform: str, taken: str, at_most: int = ASKED_AT_MOST
+def _owed(
+    lake: ObjectStore, source: Source, platform: str, taken: str, known: Mapping[str, Standing]
 ) -> tuple[list[Request], str]:
-    """The next requests of the last report, each by itself, and how far it is taken up now."""
-    time, partitions = read_owed(lake, source, platform)
-    before, _, count = taken.partition("/")
-    position = int(count) if before == time and count.isdecimal() else 0
-    due = partitions[position : position + at_most]
-    requests = [Request((partition,), f"{source}/{partition}/owed {time}") for partition in due]
-    return requests, f"{time}/{position + len(due)}" if time else ""
+    """The next days of the last report, each by itself, and how far it is taken up now."""
+    report = reconciled.read(lake, source.name, platform)
+    due, taken = report.next(taken, ASKED_AT_MOST)
+    still = [day for day, come in due.items() if reconciled.is_still_owed(known.get(day, Standing()), come)]
+    return [Request((day,), f"{source.name}/{day}/owed {report.time}") for day in still], taken

@@ -5,8 +5,8 @@ from itertools import islice
 
 import dagster as dg
 
+from movie_platform.deliveries import reconciled
 from movie_platform.deliveries.source import Source
-from movie_platform.deliveries.watching import report_owed
 from movie_platform.errors import WarehouseDamaged, WorldUnavailable
 from movie_platform.lake import ObjectStore
 from movie_platform.orchestration.events import errors_for_dagster
@@ -32,17 +32,20 @@ def reconciliation(source: Source, settings: Settings, *, minute: int) -> dg.Sch
         lake, now = context.resources.lake, datetime.now(UTC)
         start = source.start(settings)
         with errors_for_dagster():
+            listing = source.shape.listing(raw, start, now)
             try:
-                owed = source.owed(raw, lake, context.resources.warehouse, start, now)
+                owed = source.owed(raw, lake, context.resources.warehouse, start, now, listing=listing)
             except (WorldUnavailable, WarehouseDamaged) as error:
                 context.log.warning(f"Whether everything is loaded cannot be found out now: {error}")
-                owed = source.owed(raw, lake, None, start, now)
+                owed = source.owed(raw, lake, None, start, now, listing=listing)
             running = partitions_under_way(context.instance, source)
             due = {p: reason for p, reason in owed.items() if not any(a <= p <= b for a, b in running)}
-            report_owed(lake, source.name, settings.platform_name, due, now)
+            reconciled.write(lake, source, settings.platform_name, due, now, listing)
         named = dict(islice(due.items(), NAMED))
         context.log.info(f"{len(due)} {source.partition}s are owed, the sensor asks for them: {named}")
-        context.add_output_metadata({"owed": len(due), "first": named})
+        for key, why_rejected in islice(listing.rejected_keys.items(), NAMED):
+            context.log.warning(f"{key} is no delivery: {why_rejected}")
+        context.add_output_metadata({"owed": len(due), "first": named, "keys that are no delivery": listing.rejected})
 
     @dg.job(
         name=f"{source.name}_reconciliation",

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from movie_platform.deliveries import manifests, receipts
+from movie_platform.deliveries import manifests, receipts, reconciled
 from movie_platform.deliveries.source import Source
-from movie_platform.deliveries.watching import read_owed
 from movie_platform.errors import PlatformError
 from movie_platform.pipelines import PIPELINES, source_of
 from movie_platform.pipelines.imdb_feed.windows import LENGTH, start_of
@@ -55,7 +54,7 @@ def freshness_of(inputs: Inputs, source: Source, feed: Windows) -> Freshness:
         held = {record.day for record in records if record and not record.is_loaded}
         done, refused = done - held, refused | held
     newest = max(done, default="")
-    owed_at, owed = read_owed(lake, source.name, inputs.settings.platform_name)
+    report = reconciled.read(lake, source.name, inputs.settings.platform_name)
     ended = None
     if newest:
         begun = start_of(newest) if is_window else datetime.fromisoformat(newest).replace(tzinfo=UTC)
@@ -63,7 +62,9 @@ def freshness_of(inputs: Inputs, source: Source, feed: Windows) -> Freshness:
     came = _came(inputs, source, newest) if newest else ""
     stale_after = WINDOW_STALE if is_window else DAY_STALE
     shown = f"{ended - LENGTH:%Y-%m-%d %H:%M}" if ended and is_window else newest
-    return Freshness(source.title, shown, ended, came, len(done), len(refused), len(owed), owed_at, stale_after)
+    return Freshness(
+        source.title, shown, ended, came, len(done), len(refused), len(report.owed), report.time, stale_after
+    )
 
 
 def freshness_section(inputs: Inputs, feed: Windows) -> Section:

@@ -7,9 +7,9 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from movie_platform.deliveries import receipts, watching
+from movie_platform.deliveries import receipts, reconciled, watching
 from movie_platform.deliveries.source import Source
-from movie_platform.deliveries.watching import ASKED_AT_MOST, Cursor, Place, ScanResult, owed_key, report_owed, scan
+from movie_platform.deliveries.watching import ASKED_AT_MOST, Cursor, Place, ScanResult, scan
 from movie_platform.errors import InputRefused
 from movie_platform.lake import ObjectStore, open_store
 from movie_platform_tests.deliveries.daily_sources import process, put
@@ -185,7 +185,7 @@ def test_a_day_whose_run_got_lost_is_owed_and_asked_for_again_under_another_key(
     first = watch.keys()
     owed = watch.owed()
     assert owed == {DAY: "what was delivered is not processed"}
-    report_owed(watch.lake, watch.source.name, "here", owed, NOW)
+    reconciled.write(watch.lake, watch.source, "here", owed, NOW)
     second = watch.keys()
     assert len({*first, *second}) == 2
     assert watch.keys() == []
@@ -208,16 +208,16 @@ def test_a_day_whose_products_were_replaced_or_deleted_is_owed(watch: Watch) -> 
 
 def test_what_is_owed_is_taken_up_some_at_a_time_and_once(watch: Watch) -> None:
     days = march(ASKED_AT_MOST + 3)
-    report_owed(watch.lake, watch.source.name, "here", days, NOW)
+    reconciled.write(watch.lake, watch.source, "here", days, NOW)
     asked = [watch.asks() for _ in range(3)]
     assert [len(of) for of in asked] == [ASKED_AT_MOST, 3, 0]
     assert [*asked[0], *asked[1]] == days
-    report_owed(watch.lake, watch.source.name, "here", days[:1], NOW + timedelta(hours=1))
+    reconciled.write(watch.lake, watch.source, "here", days[:1], NOW + timedelta(hours=1))
     assert watch.asks() == days[:1], "a later report says that the run for the earlier one did not do it"
 
 
 def test_what_another_platform_owes_is_left_to_it(watch: Watch) -> None:
-    report_owed(watch.lake, watch.source.name, "there", [DAY], NOW)
+    reconciled.write(watch.lake, watch.source, "there", [DAY], NOW)
     assert watch.asks() == []
     watch.platform = "there"
     assert watch.asks() == [DAY]
@@ -225,7 +225,7 @@ def test_what_another_platform_owes_is_left_to_it(watch: Watch) -> None:
 
 @pytest.mark.parametrize("report", [b"", b"[]", b'{"time": "now"}', b'{"time": "now", "partitions": 3}'])
 def test_a_report_that_cannot_be_read_is_no_reason_to_stop_scanning(watch: Watch, report: bytes) -> None:
-    watch.lake.write(owed_key(watch.source.name, "here"), report)
+    watch.lake.write(reconciled.key_of(watch.source.name, "here"), report)
     assert watch.asks() == []
     watch.put(DAY)
     assert watch.asks() == [DAY]

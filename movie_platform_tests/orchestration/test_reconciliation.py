@@ -9,8 +9,8 @@ import pytest
 from dagster import DagsterRunStatus
 
 from movie_platform.definitions import build_defs
+from movie_platform.deliveries import reconciled
 from movie_platform.deliveries.source import Source
-from movie_platform.deliveries.watching import read_owed
 from movie_platform.lake import ObjectStore, open_store
 from movie_platform.orchestration.reconciliation import partitions_under_way
 from movie_platform.pipelines import PIPELINES, source_of
@@ -61,7 +61,7 @@ class Place:
         job = self.definitions.resolve_job_def(f"{self.source.name}_reconciliation")
         quiet: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
         assert job.execute_in_process(instance=self.instance, run_config=quiet).success
-        owed = read_owed(self.lake, self.source.name, self.settings.platform_name)[1]
+        owed = list(reconciled.read(self.lake, self.source.name, self.settings.platform_name).owed)
         return [partition for partition in owed if partition <= self.third]
 
 

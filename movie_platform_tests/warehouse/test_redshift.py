@@ -3,6 +3,7 @@
 import json
 import logging
 import traceback
+import uuid
 from datetime import timedelta
 
 import boto3
@@ -229,8 +230,9 @@ def test_an_unreachable_cluster_is_the_worlds_fault_and_named() -> None:
 
 def test_the_password_may_lie_in_secrets_manager(redshift: RedshiftStandIn, bucket: str) -> None:
     content = json.dumps({"username": redshift.user, "password": redshift.password})
-    boto3.client("secretsmanager").create_secret(Name="warehouse", SecretString=content)
-    settings = load_settings(warehouse=redshift.address, warehouse_secret="warehouse")
+    secret = f"warehouse-{uuid.uuid4().hex}"  # moto's server serves every test of the worker
+    boto3.client("secretsmanager").create_secret(Name=secret, SecretString=content)
+    settings = load_settings(warehouse=redshift.address, warehouse_secret=secret)
     assert open_warehouse(settings).query("SELECT 1 AS one").to_pylist() == [{"one": 1}]
     with pytest.raises(WorldUnavailable, match="secret missing could not be read"):
         open_warehouse(load_settings(warehouse=redshift.address, warehouse_secret="missing")).ledger()

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from movie_platform.deliveries import Delivery, Listing, fingerprint_of, receipts
+from movie_platform.deliveries import Delivery, Listing, fingerprint_of, receipts, reconciled
 from movie_platform.deliveries.receipts import Standing
-from movie_platform.deliveries.watching import Request, read_owed
+from movie_platform.deliveries.watching import Request
 from movie_platform.lake import ObjectStore
 from movie_platform.pipelines.imdb_feed import deliveries, processing, refusals
 from movie_platform.pipelines.imdb_feed.deliveries import NAME, RAW_PREFIX, folders, is_complete, why_rejected
@@ -92,8 +92,10 @@ class Schedule:
 def scan(raw: ObjectStore, lake: ObjectStore, cursor: Cursor, schedule: Schedule, now: datetime) -> ScanResult:
     """One bounded look at the raw side and at what the lake still owes."""
     arrived, waiting, listing, taken = _new(raw, lake, cursor, schedule, now)
+    report = reconciled.read(lake, NAME, schedule.platform)
+    listing = _with_reported(listing, report.rejected)
     retries, taken = _due_again(raw, lake, taken, schedule, now)
-    left_behind, taken = _left_behind(raw, lake, taken, schedule, {delivery.partition for delivery in arrived}, now)
+    left_behind, taken = _left_behind(raw, lake, taken, schedule, report, {delivery.partition for delivery in arrived})
     standings = _Standings(lake)
     # With how far the window had come: content that comes back after other content is another request.
     prints = {d.partition: f"{d.fingerprint} {standings.of(d.partition)}" for d in arrived}
@@ -112,6 +114,14 @@ def scan(raw: ObjectStore, lake: ObjectStore, cursor: Cursor, schedule: Schedule
         rejected != cursor.rejected,
         replace(taken, rejected=rejected),
     )
+
+
+def _with_reported(found: Listing, reported: Listing) -> Listing:
+    """What a scan saw itself, and what the last reconciliation saw of the whole raw side."""
+    for key, why in found.rejected_keys.items():
+        if key not in reported.rejected_keys:
+            reported.reject(key, why)
+    return reported
 
 
 class _Standings:
@@ -275,21 +285,24 @@ def _left_behind(
     lake: ObjectStore,
     cursor: Cursor,
     schedule: Schedule,
+    report: reconciled.Report,
     already: Iterable[str],
-    now: datetime,
 ) -> tuple[dict[str, Delivery], Cursor]:
     """The next windows that the last reconciliation found owed; those that this scan has not come to yet are left to
     it. A window without files is owed too: what is archived of it is not processed or loaded."""
-    time, owed = read_owed(lake, NAME, schedule.platform)
-    if not time:
-        return {}, replace(cursor, reconciled="")
-    before, _, count = cursor.reconciled.partition("/")
-    position = int(count) if before == time and count.isdecimal() else 0
-    windows = owed[position : position + SCAN_AT_MOST]
+    windows, taken = report.next(cursor.reconciled, SCAN_AT_MOST)
     asked = set(already)
     due = {
         window: deliveries.find(raw, window) or Delivery(window, {})
-        for window in windows
-        if window not in asked and is_window(window) and schedule.start <= window <= cursor.settled
+        for window, come in windows.items()
+        if window not in asked
+        and is_window(window)
+        and schedule.start <= window <= cursor.settled
+        and reconciled.is_still_owed(_standing(lake, window), come)
     }
-    return due, replace(cursor, reconciled=f"{time}/{position + len(windows)}")
+    return due, replace(cursor, reconciled=taken)
+
+
+def _standing(lake: ObjectStore, window: str) -> Standing:
+    standing, refusal = receipts.standing(lake, NAME, window), refusals.get(lake, window)
+    return replace(standing, refused=(*standing.refused, refusal.fingerprint)) if refusal else standing

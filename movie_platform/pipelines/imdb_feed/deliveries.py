@@ -51,8 +51,8 @@ def folders(
     """The raw side's folders from the floor on, with their files.
 
     On this machine's disk a listing has to read all names of a folder. Behind a floor it is cheaper to look into each
-    folder that can be there, an hour ahead of the clock included. Folders of another name then show in the hourly
-    reconciliation alone, as do those before the feed's start.
+    folder that can be there, an hour ahead of the clock included. Folders of another name, and those before the
+    feed's start, are then named by the hourly reconciliation, whose report the next tick passes on.
     """
     if floor and raw.local_path(RAW_PREFIX) and now - start_of(floor) <= LENGTH * LOOKED_INTO_AT_MOST:
         for window in span(floor, key_of(now + timedelta(hours=1))):

@@ -46,12 +46,13 @@ def feed_sensor(settings: Settings) -> dg.SensorDefinition:
         if found.rejected_is_news and found.listing.rejected:
             events.append(rejected_keys(SOURCE, found.listing))
         events += corrected
+        rejected = f" {found.listing.rejected} keys are no delivery." if found.listing.rejected else ""
         waiting = "; ".join(f"{window} waits: {reason}" for window, reason in found.waiting.items())
         return dg.SensorResult(
             run_requests=[run_request(SOURCE, request) for request in found.requests],
             asset_events=events,
             cursor=str(replace(found.new_cursor, judged=judged)),
-            skip_reason=None if found.requests else waiting or "No new windows.",
+            skip_reason=None if found.requests else f"{waiting or 'No new windows.'}{rejected}",
         )
 
     return imdb_feed_arrivals

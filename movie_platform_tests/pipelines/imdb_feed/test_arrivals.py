@@ -13,7 +13,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from movie_platform.deliveries.watching import owed_key, read_owed, report_owed
+from movie_platform.deliveries import reconciled
 from movie_platform.lake import ObjectStore, open_store
 from movie_platform.pipelines.imdb_feed import arrivals, processing, refusals
 from movie_platform.pipelines.imdb_feed.arrivals import Cursor, ScanResult, Schedule, scan
@@ -65,7 +65,7 @@ class Sensor:
     def reconcile(self, now: datetime) -> list[str]:
         """What the hourly job leaves for the sensor."""
         owed = self.owed(now)
-        report_owed(self.lake, SOURCE.name, self.schedule.platform, owed, now)
+        reconciled.write(self.lake, SOURCE, self.schedule.platform, owed, now)
         return list(owed)
 
 
@@ -428,7 +428,7 @@ def test_reconciliation_asks_for_a_refused_window_whose_served_version_is_not_in
 
 @pytest.mark.parametrize("report", [b"", b"{", b"[]", b'{"time": "now"}', b'{"time": "now", "partitions": 3}'])
 def test_a_report_that_cannot_be_read_is_no_reason_to_stop_scanning(sensor: Sensor, report: bytes) -> None:
-    sensor.lake.write(owed_key(SOURCE.name, "here"), report)
+    sensor.lake.write(reconciled.key_of(SOURCE.name, "here"), report)
     deliver(sensor.raw, W)
     assert windows(sensor.scan()) == [W]
 
@@ -436,9 +436,9 @@ def test_a_report_that_cannot_be_read_is_no_reason_to_stop_scanning(sensor: Sens
 def test_the_report_of_another_platform_on_the_same_lake_is_left_to_it(sensor: Sensor) -> None:
     deliver(sensor.raw, W)
     assert windows(sensor.scan(run=False)) == [W]
-    report_owed(sensor.lake, SOURCE.name, "there", [W], NOW)
+    reconciled.write(sensor.lake, SOURCE, "there", [W], NOW)
     assert windows(sensor.scan()) == []
-    assert read_owed(sensor.lake, SOURCE.name, "there")[1] == [W]
+    assert list(reconciled.read(sensor.lake, SOURCE.name, "there").owed) == [W]
 
 
 class DeliveriesAndScans(RuleBasedStateMachine):
