@@ -20,7 +20,7 @@ from movie_platform.pipelines.imdb_feed.tables import IMDB_MOVIE_WINDOWS, IMDB_M
 from movie_platform.warehouse import LatestPartition, LoadResult, PartitionLoad, Source, Warehouse, read_views
 from movie_platform.warehouse import Provenance as LoadProvenance
 
-REPLACED = "its clean file is no longer the one that this run made or found; the next run loads what is there then"
+GONE = "its clean file, which this run made or found, is not there any more; it is made again by itself"
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ def load(
     """Replace the windows' rows, and recompute each movie that they touch.
 
     All windows go in one transaction. Where that fails for what a window holds, each is loaded by itself, so that one
-    window does not keep the others out. A window whose clean file another run replaced since is not loaded: the ledger
-    would say of one delivery's rows, for ever, that they are another's.
+    window does not keep the others out. A window whose clean file another run replaced since is that run's to load, and
+    the reconciliation's should it get lost: the ledger would say of one delivery's rows that they are another's.
     """
     kept: list[Provenance] = []
     failed: list[tuple[Provenance, str]] = []
@@ -46,9 +46,9 @@ def load(
     for made, clean in zip(windows, found, strict=True):
         if isinstance(clean, PlatformError):
             failed.append((made, str(clean)))
-        elif clean is None or (clean.digest, clean.version) != (made.digest, made.version):
-            failed.append((made, REPLACED))
-        else:
+        elif clean is None:
+            failed.append((made, GONE))
+        elif (clean.digest, clean.version) == (made.digest, made.version):
             kept.append(clean)
     loads = _load_together(warehouse, lake, kept, run_id=run_id, force=force)
     return Loads(loads.results, (*failed, *loads.failed))
