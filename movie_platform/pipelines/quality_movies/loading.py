@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pyarrow.parquet as pq
 
-from movie_platform.deliveries import Manifest, ManifestFile, manifests, receipts
+from movie_platform.deliveries import Manifest, ManifestFile, manifests, receipts, until_undisturbed
 from movie_platform.deliveries.receipts import Standing
 from movie_platform.errors import PlatformError, WorldUnavailable
 from movie_platform.lake import ObjectStore
@@ -78,13 +78,25 @@ def load_history(
 
 
 def _loaded(warehouse: Warehouse, lake: ObjectStore, record: DayRecord, table: Table, load: Load) -> LoadResult:
-    """Load the record; where the ledger is ahead of the lake, which was emptied or restored, the lake passes it."""
-    result = load(record)
-    newest = record_of(lake, record.day)
-    if result.outcome == "refused" and newest == record:
-        last = warehouse.ledger(table, result.partition)[-1].version
-        return load(renumbered(lake, record, above=manifests.sequence_of(last)))
-    return result
+    """Load the record; where the ledger is ahead of the lake, which was emptied or restored, the lake passes it.
+
+    Good rows and metrics are loaded side by side: where the other one's load has given the same record a number above
+    its own ledger, that number counts here too.
+    """
+
+    def attempt() -> LoadResult:
+        result, current = load(record), record
+        while result.outcome == "refused":
+            newest = record_of(lake, record.day)
+            if newest is None or replace(newest, version=record.version) != record:
+                break  # of another delivery, whose run loads it
+            if newest.version == current.version:
+                last = warehouse.ledger(table, result.partition)[-1].version
+                newest = renumbered(lake, current, above=manifests.sequence_of(last))
+            result, current = load(newest), newest
+        return result
+
+    return until_undisturbed(attempt, record.day)
 
 
 def renumbered(lake: ObjectStore, record: DayRecord, *, above: int) -> DayRecord:

@@ -1,6 +1,6 @@
 """The warehouse holds every good day once, and serves the newest."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from itertools import permutations
 from pathlib import Path
@@ -224,6 +224,24 @@ def test_a_lake_that_was_emptied_takes_a_sequence_above_the_ledgers(
     assert ask(warehouse, NEWEST) == [("Restored",)]
     assert SOURCE.owed(raw, local_lake, warehouse, "2026-01-01", datetime.now(UTC)) == {}
     assert run(raw, local_lake, warehouse, "2026-03-01").outcome == "skipped"
+
+
+@pytest.mark.parametrize("first", [load_good, load_history])
+def test_good_rows_and_metrics_that_are_loaded_side_by_side_both_pass_the_ledger(
+    raw: ObjectStore, local_lake: ObjectStore, warehouse: DuckDBWarehouse, first: Callable[..., LoadResult]
+) -> None:
+    """Both read the same record of a lake that was emptied, and the first one renumbers it."""
+    for title in ("A", "B"):
+        deliver(raw, "2026-03-01", movie(title))
+        run(raw, local_lake, warehouse, "2026-03-01")
+    local_lake.delete([info.key for info in list(local_lake.objects())])
+    deliver(raw, "2026-03-01", movie("Restored"))
+    judge_day(raw, local_lake, "2026-03-01", rules_of())
+    record = judged(local_lake, "2026-03-01")
+    second = load_history if first is load_good else load_good
+    assert [load(warehouse, local_lake, record, run_id="x").outcome for load in (first, second)] == ["loaded"] * 2
+    assert ask(warehouse, NEWEST) == [("Restored",)]
+    assert SOURCE.owed(raw, local_lake, warehouse, "2026-01-01", datetime.now(UTC)) == {}
 
 
 def test_the_table_has_the_types_of_the_model(
