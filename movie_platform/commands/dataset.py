@@ -4,7 +4,9 @@ import json
 import tempfile
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -169,6 +171,11 @@ def run_deliveries(settings: Settings, first: str, last: str, *, force: bool = F
     return ok
 
 
+def _size(measure: str, row: dict[str, Any]) -> tuple[bool, Any]:
+    """An amount that is unknown sorts below all others."""
+    return row[measure] is not None, row[measure] or 0
+
+
 @click.command("answers")
 @click.option("--json", "as_json", is_flag=True, help="All rows, for programs.")
 @click.option("--rows", type=click.IntRange(1), default=10, show_default=True, help="Rows of each answer to show.")
@@ -189,7 +196,7 @@ def answers(as_json: bool, rows: int) -> None:
         click.echo(json.dumps({**found_rows, "movies_without_year": undated}, ensure_ascii=False))
         return
     for question, rows_found in found:
-        largest = sorted(rows_found.to_pylist(), key=lambda row: row[question.measure], reverse=True)[:rows]
+        largest = sorted(rows_found.to_pylist(), key=partial(_size, question.measure), reverse=True)[:rows]
         shown = [list(row.values()) for row in largest]
         out.print(table(f"{question.asks} ({rows_found.num_rows} rows, largest first)", rows_found.column_names, shown))
     out.print(safe(f"{undated} movies without a year are left out."))

@@ -10,80 +10,122 @@ from movie_platform.warehouse import View, Warehouse, read_views
 
 
 @dataclass(frozen=True)
+class AnswerColumn:
+    """A column of an answer: what it says, and the columns of movies_aggregated that it comes from."""
+
+    says: str
+    of: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Question:
-    """One question: the view that answers it, in whose order its rows are read, and what its columns come from."""
+    """One question: the view that answers it, in whose order its rows are read, and its columns."""
 
     view: str
     asks: str
     order: tuple[str, ...]
-    lineage: dict[str, tuple[str, ...]]
-    """Per column of the answer, the columns of movies_aggregated."""
-
-    @property
-    def measure(self) -> str:
-        """The number that is asked for."""
-        return next(name for name in self.lineage if name not in _DIMENSIONS and name != "movies")
-
-
-_DIMENSIONS = ("production_company", "genre", "release_year")
-
-
-def _sums(subject: str, column: str, measure: str) -> Question:
-    name = "company" if subject == "production_company" else subject
-    return Question(
-        f"{name}_{measure}_by_year",
-        f"What {measure} has each {name.replace('_', ' ')} had per year?",
-        (subject, "release_year"),
-        {
-            subject: (subject,),
-            "release_year": ("release_year",),
-            f"total_{measure}": (column,),
-            "movies": ("movie_id",),
-        },
-    )
+    columns: dict[str, AnswerColumn]
+    measure: str
+    """The column with the number that is asked for."""
 
 
 _COMPANY = "production_company"
+_DIMENSIONS = {
+    _COMPANY: AnswerColumn("the company; a movie of several counts for each", (_COMPANY,)),
+    "genre": AnswerColumn("the genre; a movie of several counts in each, so genres are not to be added up", ("genre",)),
+    "release_year": AnswerColumn("the year in which the movies came out", ("release_year",)),
+}
+_MOVIES = AnswerColumn("how many movies these are", ("movie_id",))
+
+
+def _money(subject: str, amount: str, from_columns: tuple[str, ...]) -> Question:
+    """0 is how the source writes that it does not know an amount: such a movie is counted beside the sum, not in it."""
+    name = "company" if subject == _COMPANY else subject
+    known = " and ".join(from_columns)
+    published = {
+        "profit_as_published": AnswerColumn(
+            "the source's own sum, in which an unknown amount is 0: all loss or all gain", ("profit",)
+        )
+    }
+    return Question(
+        f"{name}_{amount}_by_year",
+        f"What {amount} has each {name} had per year?",
+        (subject, "release_year"),
+        {
+            subject: _DIMENSIONS[subject],
+            "release_year": _DIMENSIONS["release_year"],
+            f"total_{amount}": AnswerColumn(
+                f"US dollars, over the movies whose {known} is known; empty where it is of none"
+                if len(from_columns) == 1
+                else f"US dollars, over the movies whose {known} are known; empty where they are of none",
+                from_columns,
+            ),
+            **(published if amount == "profit" else {}),
+            "movies": _MOVIES,
+            "movies_known": AnswerColumn("how many of them the sum is over", from_columns),
+            "movies_unknown": AnswerColumn("how many of them it leaves out, their amount being unknown", from_columns),
+        },
+        f"total_{amount}",
+    )
+
+
+def _budget(subject: str) -> Question:
+    return _money(subject, "budget", ("budget",))
+
+
+def _revenue(subject: str) -> Question:
+    return _money(subject, "revenue", ("revenue",))
+
+
+def _profit(subject: str) -> Question:
+    return _money(subject, "profit", ("budget", "revenue"))
+
+
+_MEAN = AnswerColumn("their mean popularity", ("popularity",))
 QUESTIONS = (
-    _sums(_COMPANY, "budget", "budget"),
-    _sums(_COMPANY, "revenue", "revenue"),
-    _sums(_COMPANY, "profit", "profit"),
+    _budget(_COMPANY),
+    _revenue(_COMPANY),
+    _profit(_COMPANY),
     Question(
         "company_releases_by_genre_and_year",
         "How many movies of each genre has each company brought out per year?",
         (_COMPANY, "genre", "release_year"),
-        {
-            _COMPANY: (_COMPANY,),
-            "genre": ("genre",),
-            "release_year": ("release_year",),
-            "releases": ("movie_id",),
-        },
+        {**_DIMENSIONS, "releases": _MOVIES},
+        "releases",
     ),
     Question(
         "company_popularity_by_year",
         "How popular, on average, are the movies of each company per year?",
         (_COMPANY, "release_year"),
         {
-            _COMPANY: (_COMPANY,),
-            "release_year": ("release_year",),
-            "mean_popularity": ("popularity",),
-            "movies": ("movie_id",),
+            _COMPANY: _DIMENSIONS[_COMPANY],
+            "release_year": _DIMENSIONS["release_year"],
+            "mean_popularity": _MEAN,
+            "movies": _MOVIES,
         },
+        "mean_popularity",
     ),
     Question(
         "most_popular_genre_by_year",
         "Which genre was the most popular in each year?",
         ("release_year",),
         {
-            "release_year": ("release_year",),
-            "genre": ("genre", "popularity"),
-            "mean_popularity": ("popularity",),
-            "movies": ("movie_id",),
+            "release_year": _DIMENSIONS["release_year"],
+            "genre": AnswerColumn(
+                "the genre whose movies have the highest popularity in total; of equal ones that with more movies, "
+                "then the first by name",
+                ("genre", "popularity"),
+            ),
+            "total_popularity": AnswerColumn("the popularity of its movies, added up", ("popularity",)),
+            "mean_popularity": _MEAN,
+            "median_popularity": AnswerColumn("their median popularity", ("popularity",)),
+            "movies": _MOVIES,
         },
+        "total_popularity",
     ),
-    _sums("genre", "budget", "budget"),
-    _sums("genre", "revenue", "revenue"),
-    _sums("genre", "profit", "profit"),
+    _budget("genre"),
+    _revenue("genre"),
+    _profit("genre"),
 )
 
 

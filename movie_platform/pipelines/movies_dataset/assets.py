@@ -197,7 +197,9 @@ def _answer_metadata(question: Question, rows: pa.Table, undated: int) -> dict[s
         dg.TableRecord({name: "" if value is None else value for name, value in row.items()})
         for row in islice(rows.slice(0, _SAMPLE).to_pylist(), _SAMPLE)
     ]
-    schema = dg.TableSchema([dg.TableColumn(field.name, str(field.type)) for field in rows.schema])
+    schema = dg.TableSchema(
+        [dg.TableColumn(field.name, str(field.type), question.columns[field.name].says) for field in rows.schema]
+    )
     aggregated = dg.AssetKey(MOVIES_AGGREGATED.name)
     return {
         "dagster/row_count": rows.num_rows,
@@ -206,8 +208,8 @@ def _answer_metadata(question: Question, rows: pa.Table, undated: int) -> dict[s
         "dagster/column_schema": schema,
         "dagster/column_lineage": dg.TableColumnLineage(
             {
-                name: [dg.TableColumnDep(aggregated, column) for column in columns]
-                for name, columns in question.lineage.items()
+                name: [dg.TableColumnDep(aggregated, source) for source in column.of]
+                for name, column in question.columns.items()
             }
         ),
         "movies without a year, left out": undated,

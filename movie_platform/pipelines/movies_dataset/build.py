@@ -19,7 +19,14 @@ import pyarrow.parquet as pq
 from movie_platform.engine import RECORD_NUMBER, Engine, Format
 from movie_platform.pipelines.movies_dataset import transforms
 from movie_platform.pipelines.movies_dataset.archive import Archive, Limits, open_archive
-from movie_platform.pipelines.movies_dataset.report import BuildReport, FileAccount, Unknown, error_lines
+from movie_platform.pipelines.movies_dataset.report import (
+    PLAUSIBLE_ABOVE,
+    Amount,
+    BuildReport,
+    FileAccount,
+    Unknown,
+    error_lines,
+)
 from movie_platform.pipelines.movies_dataset.tables import (
     CAST_MASTER,
     CREDITS_FILE,
@@ -45,6 +52,8 @@ from movie_platform.table import Table
 
 ERRORS = "errors.jsonl"
 REJECTS_FOLDER = "rejects"
+NAMED = 100
+"""Implausible amounts that a report names; it counts all of them."""
 
 
 def build_dataset(
@@ -107,6 +116,8 @@ class _Build:
         movies = self._engine.stage("movies", transforms.movies_master(parsed))
         out = self._write(MOVIES_MASTER, movies.order_by(RECORD_NUMBER))
         self._write(MOVIES_AGGREGATED, transforms.movies_aggregated(movies))
+        self._count_trimmed(file, movies, ("genres", "production_companies"))
+        self._name_implausible(transforms.implausible_amounts(movies, PLAUSIBLE_ABOVE))
         self._movies = movies.select("id")
         merged = self._number(movies.aggregate(n=(movies.records - 1).sum().fill_null(0)))
         self._account(
@@ -117,6 +128,7 @@ class _Build:
         parsed = self._staged("parsed_keywords", transforms.parse_keywords(records, self._engine.literal))
         kept = self._take_lists(file, records, parsed, ("keywords",))
         self._write(KEYWORDS_MASTER, transforms.keywords_master(kept))
+        self._count_trimmed(file, kept, ("keywords",))
         self._report_unknown(KEYWORDS_MASTER, transforms.unknown_members(kept, self._known_movies, "keywords"))
 
     def _take_credits(self, file: SourceFile, records: ir.Table) -> None:
@@ -125,6 +137,7 @@ class _Build:
         self._write(CREDITS_MASTER, transforms.credits_master(kept))
         self._write(CAST_MASTER, transforms.cast_master(kept))
         self._write(CREW_MASTER, transforms.crew_master(kept))
+        self._count_trimmed(file, kept, ("cast", "crew"))
         self._report_unknown(CAST_MASTER, transforms.unknown_members(kept, self._known_movies, "cast"))
         self._report_unknown(CREW_MASTER, transforms.unknown_members(kept, self._known_movies, "crew"))
 
@@ -211,6 +224,15 @@ class _Build:
                 conflicting=conflicting,
             )
         )
+
+    def _count_trimmed(self, file: SourceFile, kept: ir.Table, columns: tuple[str, ...]) -> None:
+        counted = self._engine.to_arrow(transforms.trimmed_names(kept, columns)).to_pylist()
+        self.report.trimmed[file.name] = {row["column"]: int(row["n"]) for row in counted if row["n"]}
+
+    def _name_implausible(self, found: ir.Table) -> None:
+        self.report.implausible = self._number(found.aggregate(n=found.count()))
+        named = found.order_by("amount", "movie_id", "column").limit(NAMED)
+        self.report.implausible_amounts = [Amount(**row) for row in self._engine.to_arrow(named).to_pylist()]
 
     def _report_unknown(self, table: Table, counts: ir.Table) -> None:
         rows = {row["kind"]: int(row["rows"]) for row in self._engine.to_arrow(counts).to_pylist()}

@@ -8,13 +8,14 @@ import dagster as dg
 from movie_platform.orchestration.day_checks import DayChecks
 from movie_platform.orchestration.ruleset_checks import RulesetChecks
 from movie_platform.pipelines.movies_dataset.publication import Publication
-from movie_platform.pipelines.movies_dataset.report import FileAccount
+from movie_platform.pipelines.movies_dataset.report import PLAUSIBLE_ABOVE, BuildReport, FileAccount
 from movie_platform.pipelines.movies_dataset.tables import FILES, MOVIES_FILE, SourceFile
 from movie_platform.quality import RulesetFile
 
 ROWS_CONSERVED = "rows_conserved"
 FILE_PRESENT = "source_file_present"
 CELLS_READABLE = "cells_readable"
+AMOUNTS_PLAUSIBLE = "amounts_plausible"
 IDS_AGREE = "repeated_ids_agree"
 MOVIES_KNOWN = "movies_known"
 
@@ -42,7 +43,14 @@ def table_checks() -> list[dg.AssetCheckSpec]:
             CELLS_READABLE,
             "movies_master",
             "Every cell holds what its column is for. One that does not is null, and is in the rejects.",
-        )
+        ),
+        spec(
+            AMOUNTS_PLAUSIBLE,
+            "movies_master",
+            f"No budget and no revenue is between 1 and {PLAUSIBLE_ABOVE:,} US dollars, or negative: "
+            "such a one was meant in millions, or mistyped. It is kept, and counts in the answers. 0 is how the source "
+            "writes unknown.",
+        ),
     ]
     for file in FILES:
         first = file.tables[0].name
@@ -88,6 +96,7 @@ def table_results(published: Publication) -> Iterator[dg.AssetCheckResult]:
                 records=conflicting,
             )
     yield _cells(published.report.account(MOVIES_FILE.name))
+    yield _amounts(published.report)
     unknown = {found.table: found for found in published.report.unknown}
     for name in _WITH_FOREIGN_KEY:
         if found := unknown.get(name):
@@ -120,6 +129,27 @@ def _cells(account: FileAccount | None) -> dg.AssetCheckResult:
     return _warning(
         CELLS_READABLE, "movies_master", not bad, f"set to null: {description}" if bad else "all of them", cells=bad
     )
+
+
+def _amounts(report: BuildReport) -> dg.AssetCheckResult:
+    found = report.implausible_amounts
+    described = "all of them"
+    if report.implausible:
+        examples = ", ".join(f"{of.column} {of.amount:,} of {of.title or of.movie_id}" for of in found[:3])
+        described = f"{report.implausible:,} are not: {examples}{', ...' if report.implausible > 3 else ''}"
+    records = [dg.TableRecord({**vars(of), "title": of.title or ""}) for of in found]
+    named = {"amounts": dg.MetadataValue.table(records, _AMOUNTS)} if records else {}
+    return _warning(AMOUNTS_PLAUSIBLE, "movies_master", not report.implausible, described, **named)
+
+
+_AMOUNTS = dg.TableSchema(
+    [
+        dg.TableColumn("movie_id", "int"),
+        dg.TableColumn("title", "string"),
+        dg.TableColumn("column", "string"),
+        dg.TableColumn("amount", "int", "US dollars, as the source has it"),
+    ]
+)
 
 
 def _warning(name: str, asset: str, passed: bool, description: str, **metadata: Any) -> dg.AssetCheckResult:

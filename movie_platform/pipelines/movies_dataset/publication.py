@@ -27,7 +27,7 @@ from movie_platform.errors import InputRefused, ObjectMissing
 from movie_platform.lake import ObjectStore, open_store
 from movie_platform.pipelines.movies_dataset.archive import Limits
 from movie_platform.pipelines.movies_dataset.build import ERRORS, REJECTS_FOLDER, build_dataset
-from movie_platform.pipelines.movies_dataset.report import BuildReport, FileAccount, Unknown
+from movie_platform.pipelines.movies_dataset.report import Amount, BuildReport, FileAccount, Unknown
 from movie_platform.progress import Progress
 
 JOB = f"{__name__}:publish_delivery"
@@ -79,6 +79,7 @@ class Publication:
         report.pop("conserved", None)
         report["files"] = [FileAccount(**account) for account in report["files"]]
         report["unknown"] = [Unknown(**unknown) for unknown in report["unknown"]]
+        report["implausible_amounts"] = [Amount(**amount) for amount in report.get("implausible_amounts", [])]
         report["missing"] = {file: tuple(tables) for file, tables in report["missing"].items()}
         tables = {name: tuple(Part(**part) for part in parts) for name, parts in found["tables"].items()}
         return cls(**{**found, "report": BuildReport(**report), "tables": tables})

@@ -5,6 +5,9 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+PLAUSIBLE_ABOVE = 1_000
+"""US dollars: what the source says beyond is taken at its word, and 0 is how it writes an unknown amount."""
+
 
 @dataclass(frozen=True)
 class FileAccount:
@@ -40,6 +43,16 @@ class Unknown:
         return self.unknown / self.rows if self.rows else 0.0
 
 
+@dataclass(frozen=True)
+class Amount:
+    """An amount of money that no movie can have cost or earned."""
+
+    movie_id: int
+    title: str | None
+    column: str
+    amount: int
+
+
 @dataclass
 class BuildReport:
     """Rows per table, the account of each file, and what was missing."""
@@ -50,6 +63,11 @@ class BuildReport:
     unknown: list[Unknown] = field(default_factory=list)
     missing: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Files that the zip lacks, and the tables that were skipped for it."""
+    trimmed: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Names in lists that had blanks around them, by file and column of the list."""
+    implausible: int = 0
+    """Budgets and revenues that are neither unknown nor plausible; the first of them are named."""
+    implausible_amounts: list[Amount] = field(default_factory=list)
     seconds: float = 0.0
 
     @property
@@ -94,6 +112,21 @@ def error_lines(report: BuildReport, rejects: Iterable[dict[str, Any]]) -> str:
         }
         for account in report.files
         if account.conflicting
+    ]
+    lines += [
+        {"file": file, "what": "names trimmed", "reason": "blanks around them", "column": column, "count": count}
+        for file, columns in report.trimmed.items()
+        for column, count in columns.items()
+        if count
+    ]
+    lines += [
+        {
+            "table": "movies_master",
+            "what": "amount implausible",
+            "reason": f"at most {PLAUSIBLE_ABOVE:,} US dollars, and not 0; kept",
+            **asdict(amount),
+        }
+        for amount in report.implausible_amounts
     ]
     lines += [
         {

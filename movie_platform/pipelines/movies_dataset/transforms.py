@@ -212,7 +212,33 @@ def movies_aggregated(movies: ir.Table) -> ir.Table:
 def _names(movies: ir.Table, column: str) -> ir.Table:
     """Each movie with each distinct name in its list of records; movies without any are not in it."""
     items = movies.select("id", item=movies[column].unnest())
-    return items.select("id", name=items.item["name"]).distinct()
+    return items.select("id", name=_trimmed(items.item["name"])).distinct()
+
+
+def _trimmed(name: ir.StringValue) -> ir.StringValue:
+    return name.strip().nullif("")
+
+
+def trimmed_names(kept: ir.Table, columns: tuple[str, ...]) -> ir.Table:
+    """How many names in each list column have blanks around them."""
+    counts = []
+    for column in columns:
+        items = kept.select(item=kept[column].unnest())
+        named = items.select(name=items.item["name"])
+        padded = named.filter(named.name != named.name.strip())
+        counts.append(padded.aggregate(column=ibis.literal(column), n=padded.count()))
+    return ibis.union(*counts) if len(counts) > 1 else counts[0]
+
+
+def implausible_amounts(movies: ir.Table, plausible_above: int) -> ir.Table:
+    """Budgets and revenues that are neither 0, which is how the source writes unknown, nor plausible."""
+    parts = [
+        movies.filter((movies[column] != 0) & (movies[column] <= plausible_above)).select(
+            movie_id="id", title="title", column=ibis.literal(column), amount=column
+        )
+        for column in ("budget", "revenue")
+    ]
+    return ibis.union(*parts)
 
 
 def parse_keywords(records: ir.Table, literal: ReadLiteral) -> Parsed:
@@ -294,7 +320,7 @@ def kept_records(parsed: Parsed, merged: ir.Table) -> ir.Table:
 def keywords_master(kept: ir.Table) -> ir.Table:
     rows = kept.select(movie_id=kept.id, member=kept.keywords.unnest())
     rows = rows.filter(rows.member.notnull())
-    return rows.select("movie_id", keyword_id=rows.member["id"], keyword=rows.member["name"])
+    return rows.select("movie_id", keyword_id=rows.member["id"], keyword=_trimmed(rows.member["name"]))
 
 
 def credits_master(kept: ir.Table) -> ir.Table:
@@ -312,7 +338,8 @@ def crew_master(kept: ir.Table) -> ir.Table:
 def _members(kept: ir.Table, column: str, member: pa.StructType) -> ir.Table:
     rows = kept.select(movie_id=kept.id, member=kept[column].unnest())
     rows = rows.filter(rows.member.notnull())
-    return rows.select("movie_id", **{field.name: rows.member[field.name] for field in member})
+    values = {field.name: rows.member[field.name] for field in member}
+    return rows.select("movie_id", **{**values, "name": _trimmed(values["name"])})
 
 
 def ratings_master(records: ir.Table) -> ir.Table:

@@ -114,13 +114,18 @@ def test_a_delivery_becomes_eight_tables_nine_answers_and_their_checks(platform:
         "genre": "Comedy",
         "release_year": 1995,
         "total_profit": 343,
+        "profit_as_published": 343,
         "movies": 1,
+        "movies_known": 1,
+        "movies_unknown": 0,
     }
     checks = platform.checks("ratings_master")
     assert checks["rows_conserved"] == (True, "2 records = 2 out + 0 merged + 0 rejected")
     assert checks["movies_known"] == (False, "1 of 2 rows are of movies that movies_master does not have")
     assert all(passed for name, (passed, _) in checks.items() if name != "movies_known")
-    assert all(passed for passed, _ in platform.checks("movies_master").values())
+    movies = platform.checks("movies_master")
+    assert movies["amounts_plausible"] == (False, "2 are not: budget 30 of Toy Story, revenue 373 of Toy Story")
+    assert all(passed for name, (passed, _) in movies.items() if name != "amounts_plausible")
 
 
 @pytest.mark.parametrize("days", [("2026-03-01", "2026-03-02"), ("2026-03-02", "2026-03-01")])

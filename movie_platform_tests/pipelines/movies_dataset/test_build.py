@@ -293,6 +293,53 @@ def test_identical_records_merge_and_differing_ones_are_kept_and_reported(build:
     assert (account.records, account.out, account.merged, account.conflicting) == (5, 3, 2, 1)
 
 
+def test_names_in_lists_are_trimmed_and_counted(build: Any) -> None:
+    built = build(
+        {
+            "movies_metadata.csv": [
+                movie(1, genres="[{'id': 18, 'name': 'Drama '}, {'id': 18, 'name': 'Drama'}]"),
+                movie(2, genres="[{'id': 18, 'name': 'Drama'}]", production_companies="[{'name': ' Fox ', 'id': 1}]"),
+            ],
+            "keywords.csv": [(1, "[{'id': 931, 'name': ' jealousy'}]")],
+            "credits.csv": [(CAST.replace("Tom Hanks", "Tom Hanks "), CREW, 1)],
+        }
+    )
+    rows = [(row["movie_id"], row["genre"], row["production_company"]) for row in built.rows("movies_aggregated")]
+    assert rows == [(1, "Drama", None), (2, "Drama", "Fox")]
+    assert built.rows("keywords_master")[0]["keyword"] == "jealousy"
+    assert built.rows("cast_master")[0]["name"] == "Tom Hanks"
+    assert built.report.trimmed == {
+        "movies_metadata.csv": {"genres": 1, "production_companies": 1},
+        "keywords.csv": {"keywords": 1},
+        "credits.csv": {"cast": 1},
+    }
+    errors = [json.loads(line) for line in (built.folder / "errors.jsonl").read_text().splitlines()]
+    assert [(e["file"], e["column"], e["count"]) for e in errors if e["what"] == "names trimmed"] == [
+        ("movies_metadata.csv", "genres", 1),
+        ("movies_metadata.csv", "production_companies", 1),
+        ("keywords.csv", "keywords", 1),
+        ("credits.csv", "cast", 1),
+    ]
+
+
+def test_amounts_that_no_movie_has_are_named_and_kept(build: Any) -> None:
+    built = build(
+        {
+            "movies_metadata.csv": [
+                movie(1, title="The Prophecy", budget="8", revenue="16115878"),
+                movie(2, budget="1000", revenue="0"),
+                movie(3, budget="1001", revenue="12"),
+                movie(4, budget="0", revenue="0"),
+            ]
+        }
+    )
+    named = [(of.movie_id, of.column, of.amount) for of in built.report.implausible_amounts]
+    assert named == [(1, "budget", 8), (3, "revenue", 12), (2, "budget", 1000)]
+    assert built.report.implausible == 3
+    assert built.report.implausible_amounts[0].title == "The Prophecy"
+    assert [row["budget"] for row in built.rows("movies_master")] == [8, 1000, 1001, 0]
+
+
 CUT_OFF = f"{CREW[:-5]}, \"both\" 'quotes', "
 
 
