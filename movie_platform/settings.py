@@ -217,7 +217,7 @@ class Settings(BaseSettings):
 
     quality_ruleset: Annotated[str, AfterValidator(_ruleset)] = Field(
         "rating",
-        description="the rules for the quality movies: rating (one rule), recommended (42), recommended+rating (both), "
+        description="the rules for the quality movies: rating (four rules), recommended (42), recommended+rating (both), "
         "or your own .dqdl file",
     )
     quality_nulls: Literal["documented", "legacy"] = Field(

@@ -325,7 +325,7 @@ def test_a_catalog_that_is_away_holds_back_no_rows(
     assert platform.run().success
 
 
-@pytest.mark.parametrize(("name", "count"), [("rating", 1), ("recommended", 42), ("recommended+rating", 43)])
+@pytest.mark.parametrize(("name", "count"), [("rating", 4), ("recommended", 42), ("recommended+rating", 43)])
 def test_the_shipped_rulesets_become_checks(platform: Platform, name: str, count: int) -> None:
     definitions = build_defs(platform.settings.model_copy(update={"quality_ruleset": name}))
     keys = definitions.resolve_asset_graph().asset_check_keys

@@ -122,7 +122,7 @@ def test_the_years_are_aggregated_for_the_newest_day(
     )
     for day in ("2026-03-01", "2026-03-02"):
         run(raw, local_lake, warehouse, day)
-    question = "SELECT released_year, genre, count FROM movies.year_aggregated ORDER BY genre"
+    question = "SELECT year, genre, total_movies FROM movies.year_aggregated ORDER BY genre"
     assert ask(warehouse, question) == [("1994", "Crime, Drama", 2), ("1994", "War", 1)]
 
 
@@ -143,7 +143,7 @@ def test_views_that_a_broken_connection_left_out_are_made_when_the_load_is_repea
     with pytest.raises(WorldUnavailable):
         run(raw, local_lake, warehouse, "2026-03-01")
     assert run(raw, local_lake, warehouse, "2026-03-01").outcome == "skipped"
-    assert ask(warehouse, "SELECT count FROM movies.year_aggregated") == [(1,)]
+    assert ask(warehouse, "SELECT total_movies FROM movies.year_aggregated") == [(1,)]
 
 
 class TestReconciliation:
