@@ -37,6 +37,7 @@ FLOORS = (
     {"lake", "quality"},
     {"csv_files", "settings"},
     {"errors", "progress", "sql_names", "table"},
+    {"packages", "pandera_alone"},
 )
 """The rooms from the top floor down: what a room imports is below it, or in it."""
 LONG_FUNCTIONS = {"pipelines/imdb_feed/assets.py:feed_assets", "pipelines/quality_movies/assets.py:judged_movies"}

@@ -17,19 +17,19 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
 from movie_platform.csv_files.cells import read_number, read_whole
+from movie_platform.csv_files.columns import (
+    CsvFile,
+    RecordColumn,
+    record_schema,
+)
 from movie_platform.errors import InputRefused, PlatformError
-
-RECORD_NUMBER = "record_number"
-REASON = "reason"
-REASON_COLUMN = "reason_column"
-RAW = "raw"
 
 MAX_CELL = 64 * 2**20
 """A longer cell is an unclosed quote that swallows the file: the record is broken, and reading goes on behind it."""
@@ -40,42 +40,6 @@ BATCH_CHARACTERS = 16 * 2**20
 LOOK_AHEAD = 3
 
 _HEXADECIMAL = re.compile(rb"0[xX]")
-_ARROW_TYPES = {"text": pa.string(), "integer": pa.int64(), "number": pa.float64()}
-
-
-@dataclass(frozen=True)
-class RecordColumn:
-    """A column of the file that is read.
-
-    Text is what the cell holds, untrimmed, blank as an empty string. An integer may be written with a fraction of zeros
-    (`862.0`), as spreadsheets and pandas do; integers and numbers may have blanks around them, and a blank one is null.
-    A record whose cell is none of its kind, or is blank though `required`, is broken.
-    """
-
-    name: str
-    kind: Literal["text", "integer", "number"] = "text"
-    required: bool = False
-
-
-@dataclass(frozen=True)
-class CsvFile:
-    """A CSV file that can be opened as often as needed; `name` is what people call it."""
-
-    name: str
-    open: Callable[[], BinaryIO]
-
-
-def record_schema(columns: Sequence[RecordColumn]) -> pa.Schema:
-    """Number and trouble of the record, then its columns; `reason` is null where the record is sound."""
-    return pa.schema(
-        [
-            pa.field(RECORD_NUMBER, pa.int64(), nullable=False),
-            pa.field(REASON, pa.string()),
-            pa.field(REASON_COLUMN, pa.string()),
-            pa.field(RAW, pa.string()),
-            *(pa.field(column.name, _ARROW_TYPES[column.kind]) for column in columns),
-        ]
-    )
 
 
 def read_records(file: CsvFile, columns: Sequence[RecordColumn]) -> pa.RecordBatchReader:
@@ -251,7 +215,7 @@ def _parse_fast(chunk: bytes, header: _Header) -> list[pa.RecordBatch] | None:
             ),
             parse_options=pyarrow.csv.ParseOptions(quote_char=False, ignore_empty_lines=False),
             convert_options=pyarrow.csv.ConvertOptions(
-                column_types={column.name: _ARROW_TYPES[column.kind] for column in header.columns},
+                column_types={column.name: column.type for column in header.columns},
                 include_columns=names,
                 null_values=[""],
                 strings_can_be_null=False,

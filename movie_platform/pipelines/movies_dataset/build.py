@@ -19,7 +19,14 @@ import pyarrow.parquet as pq
 from movie_platform.engine import RECORD_NUMBER, Engine, Format
 from movie_platform.pipelines.movies_dataset import transforms
 from movie_platform.pipelines.movies_dataset.archive import Archive, Limits, open_archive
-from movie_platform.pipelines.movies_dataset.report import BuildReport, FileAccount, Unknown, error_lines
+from movie_platform.pipelines.movies_dataset.report import (
+    ERRORS,
+    REJECTS_FOLDER,
+    BuildReport,
+    FileAccount,
+    Unknown,
+    error_lines,
+)
 from movie_platform.pipelines.movies_dataset.tables import (
     CAST_MASTER,
     CREDITS_FILE,
@@ -42,9 +49,6 @@ from movie_platform.pipelines.movies_dataset.tables import (
 from movie_platform.pipelines.movies_dataset.transforms import Parsed
 from movie_platform.progress import Progress
 from movie_platform.table import Table
-
-ERRORS = "errors.jsonl"
-REJECTS_FOLDER = "rejects"
 
 
 def build_dataset(

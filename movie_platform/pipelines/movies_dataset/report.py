@@ -5,6 +5,10 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+ERRORS = "errors.jsonl"
+REJECTS_FOLDER = "rejects"
+"""Where a build says what it left out, beside its tables."""
+
 
 @dataclass(frozen=True)
 class FileAccount:
