@@ -26,6 +26,13 @@ class ValueCheck:
     def __str__(self) -> str:
         return f"{self.builtin}({', '.join(map(str, self.arguments))})"
 
+    def allows_between(self, smallest: float, largest: float) -> bool:
+        """Whether the check is known to pass for every value from the smallest to the largest."""
+        bounds = (*self.arguments, largest) if self.builtin == "greater_than_or_equal_to" else self.arguments
+        if self.builtin not in {"in_range", "greater_than_or_equal_to"} or len(bounds) != 2:
+            return False
+        return bounds[0] <= smallest <= largest <= bounds[1]
+
     @cached_property
     def pandera(self) -> "pandera.Check":
         from movie_platform.pandera_alone import pandera

@@ -14,6 +14,7 @@ from movie_platform.csv_files.cells import blank_as_null, read_column
 from movie_platform.pipelines.imdb_feed.summaries import Account
 from movie_platform.pipelines.imdb_feed.tables import IMDB_CLEAN, TRIPLET, TYPE_A, DeliveredFile
 from movie_platform.pipelines.imdb_feed.verification import Records, Triplet, file_name
+from movie_platform.table import ValueCheck
 
 if TYPE_CHECKING:
     import pandera.pandas as pandera
@@ -144,7 +145,7 @@ def _judge(records: Records) -> _Judged:
         if name in kind.required:
             broken[f"{name}_not_null"] = _nulls(blank_as_null(cells))
         for check in kind.checks.get(name, ()):
-            broken[check.name] = _breaks(check.pandera, typed[name])
+            broken[check.name] = breaks_check(check, typed[name])
     broken = {rule: mask for rule, mask in broken.items() if mask.any()}
     bad = _any(broken.values(), raw.num_rows)
     merged = _repeats(typed, bad)
@@ -164,6 +165,14 @@ def _not_null() -> "pandera.Check":
     from movie_platform.pandera_alone import pandera
 
     return pandera.Check(lambda cells: cells.notna(), name="not_null", ignore_na=False)
+
+
+def breaks_check(check: ValueCheck, values: pa.Array) -> np.ndarray:
+    """The positions that break the check; Pandera finds them where the extremes do not show that there are none."""
+    extremes = pc.min_max(values).as_py()
+    if extremes["min"] is None or check.allows_between(extremes["min"], extremes["max"]):
+        return np.zeros(len(values), bool)
+    return _breaks(check.pandera, values)
 
 
 def _breaks(check: "pandera.Check", values: pa.Array) -> np.ndarray:
