@@ -232,7 +232,7 @@ def test_every_library_that_is_imported_is_declared() -> None:
     wrong = []
     for path, tree in sources():
         for name in {name.split(".")[0] for name in imports(tree)} - sys.stdlib_module_names - {"movie_platform"}:
-            provided_by = {found.lower().replace("_", "-") for found in distributions.get(name, [])}
+            provided_by = {name} | {found.lower().replace("_", "-") for found in distributions.get(name, [])}
             if not provided_by & declared and name != "_typeshed":
                 wrong.append(f"{path} imports {name}")
     assert wrong == []
