@@ -16,14 +16,40 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class ValueCheck:
+    """One of Pandera's built-in checks, by what Pandera calls it: a description of a table imports no Pandera."""
+
+    name: str
+    builtin: str
+    arguments: tuple[float, ...]
+
+    def __str__(self) -> str:
+        return f"{self.builtin}({', '.join(map(str, self.arguments))})"
+
+    def allows_between(self, smallest: float, largest: float) -> bool:
+        """Whether the check is known to pass for every value from the smallest to the largest."""
+        bounds = (*self.arguments, largest) if self.builtin == "greater_than_or_equal_to" else self.arguments
+        if self.builtin not in {"in_range", "greater_than_or_equal_to"} or len(bounds) != 2:
+            return False
+        return bounds[0] <= smallest <= largest <= bounds[1]
+
+    @cached_property
+    def pandera(self) -> "pandera.Check":
+        from movie_platform.pandera_alone import pandera
+
+        check: pandera.Check = getattr(pandera.Check, self.builtin)(*self.arguments, name=self.name)
+        return check
+
+
+@dataclass(frozen=True)
 class Column:
-    """One column: its Arrow type says what it holds, `checks` what a value must satisfy (Pandera checks)."""
+    """One column: its Arrow type says what it holds, `checks` what a value must satisfy."""
 
     name: str
     type: pa.DataType
     description: str = ""
     nullable: bool = True
-    checks: tuple["pandera.Check", ...] = ()
+    checks: tuple[ValueCheck, ...] = ()
     max_bytes: int | None = None
     """Text longer than this does not fit the warehouse column; None means as long as the engine allows."""
 
@@ -77,11 +103,14 @@ class Table:
     def pandera_schema(self) -> "pandera.DataFrameSchema":
         """A schema for frames with Arrow-backed columns (`arrow.to_pandas(types_mapper=pandas.ArrowDtype)`)."""
         import pandas as pd
-        import pandera.pandas as pandera
+
+        from movie_platform.pandera_alone import pandera
 
         return pandera.DataFrameSchema(
             {
-                c.name: pandera.Column(pd.ArrowDtype(c.type), checks=list(c.checks), nullable=c.nullable)
+                c.name: pandera.Column(
+                    pd.ArrowDtype(c.type), checks=[check.pandera for check in c.checks], nullable=c.nullable
+                )
                 for c in self.columns
             },
             strict=True,

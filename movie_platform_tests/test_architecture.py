@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -20,9 +21,15 @@ GLUE = {"assets.py", "checks.py", "definitions.py", "partitions.py", "sensors.py
 PIPELINES = [path.name for path in (PACKAGE / "pipelines").iterdir() if path.is_dir() and path.name != "__pycache__"]
 
 
-def sources() -> Iterator[tuple[Path, ast.Module]]:
-    for path in sorted(PACKAGE.rglob("*.py")):
-        yield path.relative_to(PACKAGE), ast.parse(path.read_text())
+@cache
+def sources() -> list[tuple[Path, ast.Module]]:
+    return [(path.relative_to(PACKAGE), ast.parse(path.read_text())) for path in sorted(PACKAGE.rglob("*.py"))]
+
+
+@cache
+def imported_by_tests() -> frozenset[str]:
+    trees = (ast.parse(path.read_text()) for path in (ROOT / "movie_platform_tests").rglob("*.py"))
+    return frozenset(name.split(".")[0] for tree in trees for name in imports(tree))
 
 
 FLOORS = (
@@ -37,6 +44,7 @@ FLOORS = (
     {"lake", "quality"},
     {"csv_files", "settings"},
     {"errors", "progress", "sql_names", "table"},
+    {"packages", "pandera_alone"},
 )
 """The rooms from the top floor down: what a room imports is below it, or in it."""
 LONG_FUNCTIONS = {"pipelines/imdb_feed/assets.py:feed_assets", "pipelines/quality_movies/assets.py:judged_movies"}
@@ -49,25 +57,23 @@ def module_of(path: Path) -> str:
     return ".".join(("movie_platform", *(parts[:-1] if parts[-1] == "__init__" else parts)))
 
 
-def without_type_checking(tree: ast.Module) -> ast.Module:
-    """The module without what only a type checker imports."""
-
-    class Removed(ast.NodeTransformer):
-        def visit_If(self, node: ast.If) -> ast.AST | None:
-            is_checked = isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
-            return None if is_checked else self.generic_visit(node)
-
-    removed: ast.Module = Removed().visit(tree)
-    return removed
+def executed(node: ast.AST) -> Iterator[ast.AST]:
+    """The node and what is in it, without what only a type checker imports."""
+    if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+        return
+    yield node
+    for inner in ast.iter_child_nodes(node):
+        yield from executed(inner)
 
 
+@cache
 def graph() -> dict[str, set[str]]:
     """Which module of the package imports which, inside functions too."""
-    trees = {module_of(path): without_type_checking(tree) for path, tree in sources()}
+    trees = {module_of(path): tree for path, tree in sources()}
     found: dict[str, set[str]] = {}
     for module, tree in trees.items():
         names = set()
-        for node in ast.walk(tree):
+        for node in executed(tree):
             if isinstance(node, ast.Import):
                 names |= {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module:
@@ -198,8 +204,7 @@ def test_nothing_evaluates_data() -> None:
 def test_every_package_that_was_asked_for_is_really_used(package: str) -> None:
     importlib.import_module(package)
     used = {name.split(".")[0] for _, tree in sources() for name in imports(tree)}
-    for path in (ROOT / "movie_platform_tests").rglob("*.py"):
-        used |= {name.split(".")[0] for name in imports(ast.parse(path.read_text()))} & {"pytest"}
+    used |= imported_by_tests() & {"pytest"}
     configured = (ROOT / "deploy" / "dagster.yaml").read_text()
     assert package in used or f"module: {package}." in configured
 
@@ -227,7 +232,7 @@ def test_every_library_that_is_imported_is_declared() -> None:
     wrong = []
     for path, tree in sources():
         for name in {name.split(".")[0] for name in imports(tree)} - sys.stdlib_module_names - {"movie_platform"}:
-            provided_by = {found.lower().replace("_", "-") for found in distributions.get(name, [])}
+            provided_by = {name} | {found.lower().replace("_", "-") for found in distributions.get(name, [])}
             if not provided_by & declared and name != "_typeshed":
                 wrong.append(f"{path} imports {name}")
     assert wrong == []

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from examples.box_office.tables import BAD, BOX_OFFICE
-from movie_platform.csv_files.records import CsvFile, RecordColumn, read_records
+from movie_platform.csv_files.columns import CsvFile, RecordColumn
+from movie_platform.csv_files.records import read_records
 from movie_platform.errors import InputRefused
 from movie_platform.quality import Evaluation, Ruleset, evaluate
 

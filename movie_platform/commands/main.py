@@ -1,33 +1,13 @@
 """The command `movie-platform`. Each room brings its own commands; here they are put together."""
 
 import sys
-from collections.abc import Mapping
-from importlib import import_module
 
 import click
 
-from movie_platform.commands.terminal import err, safe
+from movie_platform.commands.groups import Commands
 from movie_platform.errors import PlatformError, SettingsError
 
 HERE = "movie_platform.commands"
-
-
-class Commands(click.Group):
-    """A group whose commands are imported when they are asked for: one room's libraries are no other's delay."""
-
-    def __init__(self, name: str, sources: Mapping[str, str], help: str) -> None:  # noqa: A002 - click's own name
-        super().__init__(name, help=help)
-        self._sources = sources
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted({*self._sources, *super().list_commands(ctx)})
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in self._sources:
-            return super().get_command(ctx, cmd_name)
-        module, _, attribute = self._sources[cmd_name].partition(":")
-        command: click.Command = getattr(import_module(module), attribute)
-        return command
 
 
 simulate = Commands(
@@ -59,7 +39,7 @@ cli = Commands(
         "dataset": f"{HERE}.dataset:dataset",
         "answers": f"{HERE}.dataset:answers",
         "report": f"{HERE}.report:report",
-        "quality": f"{HERE}.quality_movies:quality",
+        "quality": f"{HERE}.quality:quality",
         "reviews": f"{HERE}.reviews:reviews",
     },
     "Take in movie data, prove its quality, serve it from a lake and a warehouse.",
@@ -74,8 +54,14 @@ def main() -> None:
     try:
         cli(prog_name="movie-platform")
     except SettingsError as error:
-        err.print(safe(f"Wrong settings:\n{error}"), style="red")
+        _complain(f"Wrong settings:\n{error}")
         sys.exit(2)
     except PlatformError as error:
-        err.print(safe(error), style="red")
+        _complain(error)
         sys.exit(1)
+
+
+def _complain(what: object) -> None:
+    from movie_platform.commands.terminal import err, safe
+
+    err.print(safe(what), style="red")

@@ -5,25 +5,20 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import partial, wraps
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
 
+from movie_platform.commands.groups import Commands
 from movie_platform.commands.terminal import err, out, safe, table
-from movie_platform.lake import open_store
-from movie_platform.quality.data import DataSet
-from movie_platform.quality.differences import diff
 from movie_platform.quality.errors import DataUnreadable, RulesetError
-from movie_platform.quality.evaluation import evaluate
 from movie_platform.quality.explanation import explain as rule_in_words
 from movie_platform.quality.files import StoredFile
-from movie_platform.quality.history import ParquetHistory
-from movie_platform.quality.opening import open_data, open_files
 from movie_platform.quality.parsing import parse_ruleset
-from movie_platform.quality.recommendation import recommend
-from movie_platform.quality.results import Evaluation, Outcome
 from movie_platform.quality.ruleset import Ruleset
-from movie_platform.report.checked import write_result
+
+if TYPE_CHECKING:
+    from movie_platform.quality import DataSet, Evaluation, Outcome
 
 PASSED, FAILED, UNREADABLE = 0, 1, 2
 """What the commands exit with."""
@@ -59,7 +54,7 @@ def _readable(command: Callable[P, R]) -> Callable[P, R]:
     return run
 
 
-@click.group("quality")
+@click.group("quality", cls=Commands, sources={"replay": "movie_platform.commands.quality_movies:replay_quality"})
 def quality() -> None:
     """Judge files by DQDL rules: every rule is a check, every bad row says why."""
 
@@ -111,6 +106,9 @@ def check(
     Exits with 0 when every rule passed, 1 when one failed or could not be computed, 2 when the ruleset or the file
     cannot be read.
     """
+    from movie_platform.quality import ParquetHistory, evaluate
+    from movie_platform.report.checked import write_result
+
     rules = _ruleset(rules_file)
     history = ParquetHistory(history_file) if history_file is not None else None
     evaluation = evaluate(
@@ -146,6 +144,8 @@ def check(
 @_readable
 def recommend_rules(file: Path, nulls: Any, missing: str, earlier: tuple[Path, ...], rules_file: Path | None) -> None:
     """Propose rules for FILE; each was tried on it, and what looks like dirt is named."""
+    from movie_platform.quality import recommend
+
     recommendation = recommend(
         _opened(file, missing), nulls=nulls, earlier=[_opened(other, missing) for other in earlier]
     )
@@ -184,6 +184,8 @@ def diff_rules(old: Path, new: Path, file: Path, nulls: Any, limit: int) -> None
 
     Exits with 0 when none does, 1 when some do, 2 when something cannot be read.
     """
+    from movie_platform.quality import diff, open_data
+
     found = diff(_ruleset(old), _ruleset(new), open_data(file), nulls=nulls)
     for title, rules in (("rules only in the old one", found.removed), ("rules only in the new one", found.added)):
         if rules:
@@ -209,6 +211,8 @@ def _stored_files(address: str) -> Iterator[StoredFile]:
             modified = datetime.fromtimestamp(stat.st_mtime, UTC)
             yield StoredFile(str(found), stat.st_size, modified, partial(io.FileIO, str(found)))
         return
+    from movie_platform.lake import open_store
+
     bucket, _, key = address[5:].partition("/")
     store = open_store(f"s3://{bucket}")
     alone = store.info(key) if key and not key.endswith("/") else None
@@ -217,12 +221,14 @@ def _stored_files(address: str) -> Iterator[StoredFile]:
         yield StoredFile(store.uri_of(info.key), info.size, info.modified, partial(store.open, info.key))
 
 
-def _opened(file: Path, missing: str) -> DataSet:
+def _opened(file: Path, missing: str) -> "DataSet":
+    from movie_platform.quality import open_data, open_files
+
     words = [word for word in missing.split(",") if word]
     return open_files({file.name: file}, missing=words) if words else open_data(file)
 
 
-def _show(evaluation: Evaluation) -> None:
+def _show(evaluation: "Evaluation") -> None:
     rows = [(outcome.outcome, _cut(outcome.rule.text), _detail(outcome)) for outcome in evaluation.outcomes]
     out.print(table(evaluation.dataset, ("outcome", "rule", "detail"), rows))
     for observation in evaluation.observations:
@@ -239,7 +245,7 @@ def _show(evaluation: Evaluation) -> None:
         out.print(safe(f"Blocked: nothing of this delivery may be loaded, because of {names}"), style="red")
 
 
-def _detail(outcome: Outcome) -> str:
+def _detail(outcome: "Outcome") -> str:
     if outcome.failure_reason is not None:
         return outcome.failure_reason
     return "\n".join(f"{name} {value:g}" for name, value in outcome.evaluated_metrics.items())
@@ -266,7 +272,9 @@ def _ruleset(path: Path) -> Ruleset:
         raise DataUnreadable(f"{path.name}: {refused}") from refused
 
 
-def _references(pairs: tuple[str, ...]) -> dict[str, DataSet]:
+def _references(pairs: tuple[str, ...]) -> "dict[str, DataSet]":
+    from movie_platform.quality import open_data
+
     opened = {}
     for pair in pairs:
         name, separator, path = pair.partition("=")

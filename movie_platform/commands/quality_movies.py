@@ -5,7 +5,6 @@ from datetime import UTC, date, datetime
 
 import click
 
-from movie_platform.commands.quality import quality
 from movie_platform.commands.ranges import (
     DAY,
     check_range,
@@ -76,7 +75,7 @@ def run_quality(first: date, last: date, force: bool) -> None:
         raise SystemExit(1)
 
 
-@quality.command("replay")
+@click.command("replay")
 @click.option("--from", "first", type=DAY, default="0001-01-01", metavar="DATE", help="First day; all by default.")
 @click.option("--to", "last", type=DAY, default="9999-12-31", metavar="DATE", help="Last day, included.")
 def replay_quality(first: date, last: date) -> None:

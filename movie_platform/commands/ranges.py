@@ -11,6 +11,7 @@ from movie_platform.deliveries import Delivery
 from movie_platform.deliveries.days import is_day
 from movie_platform.deliveries.source import Source
 from movie_platform.lake import LocalStore, ObjectStore, open_store
+from movie_platform.pipelines import PIPELINES
 from movie_platform.settings import Settings
 
 
@@ -78,7 +79,10 @@ def run_range(
     from movie_platform.orchestration.runs import instance, run_partitions
 
     raw = open_store(settings.source_uri(source.command))
-    definitions = build_defs(settings, resources={"progress": TerminalProgress(), **(resources or {})})
+    # The other sources' assets would be built, with their libraries and rules, for nothing.
+    own = [pipeline for pipeline in PIPELINES if pipeline.endswith(f".{source.name}")]
+    given = {"progress": TerminalProgress(), **(resources or {})}
+    definitions = build_defs(settings, resources=given, pipelines=own or PIPELINES)
     asked = {tag: "true" for tag, is_asked in (tags or {}).items() if is_asked}
     ok = True
     with instance(settings.dagster_home) as on:

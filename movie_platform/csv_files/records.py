@@ -17,19 +17,20 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import BinaryIO, Literal
+from operator import itemgetter
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
 from movie_platform.csv_files.cells import read_number, read_whole
+from movie_platform.csv_files.columns import (
+    CsvFile,
+    RecordColumn,
+    record_schema,
+)
 from movie_platform.errors import InputRefused, PlatformError
-
-RECORD_NUMBER = "record_number"
-REASON = "reason"
-REASON_COLUMN = "reason_column"
-RAW = "raw"
 
 MAX_CELL = 64 * 2**20
 """A longer cell is an unclosed quote that swallows the file: the record is broken, and reading goes on behind it."""
@@ -40,42 +41,6 @@ BATCH_CHARACTERS = 16 * 2**20
 LOOK_AHEAD = 3
 
 _HEXADECIMAL = re.compile(rb"0[xX]")
-_ARROW_TYPES = {"text": pa.string(), "integer": pa.int64(), "number": pa.float64()}
-
-
-@dataclass(frozen=True)
-class RecordColumn:
-    """A column of the file that is read.
-
-    Text is what the cell holds, untrimmed, blank as an empty string. An integer may be written with a fraction of zeros
-    (`862.0`), as spreadsheets and pandas do; integers and numbers may have blanks around them, and a blank one is null.
-    A record whose cell is none of its kind, or is blank though `required`, is broken.
-    """
-
-    name: str
-    kind: Literal["text", "integer", "number"] = "text"
-    required: bool = False
-
-
-@dataclass(frozen=True)
-class CsvFile:
-    """A CSV file that can be opened as often as needed; `name` is what people call it."""
-
-    name: str
-    open: Callable[[], BinaryIO]
-
-
-def record_schema(columns: Sequence[RecordColumn]) -> pa.Schema:
-    """Number and trouble of the record, then its columns; `reason` is null where the record is sound."""
-    return pa.schema(
-        [
-            pa.field(RECORD_NUMBER, pa.int64(), nullable=False),
-            pa.field(REASON, pa.string()),
-            pa.field(REASON_COLUMN, pa.string()),
-            pa.field(RAW, pa.string()),
-            *(pa.field(column.name, _ARROW_TYPES[column.kind]) for column in columns),
-        ]
-    )
 
 
 def read_records(file: CsvFile, columns: Sequence[RecordColumn]) -> pa.RecordBatchReader:
@@ -251,7 +216,7 @@ def _parse_fast(chunk: bytes, header: _Header) -> list[pa.RecordBatch] | None:
             ),
             parse_options=pyarrow.csv.ParseOptions(quote_char=False, ignore_empty_lines=False),
             convert_options=pyarrow.csv.ConvertOptions(
-                column_types={column.name: _ARROW_TYPES[column.kind] for column in header.columns},
+                column_types={column.name: column.type for column in header.columns},
                 include_columns=names,
                 null_values=[""],
                 strings_can_be_null=False,
@@ -325,21 +290,22 @@ class _Lines:
 
 
 class _Rows:
-    """Records on their way into a batch, column by column."""
+    """Records on their way into a batch."""
 
     def __init__(self, header: _Header) -> None:
         self._schema = record_schema(header.columns)
         self._reasons: list[str | None] = []
         self._reason_columns: list[str | None] = []
         self._raw: list[str | None] = []
-        self._cells: list[list[object]] = [[] for _ in header.columns]
+        self._nothing: Sequence[object] = (None,) * len(header.columns)
+        self._cells: list[Sequence[object]] = []
         self._characters = 0
 
     def add(self, cells: Sequence[object], characters: int) -> None:
         self._add(None, None, None, cells, characters)
 
     def add_broken(self, reason: str, column: str | None, raw: str) -> None:
-        self._add(reason, column, raw, [None] * len(self._cells), len(raw))
+        self._add(reason, column, raw, self._nothing, len(raw))
 
     def _add(
         self, reason: str | None, column: str | None, raw: str | None, cells: Sequence[object], characters: int
@@ -347,8 +313,7 @@ class _Rows:
         self._reasons.append(reason)
         self._reason_columns.append(column)
         self._raw.append(raw)
-        for values, cell in zip(self._cells, cells, strict=True):
-            values.append(cell)
+        self._cells.append(cells)
         self._characters += characters
 
     @property
@@ -358,7 +323,7 @@ class _Rows:
     def batch(self) -> pa.RecordBatch | None:
         if not self._reasons:
             return None
-        columns = [self._reasons, self._reason_columns, self._raw, *self._cells]
+        columns = [self._reasons, self._reason_columns, self._raw, *zip(*self._cells, strict=True)]
         fields = list(self._schema)[1:]
         arrays = [pa.array(values, field.type) for values, field in zip(columns, fields, strict=True)]
         numbers = pa.nulls(len(self._reasons), pa.int64())
@@ -370,8 +335,7 @@ def _parse_slowly(lines: _Lines, header: _Header) -> Iterator[pa.RecordBatch]:
     csv.field_size_limit(MAX_CELL)
     reader = csv.reader(lines)
     rows = _Rows(header)
-    readers = [_cell_reader(column) for column in header.columns]
-    width = len(header.names)
+    cells = _CellReader(header)
     while not lines.at_chunk_end:
         lines.start_record()
         try:
@@ -384,7 +348,7 @@ def _parse_slowly(lines: _Lines, header: _Header) -> Iterator[pa.RecordBatch]:
         if lines.ended_in_record:
             rows.add_broken("a quote is opened and never closed", None, _raw(lines))
             break
-        _take(rows, record, lines, header, readers, width)
+        _take(rows, record, lines, cells)
         if rows.is_full:
             if batch := rows.batch():
                 yield batch
@@ -393,14 +357,39 @@ def _parse_slowly(lines: _Lines, header: _Header) -> Iterator[pa.RecordBatch]:
         yield batch
 
 
-def _take(
-    rows: _Rows,
-    record: list[str],
-    lines: _Lines,
-    header: _Header,
-    readers: list[Callable[[str], object]],
-    width: int,
-) -> None:
+class _CellReader:
+    """The cells of a record that are asked for, by their kinds."""
+
+    def __init__(self, header: _Header) -> None:
+        self.width = len(header.names)
+        self._pick = itemgetter(*header.positions, *header.positions[:1])  # two at least, so that they are a tuple
+        self._count = len(header.positions)
+        # Text that may be blank is taken as it is, and most cells are.
+        self._converted = [
+            (place, column.name, _cell_reader(column))
+            for place, column in enumerate(header.columns)
+            if column.kind != "text" or column.required
+        ]
+
+    def read(self, record: Sequence[str]) -> list[object]:
+        """Raises `_CellBroken` for the first cell that is none of its kind."""
+        cells: list[object] = list(self._pick(record)[: self._count])
+        for place, name, read in self._converted:
+            try:
+                cells[place] = read(cells[place])  # type: ignore[arg-type]
+            except ValueError as error:
+                raise _CellBroken(str(error), name) from None
+        return cells
+
+
+class _CellBroken(Exception):
+    def __init__(self, reason: str, column: str) -> None:
+        super().__init__(reason)
+        self.reason, self.column = reason, column
+
+
+def _take(rows: _Rows, record: list[str], lines: _Lines, cells: _CellReader) -> None:
+    width = cells.width
     if not lines.is_utf8:
         rows.add_broken("not UTF-8", None, _raw(lines))
     elif not any(cell and not cell.isspace() for cell in record):
@@ -408,14 +397,10 @@ def _take(
     elif len(record) != width and (len(record) < width or any(record[width:])):
         rows.add_broken(f"{len(record)} fields where the header has {width}", None, _raw(lines))
     else:
-        cells: list[object] = []
-        for column, position, read in zip(header.columns, header.positions, readers, strict=True):
-            try:
-                cells.append(read(record[position]))
-            except ValueError as error:
-                rows.add_broken(str(error), column.name, _raw(lines))
-                return
-        rows.add(cells, sum(map(len, record)))
+        try:
+            rows.add(cells.read(record), sum(map(len, record)))
+        except _CellBroken as broken:
+            rows.add_broken(broken.reason, broken.column, _raw(lines))
 
 
 def _raw(lines: _Lines) -> str:

@@ -3,14 +3,16 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from movie_platform.deliveries import manifests, receipts
 from movie_platform.deliveries.delivery import Delivery, Listing
 from movie_platform.deliveries.receipts import Standing
 from movie_platform.lake import ObjectStore
 from movie_platform.settings import Settings
-from movie_platform.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from movie_platform.warehouse import Warehouse
 
 
 class Shape(Protocol):
@@ -47,7 +49,7 @@ class Source:
     assets: tuple[str, ...]
     made: tuple[str, ...]
     """Prefixes of what the lake makes of a delivery, each followed by the window or day."""
-    owed_loads: Callable[[ObjectStore, Warehouse, Mapping[str, Standing]], Mapping[str, str]]
+    owed_loads: "Callable[[ObjectStore, Warehouse, Mapping[str, Standing]], Mapping[str, str]]"
     was_made: Callable[[ObjectStore, ObjectStore, Delivery], bool]
     is_waiting: Callable[[Delivery, datetime], bool] = lambda _delivery, _now: False
     archive: str = ""
@@ -66,7 +68,7 @@ class Source:
         self,
         raw: ObjectStore,
         lake: ObjectStore,
-        warehouse: Warehouse | None,
+        warehouse: "Warehouse | None",
         first: str,
         now: datetime,
         last: str = "",

@@ -16,7 +16,8 @@ import pyarrow as pa
 from ibis.backends.sql.datatypes import DuckDBType
 from ibis.formats.pyarrow import PyArrowType
 
-from movie_platform.csv_files.records import CsvFile, RecordColumn, RereadableRecords
+from movie_platform.csv_files.columns import CsvFile, RecordColumn
+from movie_platform.csv_files.records import RereadableRecords
 from movie_platform.engine.literal import MAX_PARTS, NATIVE_NONE, NATIVE_NULL, native_pattern, read_literals
 from movie_platform.engine.protocol import Format
 from movie_platform.sql_names import quoted

@@ -8,12 +8,13 @@ column of Python literals, and asking a Python function about the texts of a col
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Protocol, Self
+from typing import TYPE_CHECKING, Literal, Protocol, Self
 
-import ibis.expr.types as ir
-import pyarrow as pa
+from movie_platform.csv_files.columns import CsvFile, RecordColumn
 
-from movie_platform.csv_files.records import CsvFile, RecordColumn
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    import pyarrow as pa
 
 Format = Literal["parquet", "csv", "json"]
 
@@ -23,32 +24,32 @@ class Engine(Protocol):
 
     name: str
 
-    def records(self, file: CsvFile, columns: Sequence[RecordColumn]) -> ir.Table:
+    def records(self, file: CsvFile, columns: Sequence[RecordColumn]) -> "ir.Table":
         """All records of a CSV file with the columns of `record_schema(columns)`, read anew whenever it is computed:
         stage what is needed more than once."""
 
-    def record_count(self, records: ir.Table) -> int:
+    def record_count(self, records: "ir.Table") -> int:
         """How many records there are in a table that `records` gave, blank and broken ones included; free where the
         engine has seen them all, as after a `write` of what it made of them."""
 
-    def literal(self, text: ir.StringValue, kind: pa.DataType) -> ir.Value:
+    def literal(self, text: "ir.StringValue", kind: "pa.DataType") -> "ir.Value":
         """The text's Python literals as values of the type, equal to `read_literals`; null where unreadable."""
 
-    def parquet(self, paths: Sequence[Path]) -> ir.Table:
+    def parquet(self, paths: Sequence[Path]) -> "ir.Table":
         """The rows of Parquet files of one schema."""
 
-    def numbers(self, function: Callable[[Sequence[str]], Sequence[int]], text: ir.StringValue) -> ir.IntegerValue:
+    def numbers(self, function: Callable[[Sequence[str]], Sequence[int]], text: "ir.StringValue") -> "ir.IntegerValue":
         """The whole number (64 bits) that a function gives each text; it gets many texts at once, however they are
         grouped. It must be one that pickle can carry to a worker, such as a function of a module or a
         `functools.partial` of one, and of its argument alone. Texts must not be null. Stage what is used twice."""
 
-    def stage(self, name: str, table: ir.Table) -> ir.Table:
+    def stage(self, name: str, table: "ir.Table") -> "ir.Table":
         """The table computed once, to be read many times; it may be larger than memory."""
 
-    def to_arrow(self, table: ir.Table) -> pa.Table:
+    def to_arrow(self, table: "ir.Table") -> "pa.Table":
         """The table in memory, for results that are small."""
 
-    def write(self, table: ir.Table, path: Path, kind: Format, schema: pa.Schema) -> int:
+    def write(self, table: "ir.Table", path: Path, kind: Format, schema: "pa.Schema") -> int:
         """Write the table with the schema's columns and types, rows in the table's order, and count its rows.
         `path` becomes a file, or a folder of parts where the engine writes in parallel. CSV and JSON (one object a
         line) hold nested values as JSON."""

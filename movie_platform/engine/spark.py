@@ -27,7 +27,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from ibis.formats.pyarrow import PyArrowSchema, PyArrowType
 
-from movie_platform.csv_files.records import CsvFile, RecordColumn, read_records
+from movie_platform.csv_files.columns import CsvFile, RecordColumn
+from movie_platform.csv_files.records import read_records
 from movie_platform.engine.protocol import Format
 from movie_platform.engine.spark_worker import Part, literals_as_json, read_part, write_part
 from movie_platform.errors import SettingsError

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -10,7 +10,9 @@ from movie_platform.deliveries import Delivery, Listing
 from movie_platform.deliveries.source import Source
 from movie_platform.errors import InputRefused, LoadRefused, WorldUnavailable
 from movie_platform.lake import ObjectStore
-from movie_platform.warehouse import LoadResult
+
+if TYPE_CHECKING:
+    from movie_platform.warehouse import LoadResult
 
 OWNERS = ["team:data-engineering"]
 PLATFORM_FAULT = "platform_fault"
@@ -92,7 +94,7 @@ def rejected_keys(source: Source, listing: Listing) -> dg.AssetObservation:
     )
 
 
-def load_metadata(result: LoadResult) -> dict[str, Any]:
+def load_metadata(result: "LoadResult") -> dict[str, Any]:
     """What came of a load, for the materialization of what was loaded."""
     metadata: dict[str, Any] = {"load": result.outcome, "version": result.version}
     if result.rows_before:

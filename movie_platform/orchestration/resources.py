@@ -10,8 +10,6 @@ from movie_platform.notify import open_notifier, read_routes
 from movie_platform.orchestration.bulk import bulk_of
 from movie_platform.progress import LogProgress
 from movie_platform.settings import Settings
-from movie_platform.warehouse import open_warehouse
-from movie_platform.warehouse.catalog import open_catalog
 
 
 def platform_resources(settings: Settings, sources: Iterable[str]) -> dict[str, dg.ResourceDefinition]:
@@ -21,9 +19,9 @@ def platform_resources(settings: Settings, sources: Iterable[str]) -> dict[str, 
     return {
         **raw,
         "lake": _store(settings.lake_uri, sweep=True),
-        "warehouse": opened(lambda: open_warehouse(settings), f"The warehouse at {settings.warehouse}"),
+        "warehouse": opened(lambda: _warehouse(settings), f"The warehouse at {settings.warehouse}"),
         "catalog": opened(
-            lambda: open_catalog(settings, open_store(settings.lake_uri)),
+            lambda: _catalog(settings),
             f"The Glue catalog's database {settings.catalog_database or '(none is set)'}",
         ),
         "notifier": opened(
@@ -33,6 +31,18 @@ def platform_resources(settings: Settings, sources: Iterable[str]) -> dict[str, 
         "bulk": opened(lambda: bulk_of(settings), f"Where bulk work is done: {settings.engine}"),
         "progress": opened(LogProgress, "How far a run is, in its log"),
     }
+
+
+def _warehouse(settings: Settings) -> Any:
+    from movie_platform.warehouse import open_warehouse
+
+    return open_warehouse(settings)
+
+
+def _catalog(settings: Settings) -> Any:
+    from movie_platform.warehouse.catalog import open_catalog
+
+    return open_catalog(settings, open_store(settings.lake_uri))
 
 
 def _store(uri: str, *, sweep: bool = False) -> dg.ResourceDefinition:

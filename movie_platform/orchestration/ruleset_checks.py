@@ -3,11 +3,17 @@
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from movie_platform.quality import Evaluation, Outcome, Rule, RulesetFile, explain, harmless, shown
+from movie_platform.quality.explanation import explain
+from movie_platform.quality.presentation import harmless, shown
+from movie_platform.quality.ruleset import Rule
+from movie_platform.quality.ruleset_files import RulesetFile
+
+if TYPE_CHECKING:
+    from movie_platform.quality.results import Evaluation, Outcome
 
 RULESET_PARSES = "ruleset_parses"
 """The one check of a ruleset file that cannot be read; it fails."""
@@ -34,7 +40,7 @@ class RulesetChecks:
             return [self._spec(RULESET_PARSES, problem, {"ruleset": self.file.name, "problem": self.file.problem})]
         return [self._spec(rule.name, _legible(rule.claim), _about(rule, self.file.name)) for rule in self.file.ruleset]
 
-    def results(self, evaluation: Evaluation) -> Iterator[dg.AssetCheckResult]:
+    def results(self, evaluation: "Evaluation") -> Iterator[dg.AssetCheckResult]:
         """How each rule came out."""
         for outcome in evaluation.outcomes:
             yield dg.AssetCheckResult(asset_key=self.asset, check_name=outcome.rule.name, **_verdict(outcome))
@@ -63,7 +69,7 @@ def _labels(rule: Rule) -> dict[str, str]:
     return {f"label {harmless(key)}": harmless(value) for key, value in rule.labels.items()}
 
 
-def _verdict(outcome: Outcome) -> dict[str, Any]:
+def _verdict(outcome: "Outcome") -> dict[str, Any]:
     severity = dg.AssetCheckSeverity.WARN if outcome.rule.severity == "warn" else dg.AssetCheckSeverity.ERROR
     return {
         "passed": outcome.passed,
@@ -73,7 +79,7 @@ def _verdict(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _details(outcome: Outcome) -> dict[str, Any]:
+def _details(outcome: "Outcome") -> dict[str, Any]:
     """The metric under its own name, so that the UI plots it over the partitions."""
     details: dict[str, Any] = {"outcome": outcome.outcome, "expected": _legible(outcome.evaluated_rule)}
     details |= {f"metric {harmless(name)}": value for name, value in outcome.evaluated_metrics.items()}
@@ -84,7 +90,7 @@ def _details(outcome: Outcome) -> dict[str, Any]:
     return details
 
 
-def _sample(outcome: Outcome) -> dg.TableMetadataValue:
+def _sample(outcome: "Outcome") -> dg.TableMetadataValue:
     """The first rows that break the rule; records are counted from 1, as the data's owner counts them."""
     columns = _names(column for example in outcome.examples for column in example.values)
     records = [

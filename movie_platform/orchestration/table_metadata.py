@@ -1,31 +1,40 @@
 """What the UI shows of a table: its columns, where it is, how much it holds."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-import pandas as pd
-from dagster_pandas.data_frame import create_table_schema_metadata_from_dataframe
 
 from movie_platform.table import Table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 def column_schema(table: Table) -> dg.TableSchemaMetadataValue:
     """The table's columns with their types, descriptions and constraints."""
-    frame = table.arrow_schema.empty_table().to_pandas(types_mapper=pd.ArrowDtype)
-    plain = create_table_schema_metadata_from_dataframe(frame).schema
     columns = []
-    for shown in plain.columns:
-        column = table[shown.name]
+    for column in table.columns:
         constraints = dg.TableColumnConstraints(
             nullable=column.nullable,
             unique=table.key == (column.name,),
-            other=[str(check.error or check.name) for check in column.checks],
+            other=[str(check) for check in column.checks],
         )
-        type_ = shown.type.removesuffix("[pyarrow]")
-        columns.append(
-            dg.TableColumn(shown.name, type_, description=column.description or None, constraints=constraints)
-        )
+        description = column.description or None
+        columns.append(dg.TableColumn(column.name, str(column.type), description, constraints))
     return dg.MetadataValue.table_schema(dg.TableSchema(columns))
+
+
+def answer_schema(rows: "pa.Table", says: Mapping[str, str]) -> dg.TableSchema:
+    """The columns of a result, as Dagster's library for frames shows them, and what each says."""
+    import pandas as pd
+    from dagster_pandas.data_frame import create_table_schema_metadata_from_dataframe
+
+    frame = rows.slice(0, 0).to_pandas(types_mapper=pd.ArrowDtype)
+    shown = create_table_schema_metadata_from_dataframe(frame).schema.columns
+    return dg.TableSchema(
+        [dg.TableColumn(of.name, of.type.removesuffix("[pyarrow]"), says.get(of.name)) for of in shown]
+    )
 
 
 def table_metadata(*, rows: int, uri: str, size: int | None = None, part: bool = False) -> dict[str, Any]:

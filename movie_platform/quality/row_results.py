@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
-from movie_platform.quality.batches import Mask
+if TYPE_CHECKING:
+    from movie_platform.quality.batches import Mask
 
 RULES_PASS = "DataQualityRulesPass"  # noqa: S105
 RULES_FAIL = "DataQualityRulesFail"
@@ -24,13 +26,13 @@ class PackedBits:
         self._length = 0
 
     @classmethod
-    def of(cls, mask: Mask) -> "PackedBits":
+    def of(cls, mask: "Mask") -> "PackedBits":
         """The bits of one mask."""
         bits = cls()
         bits.append(mask)
         return bits
 
-    def append(self, mask: Mask) -> None:
+    def append(self, mask: "Mask") -> None:
         """Adds the booleans of the next rows."""
         self._length += len(mask)
         if len(self._rest):
@@ -53,7 +55,7 @@ class PackedBits:
         return self._length
 
 
-def unpack(packed: np.ndarray, start: int, stop: int) -> Mask:
+def unpack(packed: np.ndarray, start: int, stop: int) -> "Mask":
     """The booleans of the rows from start to stop."""
     first = start // 8
     bits = np.unpackbits(packed[first : -(-stop // 8)])
@@ -99,18 +101,18 @@ class RowResults:
         """How many rows are set aside."""
         return int(np.unpackbits(self.bad, count=self.rows).sum()) if self.rows else 0
 
-    def bad_mask(self) -> Mask:
+    def bad_mask(self) -> "Mask":
         """One boolean per row: is it set aside."""
         return np.unpackbits(self.bad, count=self.rows).astype(bool)
 
-    def failing(self, rule: int) -> Mask:
+    def failing(self, rule: int) -> "Mask":
         """One boolean per row: does it break the rule at this place."""
         marks = self.marks[rule]
         if marks is None:
             return np.zeros(self.rows, dtype=bool)
         return np.unpackbits(marks.fails, count=self.rows).astype(bool)
 
-    def columns(self, start: int, stop: int, chosen: Mask) -> list[pa.Array]:
+    def columns(self, start: int, stop: int, chosen: "Mask") -> list[pa.Array]:
         """The four result columns for the chosen rows between start and stop."""
         places = np.flatnonzero(chosen)
         failed = np.zeros((len(places), len(self.rules)), dtype=bool)
@@ -129,7 +131,7 @@ class RowResults:
         return [*lists, verdicts.dictionary_decode()]
 
 
-def _lists(mask: Mask, names: pa.Array) -> pa.Array:
+def _lists(mask: "Mask", names: pa.Array) -> pa.Array:
     """A list of names per row of the matrix; the text of a name is held once."""
     offsets = np.zeros(len(mask) + 1, dtype=np.int32)
     np.cumsum(mask.sum(axis=1), out=offsets[1:])

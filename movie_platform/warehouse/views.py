@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-
-import sqlglot
-from sqlglot import exp
+from typing import TYPE_CHECKING
 
 from movie_platform.warehouse.dialect import Dialect
+
+if TYPE_CHECKING:
+    from sqlglot import exp
 
 DIALECT = "duckdb"
 MAIN = "main"
@@ -30,6 +31,9 @@ class View:
 
     @classmethod
     def parse(cls, sql: str) -> "View":
+        import sqlglot
+        from sqlglot import exp
+
         statements = [s for s in sqlglot.parse(sql, read=DIALECT) if s is not None]
         if len(statements) != 1 or not isinstance(statements[0], exp.Create) or statements[0].kind != "VIEW":
             raise ValueError(f"a view's file holds one CREATE VIEW statement, and this one holds: {sql[:80]!r}")
@@ -79,6 +83,9 @@ def translate(sql: str, dialect: Dialect) -> str:
     """A SELECT written in DuckDB's dialect, in the engine's: names quoted its way, tables with their schema."""
     if dialect.name == DIALECT:
         return sql
+    import sqlglot
+    from sqlglot import exp
+
     tree = sqlglot.parse_one(sql, read=DIALECT)
     within = {cte.alias for cte in tree.find_all(exp.CTE)}
     for table in list(tree.find_all(exp.Table)):
@@ -95,8 +102,10 @@ def translate(sql: str, dialect: Dialect) -> str:
     return tree.sql(dialect=dialect.name)
 
 
-def _list_within_groups(tree: exp.Expr) -> None:
+def _list_within_groups(tree: "exp.Expr") -> None:
     """Redshift orders a LISTAGG in a clause behind it, where sqlglot's writer leaves the order among its arguments."""
+    from sqlglot import exp
+
     for listed in list(tree.find_all(exp.GroupConcat)):
         order = listed.this
         if isinstance(order, exp.Order):

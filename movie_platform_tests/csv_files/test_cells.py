@@ -14,7 +14,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from movie_platform.csv_files import cells
-from movie_platform.csv_files.records import CsvFile, RecordColumn, read_records
+from movie_platform.csv_files.columns import CsvFile, RecordColumn
+from movie_platform.csv_files.records import read_records
 from movie_platform.pipelines.movies_dataset import transforms
 from movie_platform.pipelines.quality_movies.records import RowCaster
 from movie_platform.quality import open_data

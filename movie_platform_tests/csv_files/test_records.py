@@ -6,7 +6,8 @@ import random
 import pytest
 
 from movie_platform.csv_files import records
-from movie_platform.csv_files.records import RecordColumn, read_records
+from movie_platform.csv_files.columns import RecordColumn
+from movie_platform.csv_files.records import read_records
 from movie_platform.engine import CsvFile
 from movie_platform_tests.engine.cases import RATING
 

@@ -11,7 +11,7 @@ import pytest
 from movie_platform.deliveries import manifests
 from movie_platform.errors import PlatformError, WorldUnavailable
 from movie_platform.lake import ObjectStore
-from movie_platform.pipelines.movies_dataset import publication
+from movie_platform.pipelines.movies_dataset import build, publication
 from movie_platform.pipelines.user_behavior import classification
 from movie_platform.warehouse.duckdb.lock import Deadline, held
 from movie_platform.warehouse.duckdb.warehouse import DuckDBWarehouse
@@ -304,17 +304,17 @@ def test_a_zip_that_is_replaced_while_it_is_built_is_built_again(
 ) -> None:
     subject = subject_of(Dataset, (tmp_path / "raw").as_uri(), (tmp_path / "lake").as_uri(), tmp_path)
     subject.deliver(1)
-    build, built = publication.build_dataset, 0
+    real, built = build.build_dataset, 0
 
     def replaced_meanwhile(*arguments: object, **options: object) -> object:
         nonlocal built
         built += 1
-        report = build(*arguments, **options)  # type: ignore[arg-type]
+        report = real(*arguments, **options)  # type: ignore[arg-type]
         if built == 1:
             subject.deliver(2)
         return report
 
-    monkeypatch.setattr(publication, "build_dataset", replaced_meanwhile)
+    monkeypatch.setattr(build, "build_dataset", replaced_meanwhile)
     subject.run()
     assert built == 2
     assert_everywhere(subject, 2)

@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from movie_platform.deliveries import (
     Delivery,
@@ -34,7 +33,6 @@ from movie_platform.pipelines.imdb_feed import deliveries, refusals
 from movie_platform.pipelines.imdb_feed.deliveries import MAX_BYTES, NAME
 from movie_platform.pipelines.imdb_feed.refusals import Refusal
 from movie_platform.pipelines.imdb_feed.summaries import WindowSummary, summary_of
-from movie_platform.pipelines.imdb_feed.transforms import clean
 from movie_platform.pipelines.imdb_feed.verification import RuleOutcome, Triplet, file_name, verify
 from movie_platform.pipelines.imdb_feed.windows import is_window
 
@@ -323,10 +321,12 @@ def _each(work: Callable[[str], _T], windows: Sequence[str], *stores: ObjectStor
 
 def provenance_of(lake: ObjectStore, window: str) -> Provenance | None:
     """What the window's clean file was made from; None where the window is not processed, or not by this platform."""
+    import pyarrow.parquet
+
     try:
         info = lake.info(clean_key(window))
         with lake.open(clean_key(window)) as file:
-            metadata = pq.read_metadata(file).metadata
+            metadata = pyarrow.parquet.read_metadata(file).metadata
         fields = json.loads(metadata[_METADATA_KEY])
         files = {name: FileFacts(**facts) for name, facts in fields["files"].items()}
         made = Provenance(**{**fields, "files": files, "etag": info.etag if info else ""})
@@ -361,6 +361,8 @@ def clean_files(lake: ObjectStore, *, since: str = "") -> dict[str, ObjectInfo]:
 
 def parquet(table: pa.Table, provenance: Provenance) -> bytes:
     """The same rows and provenance always give the same bytes."""
+    import pyarrow.parquet
+
     described = json.dumps(
         {
             "window": provenance.window,
@@ -373,7 +375,7 @@ def parquet(table: pa.Table, provenance: Provenance) -> bytes:
         sort_keys=True,
     )
     buffer = io.BytesIO()
-    pq.write_table(
+    pyarrow.parquet.write_table(
         table.replace_schema_metadata({_METADATA_KEY: described}), buffer, compression="snappy", use_dictionary=False
     )
     return buffer.getvalue()
@@ -390,6 +392,8 @@ def _cleaned(
 ) -> Outcome:
     """Write what the lake makes of an archived delivery, and last the receipt that all of it is there."""
     assert outcome.provenance is not None
+    from movie_platform.pipelines.imdb_feed.transforms import clean
+
     window, result = triplet.window, clean(triplet)
     provenance = replace(outcome.provenance, clean_rows=result.rows.num_rows)
     made: dict[str, str] = {}

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from movie_platform.deliveries import Delivery, receipts
 from movie_platform.deliveries.receipts import Standing
@@ -10,12 +11,20 @@ from movie_platform.lake import ObjectStore
 from movie_platform.pipelines.imdb_feed import arrivals, refusals
 from movie_platform.pipelines.imdb_feed.arrivals import Schedule
 from movie_platform.pipelines.imdb_feed.deliveries import NAME, RAW_PREFIX, Windows
-from movie_platform.pipelines.imdb_feed.loading import owed_loads
 from movie_platform.settings import Settings
+
+if TYPE_CHECKING:
+    from movie_platform.warehouse import Warehouse
 
 
 def schedule_of(settings: Settings) -> Schedule:
     return Schedule(settings.feed_start, settings.feed_grace, settings.feed_lookback, settings.platform_name)
+
+
+def _owed_loads(lake: ObjectStore, warehouse: "Warehouse", known: Mapping[str, Standing]) -> Mapping[str, str]:
+    from movie_platform.pipelines.imdb_feed.loading import owed_loads
+
+    return owed_loads(lake, warehouse, known)
 
 
 def _was_made(_raw: ObjectStore, lake: ObjectStore, delivery: Delivery) -> bool:
@@ -50,7 +59,7 @@ SOURCE = Source(
     "director (type B), people (type C).",
     assets=("imdb_archive", "imdb_clean", "imdb_movies"),
     made=("clean_files/", "partitioned/filetime=", "rejects/imdb_feed/", "bad-records/imdb_feed/"),
-    owed_loads=owed_loads,
+    owed_loads=_owed_loads,
     was_made=_was_made,
     standings=_standings,
 )

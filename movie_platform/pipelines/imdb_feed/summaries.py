@@ -11,22 +11,40 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
-from typing import Any
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any
 
 from movie_platform.deliveries import receipts
 from movie_platform.errors import ObjectMissing
 from movie_platform.lake import ObjectInfo, ObjectStore
 from movie_platform.pipelines.imdb_feed.deliveries import NAME
-from movie_platform.pipelines.imdb_feed.transforms import Account, CleanWindow
 from movie_platform.pipelines.imdb_feed.windows import is_window, shift
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from movie_platform.pipelines.imdb_feed.transforms import CleanWindow
 
 KEY = "summaries/imdb_feed.json"
 EXAMPLES = 3
 """Quarantined values that a window's summary shows of each row rule; it counts all of them."""
 READ_AT_A_TIME = 8
 _SHOWN_LENGTH = 80
+
+
+@dataclass(frozen=True)
+class Account:
+    """Where the records of one file went; conserved when nothing is missing and nothing is counted twice."""
+
+    source: str
+    records: int
+    fates: Mapping[str, int]
+
+    @property
+    def conserved(self) -> bool:
+        return self.records == sum(self.fates.values())
+
+    def __str__(self) -> str:
+        return f"{self.source}: {self.records} = " + " + ".join(f"{n} {fate}" for fate, n in self.fates.items())
 
 
 @dataclass(frozen=True)
@@ -61,7 +79,7 @@ class WindowSummary:
         return cls(**{**found, "accounts": accounts, "examples": examples})
 
 
-def summary_of(window: CleanWindow, delivered_at: str) -> WindowSummary:
+def summary_of(window: "CleanWindow", delivered_at: str) -> WindowSummary:
     return WindowSummary(
         delivered_at=delivered_at,
         accounts=window.accounts,
@@ -71,7 +89,7 @@ def summary_of(window: CleanWindow, delivered_at: str) -> WindowSummary:
     )
 
 
-def _examples(bad_records: pa.Table) -> tuple[BadValue, ...]:
+def _examples(bad_records: "pa.Table") -> tuple[BadValue, ...]:
     shown: dict[str, int] = {}
     examples = []
     for position, rules in enumerate(bad_records["rules"].to_pylist()):

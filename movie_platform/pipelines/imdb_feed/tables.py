@@ -2,17 +2,16 @@
 
 from dataclasses import dataclass, field
 
-import pandera.pandas as pandera
 import pyarrow as pa
 
-from movie_platform.table import Column, Table
+from movie_platform.table import Column, Table, ValueCheck
 
 MOVIE_ID = Column("movie_id", pa.int64(), "the client's number of the movie; it identifies the movie", nullable=False)
 RATING = Column(
     "imdb_rating",
     pa.float64(),
     "mean user rating at delivery, 0 to 10",
-    checks=(pandera.Check.in_range(0, 10, name="imdb_rating_between_0_and_10"),),
+    checks=(ValueCheck("imdb_rating_between_0_and_10", "in_range", (0, 10)),),
 )
 TITLE = Column("title", pa.string(), "the movie's title", nullable=False)
 
@@ -58,10 +57,6 @@ IMDB_MOVIES = IMDB_MOVIE_WINDOWS.derive(
 )
 
 
-NOT_NULL = pandera.Check(lambda cells: cells.notna(), name="not_null", ignore_na=False)
-"""Of cells whose blank ones are nulls."""
-
-
 @dataclass(frozen=True, eq=False)
 class DeliveredFile:
     """One of a triplet's files: the columns that its header must name, and what each record must satisfy."""
@@ -69,8 +64,8 @@ class DeliveredFile:
     type: str
     columns: dict[str, pa.DataType]
     required: tuple[str, ...]
-    """Columns that must satisfy NOT_NULL."""
-    checks: dict[str, tuple[pandera.Check, ...]] = field(default_factory=dict)
+    """Columns whose cells must not be blank."""
+    checks: dict[str, tuple[ValueCheck, ...]] = field(default_factory=dict)
     """What the values of a column must satisfy where they are not null."""
 
 

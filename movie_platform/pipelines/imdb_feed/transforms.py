@@ -3,17 +3,21 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
-import pandera.pandas as pandera
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from movie_platform.csv_files.cells import blank_as_null, read_column
-from movie_platform.pipelines.imdb_feed.tables import IMDB_CLEAN, NOT_NULL, TRIPLET, TYPE_A, DeliveredFile
+from movie_platform.pipelines.imdb_feed.summaries import Account
+from movie_platform.pipelines.imdb_feed.tables import IMDB_CLEAN, TRIPLET, TYPE_A, DeliveredFile
 from movie_platform.pipelines.imdb_feed.verification import Records, Triplet, file_name
+from movie_platform.table import ValueCheck
+
+if TYPE_CHECKING:
+    import pandera.pandas as pandera
 
 REJECT_SCHEMA = pa.schema(
     [
@@ -26,22 +30,6 @@ REJECT_SCHEMA = pa.schema(
     ]
 )
 """What a reject and a bad record say: the file, the number of its data record, what it broke, and its cells as JSON."""
-
-
-@dataclass(frozen=True)
-class Account:
-    """Where the records of one file went; conserved when nothing is missing and nothing is counted twice."""
-
-    source: str
-    records: int
-    fates: Mapping[str, int]
-
-    @property
-    def conserved(self) -> bool:
-        return self.records == sum(self.fates.values())
-
-    def __str__(self) -> str:
-        return f"{self.source}: {self.records} = " + " + ".join(f"{n} {fate}" for fate, n in self.fates.items())
 
 
 @dataclass(frozen=True)
@@ -155,9 +143,9 @@ def _judge(records: Records) -> _Judged:
         typed[name], unreadable = read_column(cells, type_)
         broken[f"{name}_is_a_{'whole_' if pa.types.is_integer(type_) else ''}number"] = unreadable
         if name in kind.required:
-            broken[f"{name}_{NOT_NULL.name}"] = _breaks(NOT_NULL, blank_as_null(cells))
+            broken[f"{name}_not_null"] = _nulls(blank_as_null(cells))
         for check in kind.checks.get(name, ()):
-            broken[str(check.name)] = _breaks(check, typed[name])
+            broken[check.name] = breaks_check(check, typed[name])
     broken = {rule: mask for rule, mask in broken.items() if mask.any()}
     bad = _any(broken.values(), raw.num_rows)
     merged = _repeats(typed, bad)
@@ -168,10 +156,29 @@ def _judge(records: Records) -> _Judged:
 _judge_once = lru_cache(maxsize=6)(_judge)
 
 
-def _breaks(check: pandera.Check, values: pa.Array) -> np.ndarray:
-    """The positions whose value does not satisfy a Pandera check; a check that ignores nulls does not judge them."""
-    if check is NOT_NULL and not values.null_count:
+def _nulls(cells: pa.Array) -> np.ndarray:
+    return _breaks(_not_null(), cells) if cells.null_count else np.zeros(len(cells), bool)
+
+
+@cache
+def _not_null() -> "pandera.Check":
+    from movie_platform.pandera_alone import pandera
+
+    return pandera.Check(lambda cells: cells.notna(), name="not_null", ignore_na=False)
+
+
+def breaks_check(check: ValueCheck, values: pa.Array) -> np.ndarray:
+    """The positions that break the check; Pandera finds them where the extremes do not show that there are none."""
+    extremes = pc.min_max(values).as_py()
+    if extremes["min"] is None or check.allows_between(extremes["min"], extremes["max"]):
         return np.zeros(len(values), bool)
+    return _breaks(check.pandera, values)
+
+
+def _breaks(check: "pandera.Check", values: pa.Array) -> np.ndarray:
+    """The positions whose value does not satisfy a Pandera check; a check that ignores nulls does not judge them."""
+    import pandas as pd
+
     series = pd.Series(values.to_numpy(zero_copy_only=False))
     passed = check(series).check_output
     if len(passed) < len(series):
@@ -200,6 +207,8 @@ def _repeats(typed: Mapping[str, pa.Array], bad: np.ndarray) -> np.ndarray:
     if pc.count_distinct(first, mode="all").as_py() == len(first):
         return repeats
     good = np.flatnonzero(~bad)
+    import pandas as pd
+
     codes = {name: _codes(values.take(pa.array(good))) for name, values in typed.items()}
     repeats[good] = pd.DataFrame(codes).duplicated(keep="first").to_numpy()
     return repeats
@@ -216,6 +225,8 @@ def _conflicts(ids: pa.Array, left: np.ndarray) -> np.ndarray:
     shared = np.zeros(len(left), bool)
     if pc.count_distinct(ids, mode="all").as_py() == len(ids):
         return shared
+    import pandas as pd
+
     positions = np.flatnonzero(left)
     shared[positions] = pd.Series(ids.take(pa.array(positions)).to_numpy()).duplicated(keep=False).to_numpy()
     return shared

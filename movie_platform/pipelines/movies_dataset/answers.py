@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from movie_platform.pipelines.movies_dataset.tables import MOVIES_AGGREGATED
-from movie_platform.warehouse import View, Warehouse, read_views
+
+if TYPE_CHECKING:
+    from movie_platform.warehouse import View, Warehouse
 
 
 @dataclass(frozen=True)
@@ -130,18 +133,20 @@ QUESTIONS = (
 
 
 @cache
-def views() -> tuple[View, ...]:
+def views() -> "tuple[View, ...]":
     """The views behind the questions, each after those that it reads."""
+    from movie_platform.warehouse import read_views
+
     return read_views(__package__)
 
 
-def answer(warehouse: Warehouse, question: Question) -> pa.Table:
+def answer(warehouse: "Warehouse", question: Question) -> pa.Table:
     """The question's rows in its order."""
     order = ", ".join(question.order)
     return warehouse.query(f"SELECT * FROM {question.view} ORDER BY {order}")  # noqa: S608 - our own names
 
 
-def movies_without_year(warehouse: Warehouse) -> int:
+def movies_without_year(warehouse: "Warehouse") -> int:
     """Movies that no answer counts, because nobody knows when they came out."""
     found = warehouse.query(
         f"SELECT COUNT(DISTINCT movie_id) AS n FROM {MOVIES_AGGREGATED.name} WHERE release_year IS NULL"  # noqa: S608

@@ -17,7 +17,7 @@ from movie_platform.orchestration.bulk import Bulk
 from movie_platform.orchestration.day_checks import broken_rules
 from movie_platform.orchestration.events import OWNERS, errors_for_dagster, load_metadata
 from movie_platform.orchestration.ruleset_checks import RulesetChecks
-from movie_platform.orchestration.table_metadata import described, table_metadata
+from movie_platform.orchestration.table_metadata import answer_schema, described, table_metadata
 from movie_platform.pipelines.movies_dataset.answers import QUESTIONS, Question, answer, movies_without_year
 from movie_platform.pipelines.movies_dataset.charts import chart_png
 from movie_platform.pipelines.movies_dataset.checks import day_checks, ruleset_checks, table_results
@@ -197,9 +197,7 @@ def _answer_metadata(question: Question, rows: pa.Table, undated: int) -> dict[s
         dg.TableRecord({name: "" if value is None else value for name, value in row.items()})
         for row in islice(rows.slice(0, _SAMPLE).to_pylist(), _SAMPLE)
     ]
-    schema = dg.TableSchema(
-        [dg.TableColumn(field.name, str(field.type), question.columns[field.name].says) for field in rows.schema]
-    )
+    schema = answer_schema(rows, {name: column.says for name, column in question.columns.items()})
     aggregated = dg.AssetKey(MOVIES_AGGREGATED.name)
     return {
         "dagster/row_count": rows.num_rows,

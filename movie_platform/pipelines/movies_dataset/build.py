@@ -20,7 +20,9 @@ from movie_platform.engine import RECORD_NUMBER, Engine, Format
 from movie_platform.pipelines.movies_dataset import transforms
 from movie_platform.pipelines.movies_dataset.archive import Archive, Limits, open_archive
 from movie_platform.pipelines.movies_dataset.report import (
+    ERRORS,
     PLAUSIBLE_ABOVE,
+    REJECTS_FOLDER,
     Amount,
     BuildReport,
     FileAccount,
@@ -50,8 +52,6 @@ from movie_platform.pipelines.movies_dataset.transforms import Parsed
 from movie_platform.progress import Progress
 from movie_platform.table import Table
 
-ERRORS = "errors.jsonl"
-REJECTS_FOLDER = "rejects"
 NAMED = 100
 """Implausible amounts that a report names; it counts all of them."""
 

@@ -10,7 +10,7 @@ from movie_platform.orchestration.ruleset_checks import RulesetChecks
 from movie_platform.pipelines.movies_dataset.publication import Publication
 from movie_platform.pipelines.movies_dataset.report import PLAUSIBLE_ABOVE, BuildReport, FileAccount
 from movie_platform.pipelines.movies_dataset.tables import FILES, MOVIES_FILE, SourceFile
-from movie_platform.quality import RulesetFile
+from movie_platform.quality.ruleset_files import RulesetFile
 
 ROWS_CONSERVED = "rows_conserved"
 FILE_PRESENT = "source_file_present"

@@ -8,8 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from movie_platform.deliveries import (
     Delivery,
     Manifest,
@@ -26,8 +24,14 @@ from movie_platform.engine import Engine
 from movie_platform.errors import InputRefused, ObjectMissing
 from movie_platform.lake import ObjectStore, open_store
 from movie_platform.pipelines.movies_dataset.archive import Limits
-from movie_platform.pipelines.movies_dataset.build import ERRORS, REJECTS_FOLDER, build_dataset
-from movie_platform.pipelines.movies_dataset.report import Amount, BuildReport, FileAccount, Unknown
+from movie_platform.pipelines.movies_dataset.report import (
+    ERRORS,
+    REJECTS_FOLDER,
+    Amount,
+    BuildReport,
+    FileAccount,
+    Unknown,
+)
 from movie_platform.progress import Progress
 
 JOB = f"{__name__}:publish_delivery"
@@ -183,6 +187,8 @@ def _manifest(
 
 
 def _built(raw: ObjectStore, key: str, folder: Path, engine: Engine, progress: Progress, limits: Limits) -> BuildReport:
+    from movie_platform.pipelines.movies_dataset.build import build_dataset
+
     if path := raw.local_path(key):
         return build_dataset(path, folder, engine, name=key, limits=limits, progress=progress)
     with raw.open(key) as stream:
@@ -209,6 +215,8 @@ def _upload(
 
 def _parts(lake: ObjectStore, path: Path, key: str, written: dict[str, str]) -> tuple[Part, ...]:
     """Upload a file, or the parts that an engine left in a folder."""
+    import pyarrow.parquet
+
     files = {key: path} if path.is_file() else {f"{key}/{file.name}": file for file in sorted(path.glob("*.parquet"))}
     # Another engine may have left a folder where a file goes, or the reverse; a disk has no room for both.
     folder = key.rpartition("/")[0] + "/"
@@ -216,5 +224,5 @@ def _parts(lake: ObjectStore, path: Path, key: str, written: dict[str, str]) -> 
     parts = []
     for its_key, file in files.items():
         written[its_key] = lake.upload(its_key, file)
-        parts.append(Part(its_key, pq.read_metadata(file).num_rows, file.stat().st_size, written[its_key]))
+        parts.append(Part(its_key, pyarrow.parquet.read_metadata(file).num_rows, file.stat().st_size, written[its_key]))
     return tuple(parts)

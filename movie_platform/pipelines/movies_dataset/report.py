@@ -5,6 +5,9 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+ERRORS = "errors.jsonl"
+REJECTS_FOLDER = "rejects"
+"""Where a build says what it left out, beside its tables."""
 PLAUSIBLE_ABOVE = 1_000
 """US dollars: what the source says beyond is taken at its word, and 0 is how it writes an unknown amount."""
 

@@ -1,12 +1,24 @@
 """The Movies Dataset as a source of deliveries: a zip, what the lake makes of it, and what is owed."""
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
 from movie_platform.deliveries import Delivery
+from movie_platform.deliveries.receipts import Standing
 from movie_platform.deliveries.source import Source
 from movie_platform.lake import ObjectStore
 from movie_platform.pipelines.movies_dataset.answers import QUESTIONS
-from movie_platform.pipelines.movies_dataset.loading import owed_loads
 from movie_platform.pipelines.movies_dataset.publication import FILES, NAME, OUTPUT, REJECTS, read_publication
 from movie_platform.pipelines.movies_dataset.tables import TABLES
+
+if TYPE_CHECKING:
+    from movie_platform.warehouse import Warehouse
+
+
+def _owed_loads(lake: ObjectStore, warehouse: "Warehouse", known: Mapping[str, Standing]) -> Mapping[str, str]:
+    from movie_platform.pipelines.movies_dataset.loading import owed_loads
+
+    return owed_loads(lake, warehouse, known)
 
 
 def _was_made(_raw: ObjectStore, lake: ObjectStore, delivery: Delivery) -> bool:
@@ -26,6 +38,6 @@ SOURCE = Source(
     description="The Movies Dataset as it is delivered: one zip with movies, keywords, credits, links and ratings.",
     assets=(*(table.name for table in TABLES), *(question.view for question in QUESTIONS)),
     made=(OUTPUT, REJECTS),
-    owed_loads=owed_loads,
+    owed_loads=_owed_loads,
     was_made=_was_made,
 )

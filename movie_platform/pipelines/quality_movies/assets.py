@@ -26,7 +26,7 @@ from movie_platform.pipelines.quality_movies.evaluation import JudgedDay, Nulls,
 from movie_platform.pipelines.quality_movies.notices import tell
 from movie_platform.pipelines.quality_movies.source import SOURCE
 from movie_platform.pipelines.quality_movies.tables import DELIVERIES, IMDB_MOVIES_RATING, QUALITY_HISTORY
-from movie_platform.quality import RulesetFile
+from movie_platform.quality.ruleset_files import RulesetFile
 from movie_platform.warehouse import FORCE, LoadResult, Warehouse
 from movie_platform.warehouse.catalog import Catalog
 

@@ -10,7 +10,7 @@ from movie_platform.lake import ObjectStore
 from movie_platform.pipelines.quality_movies.archive import FILES
 from movie_platform.pipelines.quality_movies.splitting import RAW, RECORD, SOURCE
 from movie_platform.pipelines.quality_movies.tables import IMDB_MOVIES_RATING
-from movie_platform.quality import RESULT_COLUMNS
+from movie_platform.quality.row_results import RESULT_COLUMNS
 from movie_platform.table import Column, Table
 from movie_platform.warehouse.catalog import CSV, LISTED_JSON, LISTED_PARQUET, Catalog
 

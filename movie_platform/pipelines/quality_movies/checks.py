@@ -7,7 +7,8 @@ import dagster as dg
 from movie_platform.orchestration.day_checks import DayChecks
 from movie_platform.orchestration.ruleset_checks import RulesetChecks
 from movie_platform.pipelines.quality_movies.evaluation import JudgedDay
-from movie_platform.quality import RulesetFile, harmless
+from movie_platform.quality.presentation import harmless
+from movie_platform.quality.ruleset_files import RulesetFile
 
 EVALUATED = dg.AssetKey("quality_movies_evaluated")
 ACCOUNT = {

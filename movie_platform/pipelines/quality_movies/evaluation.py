@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from movie_platform.deliveries import Delivery, Overtaken, manifests, until_undisturbed
 from movie_platform.deliveries.copies import ArchivedDay, Find, archived
@@ -44,7 +44,11 @@ from movie_platform.pipelines.quality_movies.splitting import (
     write_json_lines,
 )
 from movie_platform.pipelines.quality_movies.tables import DATASET, IMDB_MOVIES_RATING
-from movie_platform.quality import Evaluation, Outcome, Ruleset, RulesetFile, evaluate, type_columns
+from movie_platform.quality.ruleset import Ruleset
+from movie_platform.quality.ruleset_files import RulesetFile
+
+if TYPE_CHECKING:
+    from movie_platform.quality import Evaluation, Outcome
 
 Nulls = Literal["documented", "legacy"]
 
@@ -72,10 +76,10 @@ class JudgedDay:
     """What came of a day. `evaluation` is there unless the delivery could not be read."""
 
     record: DayRecord
-    evaluation: Evaluation | None = None
+    evaluation: "Evaluation | None" = None
 
     @property
-    def outcomes(self) -> tuple[Outcome, ...]:
+    def outcomes(self) -> "tuple[Outcome, ...]":
         return self.evaluation.outcomes if self.evaluation else ()
 
 
@@ -125,6 +129,8 @@ class _Work:
         self._day = self._made.day
 
     def judged(self, records: Records) -> JudgedDay:
+        from movie_platform.quality import evaluate, type_columns
+
         history = LakeHistory(self._lake)
         was_bad = _left_out_before(self._lake, self._before) if self._is_replay else None
         evaluation = evaluate(
@@ -259,7 +265,7 @@ def _first_record(delivered: ArchivedDay, rules: RulesInUse, before: DayRecord |
     )
 
 
-def _why_blocked(evaluation: Evaluation, fitting: RowCaster, records: Records) -> str:
+def _why_blocked(evaluation: "Evaluation", fitting: RowCaster, records: Records) -> str:
     """Why nothing of the delivery may be loaded; empty where something may.
 
     Without a row it is a mishap at the source: loaded, it would wipe out the day.

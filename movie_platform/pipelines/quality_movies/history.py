@@ -4,13 +4,15 @@ import io
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from movie_platform.lake import ObjectStore
 from movie_platform.pipelines.quality_movies.tables import QUALITY_HISTORY
-from movie_platform.quality import MetricPoint
+
+if TYPE_CHECKING:
+    from movie_platform.quality.history import MetricPoint
 
 DAYS_AT_MOST = 400
 """How far back a rule can look."""
@@ -36,7 +38,11 @@ class LakeHistory:
         self._days: dict[str, list[str]] = {}
         self._read: dict[str, dict[str, float]] = {}
 
-    def series(self, dataset: str, metric: str, *, before: datetime, last: int | None = None) -> Sequence[MetricPoint]:
+    def series(
+        self, dataset: str, metric: str, *, before: datetime, last: int | None = None
+    ) -> "Sequence[MetricPoint]":
+        from movie_platform.quality.history import MetricPoint
+
         earlier = [day for day in self._known(dataset) if moment_of(day) < before][-DAYS_AT_MOST:]
         points = (
             MetricPoint(moment_of(day), metrics[metric])
@@ -50,6 +56,8 @@ class LakeHistory:
 
     def write(self, dataset: str, at: datetime, metrics: Mapping[str, float]) -> str:
         """Keep what a day's evaluation measured; the etag of its object."""
+        import pyarrow.parquet
+
         day = at.astimezone(UTC).date().isoformat()
         rows = {
             "dataset": [dataset] * len(metrics),
@@ -59,7 +67,7 @@ class LakeHistory:
             "evaluation": [f"{dataset}/{day}"] * len(metrics),
         }
         buffer = io.BytesIO()
-        pq.write_table(pa.table(rows, schema=QUALITY_HISTORY.arrow_schema), buffer, compression="zstd")
+        pyarrow.parquet.write_table(pa.table(rows, schema=QUALITY_HISTORY.arrow_schema), buffer, compression="zstd")
         return self._lake.write(history_key(dataset, day), buffer.getvalue())
 
     def _known(self, dataset: str) -> list[str]:
@@ -70,8 +78,10 @@ class LakeHistory:
         return self._days[dataset]
 
     def _metrics(self, dataset: str, day: str) -> dict[str, float]:
+        import pyarrow.parquet
+
         key = history_key(dataset, day)
         if key not in self._read:
-            table = pq.read_table(io.BytesIO(self._lake.read(key)), columns=["metric", "value"])
+            table = pyarrow.parquet.read_table(io.BytesIO(self._lake.read(key)), columns=["metric", "value"])
             self._read[key] = dict(zip(table["metric"].to_pylist(), table["value"].to_pylist(), strict=True))
         return self._read[key]

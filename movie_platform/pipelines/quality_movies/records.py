@@ -5,17 +5,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from movie_platform.csv_files.cells import read_exact
-from movie_platform.csv_files.records import CsvFile, RecordColumn, read_records
+from movie_platform.csv_files.columns import CsvFile, RecordColumn
+from movie_platform.csv_files.records import read_records
 from movie_platform.errors import InputRefused
-from movie_platform.quality import DataSet, open_data, shown
+from movie_platform.quality.presentation import shown
 from movie_platform.table import Column, Table
+
+if TYPE_CHECKING:
+    from movie_platform.quality import DataSet
 
 FITS = "Every value fits the table"
 """What a row breaks that the table cannot hold, beside the rules."""
@@ -35,7 +39,7 @@ class BrokenRecord:
 class Records:
     """All sound records of a day's files, as text, in order, and the broken ones."""
 
-    text: DataSet
+    text: "DataSet"
     sources: tuple[str, ...]
     source_of: np.ndarray = field(repr=False)
     """For each sound record, the place of its file in `sources`."""
@@ -59,6 +63,8 @@ def read(files: Sequence[tuple[str, Path]]) -> Records:
 
     Columns are called as in the first file, blanks around their names aside.
     """
+    from movie_platform.quality import open_data
+
     headers = {name: _header(name, path) for name, path in files}
     if not headers:
         raise InputRefused("there is no file", rule="delivered")

@@ -3,7 +3,7 @@
 from importlib.resources import files
 from pathlib import Path
 
-from movie_platform.quality import RulesetFile, read_ruleset_file
+from movie_platform.quality.ruleset_files import RulesetFile, read_ruleset_file
 from movie_platform.settings import PROJECT_ROOT, Settings
 
 

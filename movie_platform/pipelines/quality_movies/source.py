@@ -1,11 +1,23 @@
 """The quality movies as a source of deliveries: daily CSV files, what the lake makes of them, and what is owed."""
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
 from movie_platform.deliveries import Delivery
+from movie_platform.deliveries.receipts import Standing
 from movie_platform.deliveries.source import Source
 from movie_platform.lake import ObjectStore
 from movie_platform.pipelines.quality_movies.archive import FILES, NAME
 from movie_platform.pipelines.quality_movies.day_records import record_of
-from movie_platform.pipelines.quality_movies.loading import owed_loads
+
+if TYPE_CHECKING:
+    from movie_platform.warehouse import Warehouse
+
+
+def _owed_loads(lake: ObjectStore, warehouse: "Warehouse", known: Mapping[str, Standing]) -> Mapping[str, str]:
+    from movie_platform.pipelines.quality_movies.loading import owed_loads
+
+    return owed_loads(lake, warehouse, known)
 
 
 def _was_made(_raw: ObjectStore, lake: ObjectStore, delivery: Delivery) -> bool:
@@ -38,6 +50,6 @@ SOURCE = Source(
         "quality_history/quality_movies/",
         "evaluations/quality_movies/",
     ),
-    owed_loads=owed_loads,
+    owed_loads=_owed_loads,
     was_made=_was_made,
 )

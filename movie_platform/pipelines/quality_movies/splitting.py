@@ -4,14 +4,17 @@ import hashlib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from movie_platform.pipelines.quality_movies.records import BrokenRecord, Records, RowCaster
-from movie_platform.quality import RESULT_COLUMNS, Evaluation
+from movie_platform.quality.row_results import RESULT_COLUMNS
+
+if TYPE_CHECKING:
+    from movie_platform.quality import Evaluation
 
 SOURCE, RECORD, RAW = "source", "record", "raw"
 NOT_A_ROW = "The record is readable"
@@ -49,7 +52,7 @@ class SplitFiles:
 
 def split(
     records: Records,
-    evaluation: Evaluation,
+    evaluation: "Evaluation",
     caster: RowCaster,
     files: SplitFiles,
     *,
@@ -115,6 +118,8 @@ def _mask_of(records: Records, rows: Collection[tuple[str, int]]) -> np.ndarray:
 
 def write_json_lines(parquet: Path, target: Path) -> None:
     """The rows of a Parquet file as one JSON object a line, values as text and never as markup."""
+    import duckdb
+
     with duckdb.connect(config={"threads": 1, "memory_limit": "512MB"}) as connection:
         path = str(target).replace("'", "''")
         connection.execute(f"COPY (FROM read_parquet(?)) TO '{path}' (FORMAT json)", [str(parquet)])
@@ -155,7 +160,7 @@ def _left_out(
     text: pa.RecordBatch,
     places: slice,
     chosen: np.ndarray,
-    evaluation: Evaluation,
+    evaluation: "Evaluation",
     reasons: dict[int, list[str]],
     schema: pa.Schema,
 ) -> pa.RecordBatch:

@@ -29,7 +29,7 @@ from movie_platform.pipelines.user_behavior.tables import (
     USER_BEHAVIOR_METRIC,
     USER_PURCHASE,
 )
-from movie_platform.quality import RulesetFile, read_ruleset_file
+from movie_platform.quality.ruleset_files import RulesetFile, read_ruleset_file
 from movie_platform.settings import Settings
 from movie_platform.table import Table
 from movie_platform.warehouse import FORCE, Warehouse

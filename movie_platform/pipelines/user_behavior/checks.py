@@ -13,7 +13,7 @@ from movie_platform.pipelines.user_behavior.metric import TOO_LARGE
 from movie_platform.pipelines.user_behavior.metric_build import DayMetric, judge
 from movie_platform.pipelines.user_behavior.purchases import Extract
 from movie_platform.pipelines.user_behavior.reviews import ReviewAccount
-from movie_platform.quality import RulesetFile
+from movie_platform.quality.ruleset_files import RulesetFile
 
 PURCHASES = dg.AssetKey("user_purchases")
 RAW = dg.AssetKey("movie_reviews_raw")

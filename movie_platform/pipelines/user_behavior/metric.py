@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-
-import ibis
-import ibis.expr.datatypes as dt
-import ibis.expr.types as ir
+from typing import TYPE_CHECKING
 
 from movie_platform.engine import Engine
 from movie_platform.pipelines.user_behavior.tables import USER_BEHAVIOR_METRIC
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
 
 CODE_VERSION = "2"
 """Changes when the same stages would give other rows."""
@@ -24,9 +24,9 @@ WITHOUT_REVIEWS = "purchases of customers without reviews"
 WITHOUT_PURCHASES = "reviews of customers without purchases"
 TOO_LARGE = "amount beyond the metric's 13 digits"
 
-_AMOUNT = dt.Decimal(18, 5)
-_EXACT = dt.Decimal(38, 3)
-_FACTOR = dt.Decimal(19, 3)
+_AMOUNT = "decimal(18, 5)"
+_EXACT = "decimal(38, 3)"
+_FACTOR = "decimal(19, 3)"
 """Wide enough that DuckDB multiplies in 128 bits; 18 digits would overflow its 64."""
 _LIMIT = 10**13
 
@@ -80,9 +80,11 @@ def stage_key(day: date) -> str:
     return f"stage/user_behavior_metric/{day:%Y-%m-%d}/user_behavior_metric.parquet"
 
 
-def by_customer(purchases: ir.Table, reviews: ir.Table) -> ir.Table:
+def by_customer(purchases: "ir.Table", reviews: "ir.Table") -> "ir.Table":
     """Both sides summed by customer and then joined, with nulls where a side has nothing; purchases without a customer
     are one row of their own, and `fate` says what becomes of each."""
+    import ibis
+
     amount = (purchases.quantity.cast(_FACTOR) * purchases.unit_price.cast(_FACTOR)).cast(_EXACT)
     cancelled = purchases.invoice_number.startswith("C").fill_null(False)
     spent = purchases.group_by("customer_id").aggregate(
@@ -111,8 +113,10 @@ def by_customer(purchases: ir.Table, reviews: ir.Table) -> ir.Table:
     return joined.mutate(fate=fate)
 
 
-def metric(customers: ir.Table, day: date) -> ir.Table:
+def metric(customers: "ir.Table", day: date) -> "ir.Table":
     """The metric's rows from `by_customer`, by customer."""
+    import ibis
+
     rows = customers.filter(customers.fate == IN_METRIC)
     return (
         rows.select(
@@ -128,8 +132,10 @@ def metric(customers: ir.Table, day: date) -> ir.Table:
     )
 
 
-def account(engine: Engine, customers: ir.Table) -> MetricAccount:
+def account(engine: Engine, customers: "ir.Table") -> MetricAccount:
     """The fates of all customers of `by_customer`."""
+    import ibis
+
     fates = customers.group_by("fate").aggregate(
         customers=customers.count(),
         **{

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date
 from decimal import Decimal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -22,7 +23,6 @@ from movie_platform.deliveries import (
     until_undisturbed,
 )
 from movie_platform.deliveries.receipts import Standing
-from movie_platform.engine.in_process import DuckDBEngine
 from movie_platform.errors import PlatformError
 from movie_platform.lake import ObjectStore
 from movie_platform.lake.parquet import put_parquet
@@ -30,8 +30,11 @@ from movie_platform.pipelines.user_behavior import classification, metric, purch
 from movie_platform.pipelines.user_behavior.archive import NAME, PURCHASES, REVIEWS, sequence
 from movie_platform.pipelines.user_behavior.metric import IN_METRIC, Fate, MetricAccount
 from movie_platform.pipelines.user_behavior.tables import MOVIE_REVIEW, USER_BEHAVIOR_METRIC
-from movie_platform.quality import Evaluation, RulesetFile, evaluate, open_files
+from movie_platform.quality.ruleset_files import RulesetFile
 from movie_platform.warehouse import LoadResult, PartitionLoad, Provenance, Source, Warehouse
+
+if TYPE_CHECKING:
+    from movie_platform.quality import Evaluation
 
 COPY_BYTES = 8 * 2**20
 
@@ -61,6 +64,8 @@ def build(lake: ObjectStore, day: date) -> DayMetric:
 
 
 def _build(lake: ObjectStore, day: date) -> DayMetric:
+    from movie_platform.engine.in_process import DuckDBEngine
+
     stages = _stages(lake, day)
     with tempfile.TemporaryDirectory(prefix="movie-platform-metric-") as name, DuckDBEngine() as engine:
         folder = Path(name)
@@ -180,8 +185,10 @@ def _renumbered(lake: ObjectStore, day: date, *, above: int) -> str:
     return manifests.version_of(stages.sequence)
 
 
-def judge(lake: ObjectStore, made: DayMetric, rules: RulesetFile) -> Evaluation:
+def judge(lake: ObjectStore, made: DayMetric, rules: RulesetFile) -> "Evaluation":
     """The day's metric, judged by its rules."""
+    from movie_platform.quality import evaluate, open_files
+
     with _on_disk(lake, made.key) as path:
         return evaluate(open_files({path.name: path}), rules.rules)
 

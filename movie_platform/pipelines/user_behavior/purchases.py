@@ -31,8 +31,6 @@ from movie_platform.pipelines.user_behavior.tables import USER_PURCHASE
 from movie_platform.settings import Settings
 from movie_platform.sql_names import quoted
 from movie_platform.warehouse.address import duckdb_path
-from movie_platform.warehouse.duckdb.connection import connected
-from movie_platform.warehouse.duckdb.lock import Deadline
 
 if TYPE_CHECKING:
     import psycopg
@@ -340,6 +338,9 @@ class EmbeddedPurchases:
 
     def batches(self, day: date | None) -> Iterator[pa.RecordBatch]:
         schema, _, table = self._relation.rpartition(".")
+        from movie_platform.warehouse.duckdb.connection import connected
+        from movie_platform.warehouse.duckdb.lock import Deadline
+
         with connected(self._path, f"reading {self._relation}", Deadline.after(self._wait)) as connection:
             columns = files(__package__).joinpath("embedded_columns.sql").read_text()
             found = connection.fetch(columns, [schema, table])

@@ -4,14 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
-
-import ibis
-import ibis.expr.types as ir
+from typing import TYPE_CHECKING
 
 from movie_platform.engine import RAW, REASON, REASON_COLUMN, RECORD_NUMBER, CsvFile, Engine, RecordColumn
 from movie_platform.pipelines.user_behavior.classifiers import label, points, second_opinion
 from movie_platform.pipelines.user_behavior.sentiment.model import POINTS, POSITIVE
 from movie_platform.pipelines.user_behavior.tables import MOVIE_REVIEW, REJECT
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
 
 CODE_VERSION = "2"
 """Changes when the same files would give other rows."""
@@ -59,11 +60,13 @@ def rejects_key(day: date) -> str:
     return f"rejects/user_behavior/{day:%Y-%m-%d}.parquet"
 
 
-def read(engine: Engine, files: Sequence[CsvFile]) -> ir.Table:
+def read(engine: Engine, files: Sequence[CsvFile]) -> "ir.Table":
     """All records of the files, staged: usable ones with cid and review_str, the others with a reason.
 
     A file without the two columns is an `InputRefused` before anything is read.
     """
+    import ibis
+
     parts = [engine.records(file, COLUMNS).mutate(source=ibis.literal(file.name)) for file in files]
     records = parts[0] if len(parts) == 1 else ibis.union(*parts)
     too_large = records[REASON].isnull() & ~records.cid.between(_SMALLEST, _LARGEST)
@@ -77,8 +80,10 @@ def read(engine: Engine, files: Sequence[CsvFile]) -> ir.Table:
     )
 
 
-def classified(engine: Engine, records: ir.Table, name: str) -> ir.Table:
+def classified(engine: Engine, records: "ir.Table", name: str) -> "ir.Table":
     """The usable reviews as the named classifier sees them, beside a second opinion, computed once."""
+    import ibis
+
     usable = records.filter(records[REASON].isnull())
     judged = engine.stage(
         "movie_review_points",
@@ -98,13 +103,15 @@ def classified(engine: Engine, records: ir.Table, name: str) -> ir.Table:
     )
 
 
-def in_order(rows: ir.Table) -> ir.Table:
+def in_order(rows: "ir.Table") -> "ir.Table":
     """The rows of `classified` in the order of their files, so that the same reviews give the same object."""
     return rows.select(*MOVIE_REVIEW.column_names).order_by("source", "record_number")
 
 
-def rejects(records: ir.Table) -> ir.Table:
+def rejects(records: "ir.Table") -> "ir.Table":
     """The records that cannot be classified, as rows of `REJECT`."""
+    import ibis
+
     broken = records.filter(records[REASON].notnull())
     column = broken[REASON_COLUMN]
     return broken.select(
@@ -116,7 +123,7 @@ def rejects(records: ir.Table) -> ir.Table:
     ).order_by("source", "record")[list(REJECT.column_names)]
 
 
-def account(engine: Engine, records: ir.Table, rows: ir.Table, left_out: ir.Table) -> ReviewAccount:
+def account(engine: Engine, records: "ir.Table", rows: "ir.Table", left_out: "ir.Table") -> ReviewAccount:
     """Counted from what was read, what is served and what was left out, each by itself."""
     agreed = rows.positive_review == rows.second_opinion
     counts = engine.to_arrow(

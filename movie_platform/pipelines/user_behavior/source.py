@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from movie_platform.deliveries import Delivery, Manifest, manifests, until_undisturbed
 from movie_platform.deliveries.copies import archived
@@ -10,7 +11,15 @@ from movie_platform.deliveries.source import Source
 from movie_platform.lake import ObjectStore
 from movie_platform.pipelines.user_behavior.archive import ARCHIVE, FILES, NAME, REVIEWS, standings
 from movie_platform.pipelines.user_behavior.metric import stage_key
-from movie_platform.pipelines.user_behavior.metric_build import owed_loads
+
+if TYPE_CHECKING:
+    from movie_platform.warehouse import Warehouse
+
+
+def _owed_loads(lake: ObjectStore, warehouse: "Warehouse", known: Mapping[str, Standing]) -> Mapping[str, str]:
+    from movie_platform.pipelines.user_behavior.metric_build import owed_loads
+
+    return owed_loads(lake, warehouse, known)
 
 
 def _was_made(raw: ObjectStore, lake: ObjectStore, delivery: Delivery) -> bool:
@@ -71,7 +80,7 @@ SOURCE = Source(
         "rejects/user_behavior/",
         "stage/user_behavior_metric/",
     ),
-    owed_loads=owed_loads,
+    owed_loads=_owed_loads,
     was_made=_was_made,
     archive=REVIEWS,
     missed=_missed_nights,

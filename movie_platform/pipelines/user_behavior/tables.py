@@ -1,9 +1,8 @@
 """The purchases' source, the stages of both sources, and the metric."""
 
-import pandera.pandas as pandera
 import pyarrow as pa
 
-from movie_platform.table import Column, Table
+from movie_platform.table import Column, Table, ValueCheck
 
 USER_PURCHASE = Table(
     name="user_purchase",
@@ -75,7 +74,7 @@ USER_BEHAVIOR_METRIC = Table(
             pa.int32(),
             "number of positive reviews",
             nullable=False,
-            checks=(pandera.Check.greater_than_or_equal_to(0, name="review_score_not_negative"),),
+            checks=(ValueCheck("review_score_not_negative", "greater_than_or_equal_to", (0,)),),
         ),
         Column("review_count", pa.int32(), "number of reviews", nullable=False),
         Column("insert_date", pa.date32(), "the day that the row is about", nullable=False),

@@ -9,7 +9,7 @@ import pytest
 
 from movie_platform.lake import ObjectStore
 from movie_platform.orchestration.corrections import of_newest
-from movie_platform.pipelines.imdb_feed import checks, processing, summaries
+from movie_platform.pipelines.imdb_feed import checks, processing, summaries, transforms
 from movie_platform.pipelines.imdb_feed.windows import LENGTH, shift, span
 from movie_platform_tests.pipelines.imdb_feed.platform import Platform
 from movie_platform_tests.pipelines.imdb_feed.triplets import NEXT, A, C, W, deliver, movie, triplet
@@ -110,7 +110,7 @@ def test_a_window_that_does_not_conserve_its_rows_fails_the_account(
 ) -> None:
     deliver(platform.raw, W)
     deliver(platform.raw, NEXT)
-    monkeypatch.setattr(processing.clean.__globals__["CleanWindow"], "conserved", property(lambda of: of.window != W))
+    monkeypatch.setattr(transforms.CleanWindow, "conserved", property(lambda of: of.window != W))
     platform.run(W, NEXT)
     assert failed(platform) == {"rows_conserved"}
     assert {row["window"] for row in table(platform.evaluations()["rows_conserved"], "windows")} == {W}

@@ -14,7 +14,7 @@ import pytest
 from movie_platform.deliveries import manifests, receipts
 from movie_platform.errors import WorldUnavailable
 from movie_platform.lake import LocalStore, ObjectStore, open_store
-from movie_platform.pipelines.imdb_feed import processing, refusals
+from movie_platform.pipelines.imdb_feed import processing, refusals, transforms
 from movie_platform.pipelines.imdb_feed.deliveries import NAME, Windows
 from movie_platform.pipelines.imdb_feed.processing import Outcome, process, process_all
 from movie_platform.pipelines.imdb_feed.source import SOURCE
@@ -308,8 +308,8 @@ def test_a_fault_of_ours_stays_with_its_window_and_is_told(
     def faulty(triplet_: object) -> object:
         return 1 / 0 if triplet_.window == NEXT else real(triplet_)  # type: ignore[attr-defined,arg-type]
 
-    real = processing.clean
-    monkeypatch.setattr(processing, "clean", faulty)
+    real = transforms.clean
+    monkeypatch.setattr(transforms, "clean", faulty)
     for window in (W, NEXT):
         deliver(raw, window)
     good, bad = process_all(raw, lake, [W, NEXT])

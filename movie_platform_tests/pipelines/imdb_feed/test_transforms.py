@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from movie_platform.pipelines.imdb_feed.tables import IMDB_CLEAN
-from movie_platform.pipelines.imdb_feed.transforms import CleanWindow, clean
+from movie_platform.pipelines.imdb_feed.tables import IMDB_CLEAN, RATING
+from movie_platform.pipelines.imdb_feed.transforms import CleanWindow, breaks_check, clean
 from movie_platform.pipelines.imdb_feed.verification import verify
 from movie_platform_tests.pipelines.imdb_feed.triplets import A, B, C, Cells, Files, W, movie, pair, person, triplet
 
@@ -258,3 +258,10 @@ def test_on_clean_input_the_rows_are_those_of_a_plain_merge(
     pd.testing.assert_frame_equal(
         found.sort_values(by, ignore_index=True), expected.sort_values(by, ignore_index=True), check_dtype=False
     )
+
+
+@given(st.lists(st.none() | st.floats(-1, 11) | st.sampled_from([0.0, 10.0]), max_size=12))
+def test_the_extremes_of_a_column_say_of_no_other_record_that_it_breaks_a_rule(ratings: list[float | None]) -> None:
+    check, values = RATING.checks[0], pa.array(ratings, pa.float64())
+    expected = [rating is not None and not 0 <= rating <= 10 for rating in ratings]
+    assert breaks_check(check, values).tolist() == expected

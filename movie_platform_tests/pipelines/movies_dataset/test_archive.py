@@ -3,6 +3,7 @@
 import io
 import random
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from movie_platform.csv_files import records
 from movie_platform.engine.in_process import DuckDBEngine
 from movie_platform.errors import InputRefused, WorldUnavailable
+from movie_platform.pipelines.movies_dataset import archive as archive_module
 from movie_platform.pipelines.movies_dataset.archive import Limits, open_archive
 from movie_platform.pipelines.movies_dataset.build import build_dataset
 from movie_platform.progress import LogProgress
@@ -134,6 +136,27 @@ def test_a_zip_damaged_at_random_is_read_or_refused(start: int) -> None:
             assert seen == whole
             read_right += 1
     assert 0 < read_right < 3000
+
+
+def test_the_standard_library_unpacks_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no wheel of isal for the processor."""
+    whole = read(SMALL)
+    monkeypatch.setattr(archive_module, "inflating", zlib)
+    assert read(SMALL) == whole
+    with pytest.raises(InputRefused, match="is damaged"):
+        read(patched(SMALL, (len(SMALL) // 3, b"\xff\xff\xff\xff")))
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+@pytest.mark.parametrize("size", [1, 1000, 10**7, -1])
+def test_a_member_is_read_whole_in_pieces_of_any_size(method: int, size: int) -> None:
+    content = b"".join(b"%d,%d\n" % (number, number * number) for number in range(2000))
+    with (
+        open_archive(io.BytesIO(zipped({"a.csv": content}, method)), NAME, Limits(), required=()) as archive,
+        archive.file("a.csv").open() as stream,
+    ):
+        assert b"".join(iter(lambda: stream.read(size), b"")) == content
+        assert stream.read(size) == b""
 
 
 class Unreachable(io.BytesIO):

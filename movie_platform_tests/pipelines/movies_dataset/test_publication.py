@@ -10,7 +10,7 @@ from movie_platform.deliveries import manifests, receipts
 from movie_platform.engine.in_process import DuckDBEngine
 from movie_platform.errors import InputRefused
 from movie_platform.lake import ObjectStore
-from movie_platform.pipelines.movies_dataset import publication
+from movie_platform.pipelines.movies_dataset import build
 from movie_platform.pipelines.movies_dataset.publication import NAME, Publication, publish_delivery, read_publication
 from movie_platform.pipelines.movies_dataset.report import BuildReport
 from movie_platform.pipelines.movies_dataset.ruleset_evaluation import judge, ruleset_files
@@ -99,16 +99,16 @@ def test_a_zip_that_goes_away_leaves_the_last_build(store: ObjectStore, tmp_path
 def test_a_zip_that_is_replaced_while_it_is_built_is_built_again_from_what_is_there_then(
     store: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    build = publication.build_dataset
+    real = build.build_dataset
 
     def slowly(*args: Any, **kwargs: Any) -> BuildReport:
-        monkeypatch.setattr(publication, "build_dataset", build)
-        report = build(*args, **kwargs)
+        monkeypatch.setattr(build, "build_dataset", real)
+        report = real(*args, **kwargs)
         deliver(store, tmp_path, "Newer")
         return report
 
     deliver(store, tmp_path, "Older")
-    monkeypatch.setattr(publication, "build_dataset", slowly)
+    monkeypatch.setattr(build, "build_dataset", slowly)
     published = publish(store)
     assert titles(store, published) == ["Newer"]
     assert manifests.sequence_of(published.version) == 1
@@ -117,15 +117,15 @@ def test_a_zip_that_is_replaced_while_it_is_built_is_built_again_from_what_is_th
 def test_another_run_that_built_a_newer_zip_meanwhile_is_not_undone(
     store: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    build = publication.build_dataset
+    real = build.build_dataset
 
     def slowly(*args: Any, **kwargs: Any) -> BuildReport:
-        monkeypatch.setattr(publication, "build_dataset", build)
-        report = build(*args, **kwargs)
+        monkeypatch.setattr(build, "build_dataset", real)
+        report = real(*args, **kwargs)
         deliver(store, tmp_path, "Newer")
         publish(store)
         return report
 
     deliver(store, tmp_path, "Older")
-    monkeypatch.setattr(publication, "build_dataset", slowly)
+    monkeypatch.setattr(build, "build_dataset", slowly)
     assert titles(store, publish(store)) == ["Newer"]

@@ -13,7 +13,6 @@ import pytest
 from movie_platform.deliveries import manifests
 from movie_platform.errors import WorldUnavailable
 from movie_platform.lake import ObjectStore
-from movie_platform.pipelines.quality_movies import evaluation
 from movie_platform.pipelines.quality_movies.day_records import (
     bad_key,
     outcomes_key,
@@ -22,7 +21,7 @@ from movie_platform.pipelines.quality_movies.day_records import (
     staged_key,
 )
 from movie_platform.pipelines.quality_movies.evaluation import JudgedDay, RulesInUse, judge_day
-from movie_platform.quality import Evaluation
+from movie_platform.quality import Evaluation, evaluation
 from movie_platform.samples.quality_movies import MovieCritic
 from movie_platform_tests.pipelines.quality_movies.conftest import RATING, delivery, movie, rules_of
 
