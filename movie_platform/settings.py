@@ -4,10 +4,11 @@ import hashlib
 import os
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import SplitResult, parse_qsl, urlsplit, urlunsplit
 
 from pydantic import (
     AfterValidator,
@@ -22,7 +23,9 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from movie_platform.addresses import holds_secret, parts_of, shown_address
 from movie_platform.errors import SettingsError
+from movie_platform.secrets_manager import REFERENCE
 
 PREFIX = "MOVIE_PLATFORM_"
 PACKAGE_PARENT = Path(__file__).resolve().parent.parent
@@ -30,30 +33,34 @@ PROJECT_ROOT = PACKAGE_PARENT if (PACKAGE_PARENT / "workspace.yaml").is_file() e
 """Where relative paths of settings start: the checkout, or the working directory of an installed package."""
 
 WINDOW_FORMAT = "%Y%m%d%H%M"
+LONGEST = timedelta(days=36_500)
+"""A longer duration is a slip, and dates that are counted back by it would stand before the calendar."""
+_SHOWN_CHARACTERS = 200
 _ADDRESS = "NOTIFY_URL_"
 
 
 def _store_uri(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme == "s3" and parts.netloc:
+    try:
+        parts = parts_of(value, user=False)
+    except ValueError as error:
+        raise ValueError(f"{error}; keys of S3 come from AWS's own variables, profiles and roles") from None
+    if parts.query or parts.fragment:
+        raise ValueError("it holds a ? or #, which an address writes as %3F and %23")
+    if parts.scheme == "s3" and parts.netloc and ":" not in parts.netloc:
         return value.rstrip("/")
-    if parts.scheme == "file" and parts.path.startswith("/"):
+    if parts.scheme == "file" and parts.path.startswith("/") and not parts.netloc:
         return value.rstrip("/")
-    if not parts.scheme and value:
+    if not parts.scheme and not parts.netloc and value:
         return (PROJECT_ROOT / value).as_uri()
     raise ValueError("allowed are file:///absolute/folder, a folder relative to the project, or s3://bucket[/prefix]")
 
 
-def _holds_password(parts: SplitResult) -> bool:
-    options = {name.lower() for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
-    return bool(parts.password or options & {"password", "passwd", "pwd"})
-
-
 def _warehouse_uri(value: str) -> str:
-    parts = urlsplit(value)
-    if _holds_password(parts):
-        raise ValueError("a password does not belong in the address: set WAREHOUSE_PASSWORD, or use IAM")
-    if parts.scheme == "duckdb" and parts.path.strip("/"):
+    try:
+        parts = parts_of(value)
+    except ValueError as error:
+        raise ValueError(f"{error}: set WAREHOUSE_PASSWORD, or use IAM") from None
+    if parts.scheme == "duckdb" and parts.path.strip("/") and not (parts.netloc or parts.query or parts.fragment):
         return value
     if parts.scheme in {"redshift", "snowflake"} and parts.hostname:
         return value
@@ -72,7 +79,7 @@ def _notify(value: str) -> str:
 
 def _engine(value: str) -> str:
     if value in {"duckdb", "spark"} or re.fullmatch(
-        r"spark:(local\[(\d+|\*)\]|spark://.+|emr-serverless:.+|emr:.+)", value
+        r"spark:(local\[(\d+|\*)\]|spark://[^/@?#]+|emr-serverless:.+|emr:.+)", value
     ):
         return value
     raise ValueError(
@@ -82,9 +89,10 @@ def _engine(value: str) -> str:
 
 
 def _purchases(value: str) -> str:
-    parts = urlsplit(value)
-    if _holds_password(parts):
-        raise ValueError("a password does not belong in the address: set PURCHASES_PASSWORD")
+    try:
+        parts = parts_of(value, several_hosts=True)
+    except ValueError as error:
+        raise ValueError(f"{error}: set PURCHASES_PASSWORD") from None
     if value == "warehouse" or parts.scheme in {"postgresql", "postgres"}:
         return value
     raise ValueError("allowed are warehouse (sample purchases in the embedded one) and postgresql://user@host:port/db")
@@ -112,8 +120,8 @@ def _ruleset(value: str) -> str:
 
 
 def _web_address(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme in {"http", "https"} and parts.hostname:
+    parts = parts_of(value, user=False)
+    if parts.scheme in {"http", "https"} and parts.hostname and not (parts.query or parts.fragment):
         return value.rstrip("/")
     raise ValueError("allowed is http://host[:port] or https://host[:port], with a path where the UI has one")
 
@@ -121,8 +129,10 @@ def _web_address(value: str) -> str:
 def _duration(value: Any) -> Any:
     """`61`, `61s`, `30m`, `24h` and `7d`, as people write them."""
     if isinstance(value, str) and (match := re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhd]?)\s*", value)):
-        unit = {"": "seconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}[match[2]]
-        return timedelta(**{unit: float(match[1])})
+        seconds = float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}[match[2]]
+        if seconds > LONGEST.total_seconds():
+            raise ValueError(f"it is longer than {LONGEST.days} days")
+        return timedelta(seconds=seconds)
     if isinstance(value, str):
         raise ValueError("allowed is a number of seconds, or one with a unit: 61s, 30m, 24h, 7d")  # noqa: TRY004
     return value
@@ -217,7 +227,7 @@ class Settings(BaseSettings):
 
     quality_ruleset: Annotated[str, AfterValidator(_ruleset)] = Field(
         "rating",
-        description="the rules for the quality movies: rating (four rules), recommended (42), recommended+rating (both), "
+        description="the rules for quality movies: rating (four rules), recommended (42), recommended+rating (both), "
         "or your own .dqdl file",
     )
     quality_nulls: Literal["documented", "legacy"] = Field(
@@ -226,7 +236,9 @@ class Settings(BaseSettings):
 
     engine: Annotated[str, AfterValidator(_engine)] = Field("duckdb", description="where bulk transforms run")
     spark_conf: Annotated[dict[str, str], NoDecode] = Field(
-        {}, description="more of Spark's own settings, as name=value separated by semicolons"
+        {},
+        description="more of Spark's own settings, as name=value separated by semicolons; secret:<name of a secret> "
+        "stands for a value that Secrets Manager holds",
     )
     spark_role: str | None = Field(None, description="the role that EMR Serverless runs a job as")
     spark_archive: str | None = Field(
@@ -259,6 +271,21 @@ class Settings(BaseSettings):
         if any(not separator or not name.startswith("spark.") for name, separator, _ in pairs):
             raise ValueError("allowed is spark.name=value, several separated by semicolons")
         return {name.strip(): setting.strip() for name, _, setting in pairs}
+
+    @field_validator("spark_conf")
+    @classmethod
+    def _no_secret_in_a_job_of_emr(cls, value: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+        """EMR shows a job's arguments to whoever may look at the job, and the configuration is among them."""
+        if str(info.data.get("engine", "")).startswith("spark:emr"):
+            shown = [
+                name for name, text in value.items() if holds_secret(name, text) and not text.startswith(REFERENCE)
+            ]
+            if shown:
+                raise ValueError(
+                    f"EMR would show {', '.join(shown)} among the job's arguments: write {REFERENCE}<name of a secret> "
+                    "for the value, which the driver reads from Secrets Manager, or set it on the cluster"
+                )
+        return value
 
     @field_validator("notify", mode="before")
     @classmethod
@@ -308,6 +335,18 @@ class Settings(BaseSettings):
         return hashlib.blake2b(self.warehouse.encode(), digest_size=6).hexdigest()
 
 
+@contextmanager
+def defaults_for_programs(**variables: str) -> Iterator[None]:
+    """Programs that are started meanwhile find these variables, unless the environment has others."""
+    added = {name: text for name, text in variables.items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            os.environ.pop(name, None)
+
+
 def java_found() -> bool:
     """Whether there is a Java for Spark to start, the way Spark looks for it."""
     return "JAVA_HOME" in os.environ or shutil.which("java") is not None
@@ -330,13 +369,11 @@ def default_settings() -> Settings:
 
 
 def _shown(name: str, value: Any) -> str:
-    if "password" in name or "secret" in name or name in {"spark_conf", "notify_urls"}:
+    is_channel = name == "notify" and "://" in str(value)
+    if "password" in name or "secret" in name or name in {"spark_conf", "notify_urls"} or is_channel:
         return "(hidden)"
-    if isinstance(value, str) and "://" in value and "@" in value:
-        parts = urlsplit(value)
-        query = "..." if parts.query else ""
-        return repr(urlunsplit(parts._replace(netloc=f"...@{parts.netloc.rpartition('@')[2]}", query=query)))
-    return repr(value)
+    shown = shown_address(value) if isinstance(value, str) else repr(value)
+    return shown if len(shown) <= _SHOWN_CHARACTERS else f"{shown[:_SHOWN_CHARACTERS]}..."
 
 
 def load_settings(**overrides: Any) -> Settings:

@@ -43,7 +43,8 @@ FLOORS = (
     {"warehouse", "notify", "engine"},
     {"lake", "quality"},
     {"csv_files", "settings"},
-    {"errors", "progress", "sql_names", "table"},
+    {"addresses", "progress", "secrets_manager", "sql_names", "table"},
+    {"errors"},
     {"packages", "pandera_alone"},
 )
 """The rooms from the top floor down: what a room imports is below it, or in it."""

@@ -10,7 +10,6 @@ import io
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO
 
 import pyarrow as pa
@@ -21,6 +20,9 @@ if TYPE_CHECKING:
     import _csv
 
 BOM = b"\xef\xbb\xbf"
+MAX_RECORD = 4 * 2**20
+"""Bytes of a record, more or less a chunk: what is longer is an unclosed quote or no table, and is not read further."""
+MAX_RECORD_OF_ANY_FILE = 64 * 2**20
 _BATCH_RECORDS = 20_000
 _DECODED_AT_A_TIME = 1024 * 1024
 
@@ -44,12 +46,12 @@ def read_text(data: bytes) -> TextTable:
     if (position := data.find(b"\0")) >= 0:
         raise InputRefused(f"{_where(data, position)} holds a NUL byte", rule="records")
     header = header_of(data)
-    reader = _reader(io.BytesIO(data))
-    next(reader, None)
+    reader = _Reader(io.BytesIO(data))
+    next(iter(reader), None)
     try:
         batches = [pa.array([], pa.string()) for _ in header], *_columns(reader, len(header))
     except (csv.Error, _OtherWidth):
-        raise InputRefused(_first_fault(_reader(io.BytesIO(data))), rule="records") from None
+        raise InputRefused(_first_fault(_Reader(io.BytesIO(data))), rule="records") from None
     columns = [pa.chunked_array(chunks, pa.string()) for chunks in zip(*batches, strict=True)]
     names = [str(position) for position in range(len(header))]
     return TextTable(header, pa.table(columns, names=names), data.startswith(BOM))
@@ -58,7 +60,7 @@ def read_text(data: bytes) -> TextTable:
 def header_of(data: bytes) -> tuple[str, ...]:
     """The first record's cells; empty where there is none."""
     try:
-        return tuple(next(_reader(io.BytesIO(data)), ()))
+        return tuple(next(iter(_Reader(io.BytesIO(data))), ()))
     except csv.Error as error:
         raise InputRefused(f"the header cannot be read: {_quoting(error)}", rule="records") from None
     except UnicodeDecodeError:
@@ -72,9 +74,9 @@ def check(open_file: Callable[[], BinaryIO]) -> list[str]:
     Blank lines may stand before the header, which is empty if the file holds nothing. NUL bytes are let through.
     """
     with open_file() as file:
-        reader = _reader(file)
+        reader = _Reader(file, longest=MAX_RECORD_OF_ANY_FILE)
         try:
-            header = next(filter(None, reader), [])
+            header = next(filter(None, iter(reader)), [])
             whole = all(len(record) == len(header) for record in reader if record)
         except UnicodeDecodeError as error:
             raise InputRefused(f"is not UTF-8: {error}", rule="utf8") from error
@@ -83,31 +85,91 @@ def check(open_file: Callable[[], BinaryIO]) -> list[str]:
     if whole:
         return header
     with open_file() as file:
-        raise InputRefused(_first_fault(_reader(file)), rule="records")
+        raise InputRefused(_first_fault(_Reader(file, longest=MAX_RECORD_OF_ANY_FILE)), rule="records")
 
 
-def _reader(file: BinaryIO, *, strict: bool = True, errors: str = "strict") -> "_csv.Reader":
-    csv.field_size_limit(sys.maxsize)
-    text = io.TextIOWrapper(file, encoding="utf-8-sig", errors=errors, newline="")
-    return csv.reader(text, strict=strict)
+class _Reader:
+    """Records of a file, or of its first `size` bytes; one that is longer than `longest` is a `csv.Error`, and is never
+    held in memory."""
+
+    def __init__(
+        self,
+        file: BinaryIO,
+        *,
+        longest: int = MAX_RECORD,
+        size: int = sys.maxsize,
+        strict: bool = True,
+        errors: str = "strict",
+    ) -> None:
+        csv.field_size_limit(sys.maxsize)
+        self._bytes = _Measured(file, longest, size)
+        text = io.TextIOWrapper(self._bytes, encoding="utf-8-sig", errors=errors, newline="")  # type: ignore[type-var]
+        self._reader: _csv.Reader = csv.reader(text, strict=strict)
+        self._records = self._measured()
+
+    def __iter__(self) -> Iterator[list[str]]:
+        return self._records
+
+    def _measured(self) -> Iterator[list[str]]:
+        for record in self._reader:
+            self._bytes.last_record = record
+            yield record
+
+    @property
+    def line_num(self) -> int:
+        return self._reader.line_num
+
+
+class _Measured(io.BufferedIOBase):
+    """The bytes of a file for `TextIOWrapper`, until too many were read since a record was finished."""
+
+    def __init__(self, file: BinaryIO, longest: int, size: int) -> None:
+        self.last_record: object = None
+        self._file = file
+        self._left = size
+        self._longest = longest
+        self._seen: object = None
+        self._since = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def read1(self, size: int = -1, /) -> bytes:
+        if self._seen is not self.last_record:
+            self._seen, self._since = self.last_record, 0
+        data = self._file.read(min(size, self._left))
+        self._left -= len(data)
+        self._since += len(data)
+        if self._since > self._longest:
+            raise csv.Error(f"a record of more than {self._longest:,} bytes, or a quote that is never closed")
+        return data
 
 
 class _OtherWidth(Exception):
     """A record has another number of fields than the header."""
 
 
-def _columns(reader: "_csv.Reader", width: int) -> Iterator[list[pa.Array]]:
+def _columns(reader: _Reader, width: int) -> Iterator[list[pa.Array]]:
     """The data records, some at a time, turned into columns of text."""
-    while rows := list(islice(reader, _BATCH_RECORDS)):
-        if any(len(row) != width for row in rows):
-            rows = [row for row in rows if row]
-            if any(len(row) != width for row in rows):
+    rows: list[list[str]] = []
+    for row in reader:
+        if len(row) != width:
+            if row:
                 raise _OtherWidth
-        if rows:
-            yield [pa.array([cell or None for cell in column], pa.string()) for column in zip(*rows, strict=True)]
+            continue
+        rows.append(row)
+        if len(rows) == _BATCH_RECORDS:
+            yield _as_columns(rows)
+            rows = []
+    if rows:
+        yield _as_columns(rows)
 
 
-def _first_fault(reader: "_csv.Reader") -> str:
+def _as_columns(rows: list[list[str]]) -> list[pa.Array]:
+    return [pa.array([cell or None for cell in column], pa.string()) for column in zip(*rows, strict=True)]
+
+
+def _first_fault(reader: _Reader) -> str:
     """What is wrong with the first record that cannot be read: read again with a count, only where there is one."""
     number, line, width = -1, 0, 0
     try:
@@ -158,6 +220,10 @@ def _first_byte_that_is_not_utf8(data: bytes) -> int | None:
 def _where(data: bytes, position: int) -> str:
     """The data record that holds a byte, and its line."""
     line = data.count(b"\n", 0, position) + 1
-    before = data[: position + 1].replace(b"\0", b" ")
-    records = sum(1 for row in _reader(io.BytesIO(before), strict=False, errors="replace") if row) - 1
+    records = -1
+    try:
+        for row in _Reader(io.BytesIO(data), size=position + 1, strict=False, errors="replace"):
+            records += bool(row)
+    except csv.Error:
+        return f"line {line}"
     return f"record {records} (line {line})" if records else f"the header (line {line})"

@@ -27,6 +27,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from ibis.formats.pyarrow import PyArrowSchema, PyArrowType
 
+from movie_platform.addresses import holds_secret
 from movie_platform.csv_files.columns import CsvFile, RecordColumn
 from movie_platform.csv_files.records import read_records
 from movie_platform.engine.protocol import Format
@@ -34,7 +35,8 @@ from movie_platform.engine.spark_worker import Part, literals_as_json, read_part
 from movie_platform.errors import SettingsError
 from movie_platform.lake import open_store
 from movie_platform.lake.parquet import ArrowSink
-from movie_platform.settings import java_found
+from movie_platform.secrets_manager import REFERENCE, secret_text
+from movie_platform.settings import defaults_for_programs, java_found
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -220,27 +222,48 @@ class SparkEngine:
 def start_session(
     name: str, *, master: str | None = None, configuration: Mapping[str, str] | None = None
 ) -> "SparkSession":
-    """A session on a master, its workers with this interpreter and package; None takes what spark-submit has set."""
+    """A session on a master, its workers with this interpreter and package; None takes what spark-submit has set.
+
+    No value that looks like a secret, or that `secret:<name>` stands for, is an argument of the program that starts.
+    Spark's own UI listens on loopback where the master is on this machine, unless `spark.driver.bindAddress` is set;
+    with workers elsewhere there is none unless `spark.ui.enabled` asks for it.
+    """
+    from pyspark import SparkConf, SparkContext
     from pyspark.sql import SparkSession
 
     settings = {**CONFIGURATION, **(configuration or {})}
+    variables: dict[str, str] = {}
     if master is not None:
         if not java_found():
             raise SettingsError(JAVA_MISSING)
         settings["spark.executorEnv.PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
-        if master.startswith("local") or urlsplit(master).hostname in {"127.0.0.1", "localhost"}:
-            settings.setdefault("spark.driver.host", "127.0.0.1")
-            settings.setdefault("spark.driver.bindAddress", "127.0.0.1")
+        settings["spark.master"] = master
+        variables = _listening(settings, master)
+    secrets = {name for name, value in settings.items() if value.startswith(REFERENCE) or holds_secret(name, value)}
+    public = SparkConf(loadDefaults=False).setAll([pair for pair in settings.items() if pair[0] not in secrets])
+    with defaults_for_programs(**variables):
+        SparkContext._ensure_initialized(conf=public)  # starts Java; what a session's builder holds would be arguments
     builder = SparkSession.builder.appName(name)
-    if master is not None:
-        builder = builder.master(master)
     for key, value in settings.items():
-        builder = builder.config(key, value)
+        is_reference = value.startswith(REFERENCE)
+        builder = builder.config(key, secret_text(value.removeprefix(REFERENCE), key) if is_reference else value)
     session = builder.getOrCreate()
     session.sparkContext.setLogLevel("ERROR")
     if master is not None:
         session.sparkContext.pythonExec = sys.executable  # workers would look for a python3 of their own
     return session
+
+
+def _listening(settings: dict[str, str], master: str) -> dict[str, str]:
+    """Fills in where the driver listens; the variables are for Java, which takes the UI's address from nowhere else."""
+    if not (master.startswith("local") or urlsplit(master).hostname in {"127.0.0.1", "localhost"}):
+        settings.setdefault("spark.ui.enabled", "false")
+        return {}
+    settings.setdefault("spark.driver.host", "127.0.0.1")
+    if "spark.driver.bindAddress" in settings:
+        return {}
+    settings["spark.driver.bindAddress"] = "127.0.0.1"
+    return {"SPARK_LOCAL_IP": "127.0.0.1"}
 
 
 def _spark_function(name: str, arguments: tuple[dt.DataType, ...], answer: dt.DataType) -> Any:

@@ -10,9 +10,9 @@ from pydantic import SecretStr
 
 from movie_platform.errors import PlatformError, SettingsError, WorldUnavailable
 from movie_platform.notify.notices import Notice
+from movie_platform.secrets_manager import REFERENCE, secret_text
 from movie_platform.settings import address_key, variable
 
-SECRET = "secret:"  # noqa: S105 - the prefix that says where the secret is
 BODY_CHARACTERS = 30_000
 """Longer texts are cut. Apprise cuts again, or sends several messages, where a service takes less."""
 
@@ -67,7 +67,9 @@ class AppriseChannel:
 
     def _plain_address(self) -> str:
         value = self._address.get_secret_value()
-        return _from_secrets_manager(self._variable, value.removeprefix(SECRET)) if value.startswith(SECRET) else value
+        if value.startswith(REFERENCE):
+            return secret_text(value.removeprefix(REFERENCE), self._variable)
+        return value
 
     def _refusal(self, said: list[str]) -> PlatformError:
         """What apprise logs may repeat the address, so that only the status of the answer is taken from it."""
@@ -80,22 +82,6 @@ class AppriseChannel:
             )
         how = f"answers with status {status}" if status else "does not answer, or takes no notice from here"
         return WorldUnavailable(f"{self.name} {how}. Check the network and the address in {self._variable}.")
-
-
-def _from_secrets_manager(variable: str, name: str) -> str:
-    """A secret's whole text, read anew for each notice, so that a rotated address is taken up."""
-    try:
-        import boto3
-        from botocore.exceptions import BotoCoreError, ClientError
-    except ImportError:
-        raise SettingsError(f"{variable} names a secret of AWS: install movie-platform[aws]") from None
-    try:
-        return str(boto3.client("secretsmanager").get_secret_value(SecretId=name)["SecretString"]).strip()
-    except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "")
-        raise PlatformError(f"the secret {name}, which {variable} names, could not be read: {code}") from None
-    except BotoCoreError as error:
-        raise WorldUnavailable(f"the secret {name}, which {variable} names, could not be read: {error}") from None
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
@@ -117,10 +118,9 @@ class SandboxTables:
         if have is not None and columns <= have:
             return
         wanted = [column for column in source.schema.names if column in columns | (have or set())]
-        folded = [column.casefold() for column in wanted]
-        if len(set(folded)) < len(folded):
-            twice = next(name for place, name in enumerate(folded) if name in folded[:place])
-            raise RuleNotComputable(f'"{alias}" has several columns "{twice}" that differ in case only; SQL has one')
+        times = Counter(map(str.casefold, wanted))
+        if twice := [column for column, count in times.items() if count > 1]:
+            raise RuleNotComputable(f'"{alias}" has several columns "{twice[0]}" that differ in case only; SQL has one')
         name = PRIMARY if key == PRIMARY else self._references[key][0]
         numbered = self.row_number if key == PRIMARY else None
         schema, batches = _numbered(source, wanted, numbered)

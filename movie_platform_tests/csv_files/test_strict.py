@@ -49,3 +49,44 @@ def test_what_a_program_wrote_is_read_as_it_was(rows: list[list[str]]) -> None:
     assert read.header == ("a", "b")
     assert [[column[n].as_py() or "" for column in read.records.columns] for n in range(len(rows))] == rows
     assert check(lambda: io.BytesIO(data)) == ["a", "b"]
+
+
+def endless(data: bytes) -> io.BufferedReader:
+    """A file that repeats the data for ever."""
+
+    class Endless(io.RawIOBase):
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+            buffer[:] = (data * (len(buffer) // len(data) + 1))[: len(buffer)]
+            return len(buffer)
+
+    return io.BufferedReader(Endless())
+
+
+@pytest.mark.parametrize("data", [b"x", b"abc,"])
+def test_a_record_without_an_end_is_not_read_to_its_end(data: bytes) -> None:
+    with pytest.raises(InputRefused, match="a record of more than 67,108,864 bytes, or a quote that is never closed"):
+        check(lambda: endless(data))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"x" * 5_000_000,
+        b"abc," * 1_250_000,
+        b'a,b\n"' + b"x\n" * 2_500_000,
+        b"a,b\n1,2\n" + b"abc," * 1_250_000,
+        b"a,b\n1,2\n" + b'"ab\n",' * 900_000,
+    ],
+)
+def test_a_record_of_megabytes_is_refused(data: bytes) -> None:
+    with pytest.raises(InputRefused, match="a record of more than 4,194,304 bytes") as caught:
+        read_text(data)
+    assert caught.value.rule == "records"
+
+
+def test_many_records_are_not_taken_for_a_long_one() -> None:
+    data = b"a,b\n" + (b"1," + b"x" * 1_000 + b"\n") * 5_000
+    assert read_text(data).records.num_rows == 5_000

@@ -97,8 +97,9 @@ def scan(raw: ObjectStore, lake: ObjectStore, cursor: Cursor, schedule: Schedule
     retries, taken = _due_again(raw, lake, taken, schedule, now)
     left_behind, taken = _left_behind(raw, lake, taken, schedule, report, {delivery.partition for delivery in arrived})
     standings = _Standings(lake)
-    # With how far the window had come: content that comes back after other content is another request.
-    prints = {d.partition: f"{d.fingerprint} {standings.of(d.partition)}" for d in arrived}
+    # With how far the window had come and when the files did: content that comes back after other content is another
+    # request, also where the other one was refused and the window came no further.
+    prints = {d.partition: f"{d.fingerprint} {standings.of(d.partition)} {d.delivered_at}" for d in arrived}
     prints |= {window: f"{fingerprint} {attempt}" for window, (fingerprint, attempt, _) in retries.items()}
     for window in left_behind:
         # A run that was asked for earlier may have got lost, so the request must differ from that one.

@@ -129,7 +129,7 @@ def _read(data: bytes, kind: DeliveredFile) -> Records:
 
 
 def _judge(data: bytes, kind: DeliveredFile) -> Records:
-    if not data.strip():
+    if not data or data.isspace():
         raise _Faults(("has_rows", "is empty"))
     try:
         parsed = read_text(data)

@@ -1,6 +1,7 @@
 """A day's files as one table of text with an account of every record, and as the columns that the warehouse takes."""
 
 import csv
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,18 +22,20 @@ from movie_platform.table import Column, Table
 if TYPE_CHECKING:
     from movie_platform.quality import DataSet
 
+_NAMED = 10
 FITS = "Every value fits the table"
 """What a row breaks that the table cannot hold, beside the rules."""
 
 
-@dataclass(frozen=True)
-class BrokenRecord:
-    """A record that cannot be read as a row; it keeps its number, counted from 1 behind the header, and its text."""
-
-    source: str
-    record: int
-    reason: str
-    raw: str
+BROKEN_SCHEMA = pa.schema(
+    [
+        pa.field("source", pa.dictionary(pa.int32(), pa.string())),
+        pa.field("record", pa.int64()),
+        pa.field("reason", pa.dictionary(pa.int32(), pa.string())),
+        pa.field("raw", pa.string()),
+    ]
+)
+"""Records that cannot be read as rows: each keeps its number, counted from 1 behind the header, and its text."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,8 @@ class Records:
     """For each sound record, the place of its file in `sources`."""
     number_of: np.ndarray = field(repr=False)
     """For each sound record, its number in its file, from 1."""
-    broken: tuple[BrokenRecord, ...]
+    broken: pa.Table
+    """Of `BROKEN_SCHEMA`, in order: a million of them take megabytes."""
     counts: dict[str, int]
     """Records of each file, broken ones included."""
 
@@ -73,7 +77,7 @@ def read(files: Sequence[tuple[str, Path]]) -> Records:
         if set(map(str.casefold, header)) != set(map(str.casefold, columns)):
             raise InputRefused(
                 f"{name} and {first} are of one day and differ in their columns: "
-                f"{', '.join(map(shown, header))} and {', '.join(map(shown, columns))}",
+                f"only the first has {_listed(header, columns)}, only the second {_listed(columns, header)}",
                 rule="one_header",
             )
     rows = _Rows(files, headers, columns)
@@ -83,7 +87,7 @@ def read(files: Sequence[tuple[str, Path]]) -> Records:
         tuple(name for name, _ in files),
         np.concatenate([np.zeros(0, dtype=np.int32), *rows.sources]),
         np.concatenate([np.zeros(0, dtype=np.int64), *rows.numbers]),
-        tuple(rows.broken),
+        pa.Table.from_batches(rows.broken, BROKEN_SCHEMA).unify_dictionaries(),
         rows.counts,
     )
 
@@ -97,7 +101,7 @@ class _Rows:
         self.schema = pa.schema([(name, pa.string()) for name in columns])
         self.sources: list[np.ndarray] = []
         self.numbers: list[np.ndarray] = []
-        self.broken: list[BrokenRecord] = []
+        self.broken: list[pa.RecordBatch] = []
         self.counts = dict.fromkeys((name for name, _ in files), 0)
         self._files = files
         self._headers = headers
@@ -119,8 +123,9 @@ class _Rows:
         if reasons.null_count == batch.num_rows:
             return batch
         bad = batch.filter(pc.is_valid(reasons))
-        columns = (bad.column(place).to_pylist() for place in (0, 1, 3))
-        self.broken += [BrokenRecord(name, *found) for found in zip(*columns, strict=True)]
+        source = pa.DictionaryArray.from_arrays(pa.array(np.zeros(bad.num_rows, np.int32)), pa.array([name]))
+        found = [source, bad.column(0), bad.column(1).dictionary_encode(), bad.column(3)]
+        self.broken.append(pa.RecordBatch.from_arrays(found, schema=BROKEN_SCHEMA))
         return batch.filter(pc.is_null(reasons))
 
 
@@ -138,11 +143,18 @@ def _header(name: str, path: Path) -> list[str]:
         raise InputRefused(f"{name} has no header that can be read: {error}", rule="header") from error
     if not header:
         raise InputRefused(f"{name} is empty: it has not even a header", rule="header")
-    folded = [column.casefold() for column in header]
-    twice = next((column for place, column in enumerate(folded) if column in folded[:place]), None)
-    if twice is not None:
-        raise InputRefused(f"{name} has two columns named {shown(twice)}", rule="header")
+    times = Counter(map(str.casefold, header))
+    if twice := [column for column, count in times.items() if count > 1]:
+        raise InputRefused(f"{name} has two columns named {shown(twice[0])}", rule="header")
     return header
+
+
+def _listed(header: Sequence[str], other: Sequence[str]) -> str:
+    """The first columns of a header that another lacks."""
+    known = set(map(str.casefold, other))
+    lacking = [column for column in header if column.casefold() not in known]
+    more = f" and {len(lacking) - _NAMED:,} more" if len(lacking) > _NAMED else ""
+    return ", ".join(map(shown, lacking[:_NAMED])) + more if lacking else "no other"
 
 
 class RowCaster:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from movie_platform.pipelines.quality_movies.records import BrokenRecord, Records, RowCaster
+from movie_platform.pipelines.quality_movies.records import Records, RowCaster
 from movie_platform.quality.row_results import RESULT_COLUMNS
 
 if TYPE_CHECKING:
@@ -187,19 +188,20 @@ def _left_out(
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def _broken(broken: tuple[BrokenRecord, ...], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def _broken(broken: pa.Table, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     delivered = len(schema) - 7
-    for start in range(0, len(broken), _BATCH):
-        part = broken[start : start + _BATCH]
-        nothing: list[list[str]] = [[] for _ in part]
+    for part in _of_at_most(iter(broken.to_batches())):
+        none = pa.array([[]] * part.num_rows, _RULES)
+        reasons = part["reason"].dictionary_decode()
+        named = pc.binary_join_element_wise(f"{NOT_A_ROW}: ", reasons, "").dictionary_encode()
         arrays = [
-            pa.array([record.source for record in part]),
-            pa.array([record.record for record in part], pa.int64()),
-            *(pa.nulls(len(part), pa.string()) for _ in range(delivered)),
-            pa.array([record.raw for record in part], pa.string()),
-            pa.array(nothing, _RULES),
-            pa.array([[f"{NOT_A_ROW}: {record.reason}"] for record in part], _RULES),
-            pa.array(nothing, _RULES),
-            pa.array(["Failed"] * len(part)),
+            part["source"].dictionary_decode(),
+            part["record"],
+            *(pa.nulls(part.num_rows, pa.string()) for _ in range(delivered)),
+            part["raw"],
+            none,
+            pa.ListArray.from_arrays(pa.array(np.arange(part.num_rows + 1, dtype=np.int32)), named),
+            none,
+            pa.array(["Failed"] * part.num_rows),
         ]
         yield pa.RecordBatch.from_arrays(arrays, schema=schema)

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import time
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -97,11 +98,16 @@ def test_a_scan_works_the_same_in_a_bucket(bucket: str) -> None:
 
 
 def test_content_that_comes_back_is_asked_for_under_another_key(bucket: str) -> None:
+    """In S3 the same bytes have the same etag, and a refusal does not bring the window further."""
     sensor = Sensor(open_store(bucket + "/raw"), open_store(bucket + "/lake"))
-    for files in (triplet(W), {**triplet(W), **BROKEN}, triplet(W)):
+    broken = {**triplet(W), **BROKEN}
+    for files in (triplet(W), broken, triplet(W), broken):
+        time.sleep(1.0 if len(sensor.keys) == 3 else 0)  # S3 dates objects to the second
         deliver(sensor.raw, W, files)
         assert windows(sensor.scan()) == [W]
-    assert list(sensor.keys.values()) == [1, 1, 1]
+        assert (refusals.get(sensor.lake, W) is not None) == (files is broken)
+    assert list(sensor.keys.values()) == [1, 1, 1, 1]
+    assert windows(sensor.scan()) == []
 
 
 def test_windows_that_follow_each_other_run_alone_up_to_twelve_and_as_one_range_beyond(sensor: Sensor) -> None:
