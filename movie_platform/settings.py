@@ -1,12 +1,14 @@
 """The environment, read once into `Settings`. Nothing else in the platform reads it."""
 
 import hashlib
+import logging
 import os
 import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -26,6 +28,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from movie_platform.addresses import holds_secret, parts_of, shown_address
 from movie_platform.errors import SettingsError
 from movie_platform.secrets_manager import REFERENCE
+from movie_platform.spelling import edits
 
 PREFIX = "MOVIE_PLATFORM_"
 PACKAGE_PARENT = Path(__file__).resolve().parent.parent
@@ -37,6 +40,12 @@ LONGEST = timedelta(days=36_500)
 """A longer duration is a slip, and dates that are counted back by it would stand before the calendar."""
 _SHOWN_CHARACTERS = 200
 _ADDRESS = "NOTIFY_URL_"
+_TYPING_MISTAKES = 2
+"""A name that is so many letters from a setting's is meant for it."""
+_OF_DEPLOYMENT = {"IMAGE", "TARGET", "CODE_SERVER"}
+"""Variables of `deploy/`, which containers may inherit."""
+_OF_KUBERNETES = re.compile(r"(?:.+_)?(?:SERVICE_HOST|SERVICE_PORT|PORT)(?:_.+)?")
+"""What Kubernetes gives every pod for a service whose name begins as our variables do."""
 
 
 def _store_uri(value: str) -> str:
@@ -378,12 +387,43 @@ def _shown(name: str, value: Any) -> str:
 
 def load_settings(**overrides: Any) -> Settings:
     """The settings of this process; a `SettingsError` names each wrong variable, its value and what is allowed."""
+    lines = _misspelled()
+    settings = None
     try:
-        return Settings(**overrides)
+        settings = Settings(**overrides)
     except ValidationError as error:
-        lines = []
         for problem in error.errors():
             name = str(problem["loc"][0]) if problem["loc"] else "settings"
             message = problem["msg"].removeprefix("Value error, ")
             lines.append(f"{variable(name)}={_shown(name, problem.get('input'))}: {message}")
-        raise SettingsError("\n".join(lines)) from None
+    if settings is None or lines:
+        raise SettingsError("\n".join(lines))
+    return settings
+
+
+def _misspelled() -> list[str]:
+    """Variables that are no setting and nearly spelled as one; another unknown one is a warning, once a process."""
+    known = {variable(name) for name in Settings.model_fields}
+    found = []
+    for name in sorted(os.environ):
+        spelled = name.upper()
+        ending = spelled.removeprefix(PREFIX)
+        if (
+            not spelled.startswith(PREFIX)
+            or spelled in known
+            or ending.startswith(_ADDRESS)
+            or ending in _OF_DEPLOYMENT
+            or _OF_KUBERNETES.fullmatch(ending)
+        ):
+            continue
+        distance, nearest = min((edits(spelled, of), of) for of in known)
+        if distance <= _TYPING_MISTAKES:
+            found.append(f"{name} is no setting; did you mean {nearest}?")
+        else:
+            _warn_of_unknown(name)
+    return found
+
+
+@cache
+def _warn_of_unknown(name: str) -> None:
+    logging.getLogger(__name__).warning("%s is no setting and changes nothing", name)

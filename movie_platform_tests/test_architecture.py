@@ -43,7 +43,7 @@ FLOORS = (
     {"warehouse", "notify", "engine"},
     {"lake", "quality"},
     {"csv_files", "settings"},
-    {"addresses", "progress", "secrets_manager", "sql_names", "table"},
+    {"addresses", "progress", "secrets_manager", "spelling", "sql_names", "table"},
     {"errors"},
     {"packages", "pandera_alone"},
 )

@@ -9,6 +9,7 @@ import pytest
 
 from movie_platform.errors import SettingsError
 from movie_platform.settings import PROJECT_ROOT, Settings, default_settings, load_settings, variable
+from movie_platform.spelling import edits
 
 ROOT = Path(__file__).parents[1]
 
@@ -33,6 +34,43 @@ def test_a_source_has_its_own_bucket_or_the_common_one(monkeypatch: pytest.Monke
 def test_relative_folders_start_at_the_project(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MOVIE_PLATFORM_LAKE_URI", "elsewhere/lake")
     assert load_settings().lake_uri == (PROJECT_ROOT / "elsewhere/lake").as_uri()
+
+
+@pytest.mark.parametrize("name", ["RAW_URII", "RAWURI", "raw_uro", "FEED_STRAT", "NOTIFY_RULE"])
+def test_a_variable_that_is_nearly_a_setting_is_refused_with_the_one_that_is_meant(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"MOVIE_PLATFORM_{name}", "x")
+    meant = {"FEED_STRAT": "FEED_START", "NOTIFY_RULE": "NOTIFY_RULES"}.get(name, "RAW_URI")
+    with pytest.raises(
+        SettingsError, match=f"MOVIE_PLATFORM_{name} is no setting; did you mean MOVIE_PLATFORM_{meant}"
+    ):
+        load_settings()
+
+
+def test_another_unknown_variable_is_a_warning_once_and_those_of_kubernetes_are_none(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in (
+        "COLOUR_OF_THE_MOON",
+        "SERVICE_HOST",
+        "PORT_80_TCP_ADDR",
+        "FEED_URI_SERVICE_PORT",
+        "WAREHOUSE_PORT",
+        "CODE_SERVER",
+        "NOTIFY_URL_OPS",
+    ):
+        monkeypatch.setenv(f"MOVIE_PLATFORM_{name}", "x")
+    load_settings()
+    load_settings()
+    assert [record.getMessage() for record in caplog.records] == [
+        "MOVIE_PLATFORM_COLOUR_OF_THE_MOON is no setting and changes nothing"
+    ]
+
+
+@pytest.mark.parametrize(("one", "other", "distance"), [("", "ab", 2), ("abc", "abc", 0), ("kitten", "sitting", 3)])
+def test_letters_between_two_words(one: str, other: str, distance: int) -> None:
+    assert edits(one, other) == edits(other, one) == distance
 
 
 @pytest.mark.parametrize(

@@ -6,14 +6,15 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import IO, BinaryIO, cast
+from typing import IO, Any, BinaryIO, cast
 
 from movie_platform.csv_files.columns import CsvFile
 from movie_platform.errors import InputRefused
 
 try:
-    from isal import isal_zlib as inflating
+    inflating: Any = import_module("isal.isal_zlib")
 except ImportError:  # no wheel for this processor: the standard library inflates the same, at a third of the speed
     inflating = zlib
 
