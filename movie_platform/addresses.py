@@ -22,7 +22,7 @@ def parts_of(address: str, *, user: bool = True, several_hosts: bool = False) ->
     in an odd place, a user where `user` is false, a host or port that is none."""
     try:
         parts = urlsplit(address)
-        secret = parts.password is not None or any(
+        secret = bool(parts.password) or any(
             _SECRET_OPTION.search(name) for name, _ in parse_qsl(parts.query, keep_blank_values=True)
         )
     except ValueError:

@@ -147,6 +147,12 @@ def _duration(value: Any) -> Any:
     return value
 
 
+def _whole_days(value: timedelta) -> timedelta:
+    if value.seconds or value.microseconds:
+        raise ValueError("allowed are whole days: 365d")
+    return value
+
+
 StoreUri = Annotated[str, AfterValidator(_store_uri)]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 
@@ -227,6 +233,9 @@ class Settings(BaseSettings):
     )
     purchases_silence: Duration = Field(
         timedelta(seconds=60), description="how long the purchases' database may say nothing before it counts as away"
+    )
+    purchases_date_shift: Annotated[Duration, AfterValidator(_whole_days)] = Field(
+        timedelta(0), description="how many days later than the shop's dates its purchases count, as 5934d"
     )
     review_classifier: Annotated[str, AfterValidator(_classifier)] = Field(
         "model",

@@ -96,6 +96,7 @@ def test_durations_are_written_as_people_write_them(
         ("ENGINE", "hadoop", "duckdb, spark"),
         ("NOTIFY", "mail:me", "sns:<topic arn>"),
         ("DATASET_START", "yesterday", "date"),
+        ("PURCHASES_DATE_SHIFT", "36h", "whole days"),
     ],
 )
 def test_a_wrong_value_names_the_variable_the_value_and_what_is_allowed(

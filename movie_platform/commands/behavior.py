@@ -20,7 +20,7 @@ from movie_platform.commands.ranges import (
     yes_option,
 )
 from movie_platform.commands.terminal import TerminalProgress, force_option, out, safe
-from movie_platform.lake import open_store
+from movie_platform.lake import ObjectStore, open_store
 from movie_platform.pipelines.user_behavior.source import SOURCE
 from movie_platform.pipelines.user_behavior.tables import USER_PURCHASE
 from movie_platform.settings import Settings, load_settings
@@ -123,7 +123,21 @@ def run_days(
     tags = {FULL: full, FORCE: force}
     ok = run_range(settings, SOURCE, [[day] for day in days], delivered, selection=lambda _days: assets, tags=tags)
     out.print(safe(f"Days gone through: {len(days)}, {days[0]} to {days[-1]}"))
+    _show_outcomes(open_store(settings.lake_uri), days)
     return ok
+
+
+def _show_outcomes(lake: ObjectStore, days: Sequence[str]) -> None:
+    from movie_platform.pipelines.user_behavior.metric import WAYS_OUT
+    from movie_platform.pipelines.user_behavior.metric_build import outcome
+
+    found = {day: made for day in days if (made := outcome(lake, date.fromisoformat(day)))}
+    out.print(safe(f"Rows in the metric: {sum(made.rows for made in found.values()):,} over {len(found)} days"))
+    for day, made in found.items():
+        if made.why_empty:
+            out.print(safe(f"{day}: 0 rows in the metric: {made.why_empty}"))
+    if any(made.lacks_purchases for made in found.values()):
+        out.print(safe(WAYS_OUT))
 
 
 class _Shop(ABC):

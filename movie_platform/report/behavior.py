@@ -1,5 +1,6 @@
 """What customers spend and how they review, day by day, from the staged metric."""
 
+from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
@@ -7,12 +8,14 @@ import pyarrow.compute as pc
 
 from movie_platform.deliveries.days import is_day
 from movie_platform.pipelines.user_behavior.metric import stage_key
-from movie_platform.report.markup import csv_link, joined, note, table, tag
+from movie_platform.pipelines.user_behavior.metric_build import outcome
+from movie_platform.report.markup import Markup, csv_link, joined, note, table, tag
 from movie_platform.report.section import Section, chart_place, line_chart
 from movie_platform.report.sources import Inputs, read_parquet
 
 DAYS = 90
 CUSTOMERS = 10
+EMPTY = 5
 FOLDER = "stage/user_behavior_metric/"
 COLUMNS = ("day", "customers", "amount spent", "reviews", "positive reviews", "share positive")
 
@@ -33,6 +36,7 @@ def behavior_section(inputs: Inputs) -> Section:
     shares["encoding"]["y"] |= {"scale": {"domain": [0, 1]}, "axis": {"format": ".0%", "tickCount": 5}}
     body = [
         note("Customers who bought and reviewed on a day. Cancellations count negative."),
+        *_why_empty(inputs, [str(row[0]) for row in reversed(found) if not row[1]][:EMPTY]),
         tag(
             "div",
             tag("div", tag("h3", "Amount spent"), chart_place("chart-spent", "Amount spent per day")),
@@ -53,6 +57,14 @@ def _summed(inputs: Inputs, day: str) -> tuple[Any, ...] | None:
     reviews, positive = (int(pc.sum(rows[name]).as_py() or 0) for name in ("review_count", "review_score"))
     amount = round(float(pc.sum(rows["amount_spent"]).as_py() or 0), 2)
     return day, rows.num_rows, amount, reviews, positive, round(positive / reviews, 4) if reviews else None
+
+
+def _why_empty(inputs: Inputs, days: list[str]) -> Iterator[Markup]:
+    """Why nobody is counted on a day, for the newest such days."""
+    for day in days:
+        made = outcome(inputs.lake, date.fromisoformat(day))
+        if made and made.why_empty:
+            yield note(f"{day}: 0 rows in the metric: {made.why_empty}.")
 
 
 def _customers(inputs: Inputs, found: list[tuple[Any, ...]]) -> Any:

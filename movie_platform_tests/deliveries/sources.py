@@ -341,6 +341,9 @@ class OnePurchase:
         }
         yield pa.RecordBatch.from_pylist([row], schema=USER_PURCHASE.arrow_schema)
 
+    def without_date(self) -> int:
+        return 0
+
 
 SUBJECTS: tuple[type[Subject], ...] = (Feed, Dataset, Quality, Behavior, BoxOffice)
 

@@ -19,7 +19,7 @@ from movie_platform.pipelines.user_behavior.checks import CLASSIFIED, METRIC, PU
 from movie_platform.pipelines.user_behavior.classifiers import code_version
 from movie_platform.pipelines.user_behavior.drift import drift
 from movie_platform.pipelines.user_behavior.metric import IN_METRIC
-from movie_platform.pipelines.user_behavior.purchases import PurchaseSource
+from movie_platform.pipelines.user_behavior.purchase_sources import PurchaseSource
 from movie_platform.pipelines.user_behavior.reviews import ReviewAccount
 from movie_platform.pipelines.user_behavior.source import SOURCE, copy_to_lake
 from movie_platform.pipelines.user_behavior.tables import (

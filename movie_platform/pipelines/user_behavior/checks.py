@@ -9,7 +9,7 @@ from movie_platform.lake import ObjectStore
 from movie_platform.orchestration.day_checks import DayChecks
 from movie_platform.orchestration.ruleset_checks import RulesetChecks
 from movie_platform.pipelines.user_behavior.drift import Drift, shares_as_metadata
-from movie_platform.pipelines.user_behavior.metric import TOO_LARGE
+from movie_platform.pipelines.user_behavior.metric import TOO_LARGE, WAYS_OUT, why_empty
 from movie_platform.pipelines.user_behavior.metric_build import DayMetric, judge
 from movie_platform.pipelines.user_behavior.purchases import Extract
 from movie_platform.pipelines.user_behavior.reviews import ReviewAccount
@@ -21,6 +21,7 @@ CLASSIFIED = dg.AssetKey("movie_reviews_classified")
 METRIC = dg.AssetKey("user_behavior_metric")
 
 PURCHASE_CHECKS = {
+    "dates_known": "Every purchase of the shop has an invoice date. One without is in no day; only --full stages it.",
     "customers_known": "At least half of the purchases name their customer; about a quarter does not, usually.",
 }
 RAW_CHECKS = {"files_delivered": "The day has a file of reviews. Without one its metric has no rows."}
@@ -30,6 +31,7 @@ REVIEW_CHECKS = {
     "positive_share_usual": "The share of positive reviews is near that of the last 28 days of the same classifier.",
 }
 METRIC_CHECKS = {
+    "metric_has_rows": "Somebody bought and reviewed on the day.",
     "purchases_conserved": "Every staged purchase is in the metric, without a customer, or of one without reviews.",
     "reviews_conserved": "Every classified review is in the metric, or of a customer without purchases.",
     "amounts_reconcile": "The amounts of all purchases, counted or not, sum up to that of the stage.",
@@ -59,8 +61,11 @@ def every_check(rules: RulesetFile) -> dict[dg.AssetKey, DayChecks]:
 def purchase_results(staged: Extract) -> list[dg.AssetCheckResult]:
     counted = f"{staged.without_customer:,} of {staged.rows:,} purchases have no customer"
     known = staged.without_customer * 2 <= staged.rows
+    undated = staged.without_date
+    dated = f"{undated:,} purchases of the shop have no invoice date and are in no day" if undated else "all of them"
     return [
-        _result(PURCHASES, "customers_known", known, counted, {"without_customer": staged.without_customer}, warn=True)
+        _result(PURCHASES, "dates_known", not undated, dated, {"without a date": undated}, warn=True),
+        _result(PURCHASES, "customers_known", known, counted, {"without_customer": staged.without_customer}, warn=True),
     ]
 
 
@@ -86,6 +91,10 @@ def drift_result(found: Drift) -> dg.AssetCheckResult:
 
 def metric_results(made: DayMetric) -> Iterator[dg.AssetCheckResult]:
     account = made.account
+    empty = why_empty(account.purchases, account.reviews, made.rows)
+    said = f"0 rows in the metric: {empty}" if empty else f"{made.rows:,} rows"
+    ways_out = {"what to do": WAYS_OUT} if empty and not account.purchases else {}
+    yield _result(METRIC, "metric_has_rows", not empty, said, ways_out, warn=True)
     problems = {problem.partition(":")[0]: problem for problem in made.unaccounted}
     fates = {fate.fate: fate for fate in account.fates}
     for name, what in (("purchases_conserved", "purchases"), ("reviews_conserved", "reviews")):

@@ -8,7 +8,7 @@ from movie_platform.orchestration.resources import opened
 from movie_platform.orchestration.sensors import daily_sensor
 from movie_platform.pipelines.user_behavior.assets import behavior_assets, metric_ruleset
 from movie_platform.pipelines.user_behavior.checks import every_check
-from movie_platform.pipelines.user_behavior.purchases import purchase_source
+from movie_platform.pipelines.user_behavior.purchase_sources import purchase_source
 from movie_platform.pipelines.user_behavior.schedules import nightly_metric
 from movie_platform.pipelines.user_behavior.source import SOURCE
 from movie_platform.settings import Settings

@@ -15,6 +15,10 @@ from movie_platform.pipelines.user_behavior.tables import USER_BEHAVIOR_METRIC
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
+WAYS_OUT = (
+    "Where the shop's purchases are of another time, MOVIE_PLATFORM_PURCHASES_DATE_SHIFT moves them, and "
+    "`movie-platform run behavior --full` takes all of them for the day."
+)
 CODE_VERSION = "2"
 """Changes when the same stages would give other rows."""
 
@@ -74,6 +78,15 @@ class MetricAccount:
     @property
     def reviews(self) -> int:
         return sum(fate.reviews for fate in self.fates)
+
+
+def why_empty(purchases: int, reviews: int, rows: int) -> str:
+    """Why a day's metric has no rows; nothing where it has some."""
+    if rows:
+        return ""
+    if not purchases:
+        return "no purchase was made on that day"
+    return "nobody who bought on that day has a review" if reviews else "no review was delivered for that day"
 
 
 def stage_key(day: date) -> str:

@@ -103,7 +103,7 @@ def test_a_day_of_purchases_and_reviews_becomes_its_metric(platform: Platform, s
     assert "1 purchases of customers without reviews" in told
     assert "1 reviews of customers without purchases" in checks["user_behavior_metric.reviews_conserved"][1]
     assert checks["user_behavior_metric.amounts_reconcile"][1].startswith("15.000 = ")
-    assert len([name for name in checks if name.startswith("user_behavior_metric.")]) == 10
+    assert len([name for name in checks if name.startswith("user_behavior_metric.")]) == 11
 
     purchases = platform.metadata("user_purchases")
     assert (purchases["cancellations"], purchases["cancelled amount"]) == (1, "-0.125")
@@ -137,7 +137,51 @@ def test_a_day_without_reviews_is_a_metric_of_none(platform: Platform, shop: str
     assert platform.rows() == []
     checks = platform.checks(outcome.run_id)
     assert checks["movie_reviews_raw.files_delivered"] == (False, "0 files")
-    assert {name for name, (passed, _) in checks.items() if not passed} == {"movie_reviews_raw.files_delivered"}
+    assert checks["user_behavior_metric.metric_has_rows"] == (
+        False,
+        "0 rows in the metric: no review was delivered for that day",
+    )
+    empty = {"movie_reviews_raw.files_delivered", "user_behavior_metric.metric_has_rows"}
+    assert {name for name, (passed, _) in checks.items() if not passed} == empty
+
+
+def test_purchases_without_a_date_are_accounted_for(platform: Platform, shop: str) -> None:
+    buy(shop, ("1", 1, "1", 7))
+    with psycopg.connect(shop) as connection:
+        connection.execute("INSERT INTO retail.user_purchase (invoice_number, quantity) VALUES ('9', 1), ('10', 1)")
+    checks = platform.checks(platform.run(DAY, "user_purchases").run_id)
+    said = "2 purchases of the shop have no invoice date and are in no day"
+    assert checks["user_purchases.dates_known"] == (False, said)
+    all_of_them = platform.checks(platform.run(DAY, "user_purchases", **{"movie_platform/full": "true"}).run_id)
+    assert all_of_them["user_purchases.dates_known"] == (True, "all of them")
+
+
+def test_an_empty_metric_is_explained_in_the_terminal_with_the_ways_out(
+    tmp_path: Path, shop: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The source's purchases are of 2010, its reviews are not."""
+    long_ago = date(2010, 12, 1)
+    buy(shop, ("1", 3, "1", 7), day=long_ago)
+    without = Platform(tmp_path / "as they are", purchases=shop)
+    without.review("cid,review_str\n7,good\n")
+    assert run_days(without.settings, DAY, DAY)
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"{DAY}: 0 rows in the metric: no purchase was made on that day" in said
+    assert "MOVIE_PLATFORM_PURCHASES_DATE_SHIFT" in said
+    assert "--full" in said
+    shifted = Platform(tmp_path / "shifted", purchases=shop, purchases_date_shift=DAY - long_ago)
+    shifted.review("cid,review_str\n7,good\n8,bad\n")
+    assert run_days(shifted.settings, DAY, DAY)
+    said = capsys.readouterr().out
+    assert "Rows in the metric: 1 over 1 days" in said
+    assert "0 rows" not in said
+    assert [(row["insert_date"], row["amount_spent"]) for row in shifted.rows()] == [(DAY, 3)]
+    buy(shop, ("2", 1, "1", 9), day=long_ago + timedelta(days=1))
+    shifted.review("cid,review_str\n7,good\n", NEXT_DAY)
+    assert run_days(shifted.settings, NEXT_DAY, NEXT_DAY)
+    said = capsys.readouterr().out
+    assert f"{NEXT_DAY}: 0 rows in the metric: nobody who bought on that day has a review" in said
+    assert "--full" not in said
 
 
 def test_reviews_that_go_away_change_nothing(platform: Platform, shop: str) -> None:

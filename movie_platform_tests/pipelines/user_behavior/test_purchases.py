@@ -16,14 +16,12 @@ import pytest
 
 from movie_platform.errors import InputRefused, SettingsError, WorldUnavailable
 from movie_platform.lake import ObjectStore, open_store
-from movie_platform.pipelines.user_behavior.purchases import (
+from movie_platform.pipelines.user_behavior.purchase_sources import (
     EmbeddedPurchases,
-    Extract,
     PostgresPurchases,
-    extract,
     purchase_source,
-    stage_key,
 )
+from movie_platform.pipelines.user_behavior.purchases import Extract, extract, stage_key
 from movie_platform.pipelines.user_behavior.tables import USER_PURCHASE
 from movie_platform.samples import user_behavior as samples
 from movie_platform.settings import load_settings
@@ -237,7 +235,8 @@ MEMORY = """
 import resource, sys
 from datetime import date
 from movie_platform.lake import open_store
-from movie_platform.pipelines.user_behavior.purchases import PostgresPurchases, extract
+from movie_platform.pipelines.user_behavior.purchase_sources import PostgresPurchases
+from movie_platform.pipelines.user_behavior.purchases import extract
 rows = extract(PostgresPurchases(sys.argv[1]), open_store(sys.argv[2]), date.fromisoformat(sys.argv[3])).rows
 print(rows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
