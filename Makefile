@@ -1,7 +1,9 @@
 # Needs Python 3.11 to 3.13 (PYTHON=...) and make; everything else is installed into .venv from requirements.lock.
 PYTHON ?= python3
 BIN := .venv/bin
-UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.lock
+# Every package is the lock's, checked against the lock's hashes; what comes as source is built with the lock's setuptools.
+UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
+LOCKED := $(UV) --require-hashes --constraint requirements.lock --no-build-isolation
 TESTS ?= movie_platform_tests
 # A file's tests share their servers, so that they stay on one core; the files that start Spark come first.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
@@ -14,7 +16,7 @@ export PYTHONDONTWRITEBYTECODE :=
 export PYTHONPYCACHEPREFIX ?= $(CURDIR)/.venv/bytecode
 
 .DEFAULT_GOAL := demo
-.PHONY: help demo install test test-live coverage dev check bench model soak lock clean
+.PHONY: help demo install test test-live coverage dev check bench model soak lock sbom clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,17 +59,23 @@ lock: .venv/all  ## requirements.lock made to fit pyproject.toml; versions that 
 	$(BIN)/uv pip compile --quiet --universal --all-extras --generate-hashes --no-header --no-annotate \
 		--no-emit-index-url --no-emit-find-links --python-version 3.11 pyproject.toml --output-file requirements.lock
 
+sbom: .venv/all  ## build/sbom.json: a CycloneDX bill of materials of the environment
+	$(BIN)/python deploy/sbom.py build/sbom.json
+
 clean:  ## remove the environment, sample data and what was built
 	rm -rf .venv .data build *.egg-info
 
-.venv/bin/uv:
+.venv/bin/uv: requirements.lock
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-
-.venv/base: .venv/bin/uv pyproject.toml requirements.lock
-	$(UV) --editable .
+	@awk '/^uv==/ {of_uv = 1} of_uv {print} of_uv && !/\\$$/ {exit}' requirements.lock > .venv/uv.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement .venv/uv.lock
 	@touch $@
 
-.venv/all: .venv/bin/uv pyproject.toml requirements.lock
-	$(UV) --editable '.[dev]'
-	@touch .venv/base $@
+.venv/base: .venv/bin/uv pyproject.toml requirements.lock
+	$(LOCKED) --requirement pyproject.toml
+	$(UV) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/all: .venv/base
+	$(LOCKED) --requirement pyproject.toml --all-extras
+	@touch $@
