@@ -1,7 +1,9 @@
 # Needs Python 3.11 to 3.13 (PYTHON=...) and make; everything else is installed into .venv from requirements.lock.
 PYTHON ?= python3
 BIN := .venv/bin
-UV := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint requirements.lock
+# Every package is the lock's, checked against the lock's hashes; what comes as source is built with the lock's setuptools.
+UV := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python
+LOCKED := $(UV) --require-hashes --constraint requirements.lock --no-build-isolation
 COMPILE := $(BIN)/python -m compileall -q movie_platform
 TESTS ?= movie_platform_tests
 # A file's tests share their servers, so that they stay on one core; the files that start Spark come first.
@@ -14,7 +16,7 @@ export DAGSTER_DISABLE_TELEMETRY := yes
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := demo
-.PHONY: help demo install test test-live coverage dev check bench model soak lock clean
+.PHONY: help demo install test test-live coverage dev check bench model soak lock sbom clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,19 +59,24 @@ lock: .venv/all  ## requirements.lock made to fit pyproject.toml; versions that 
 	$(BIN)/uv pip compile --quiet --universal --all-extras --generate-hashes --no-header --no-annotate \
 		--no-emit-index-url --no-emit-find-links --python-version 3.11 pyproject.toml --output-file requirements.lock
 
+sbom: .venv/all  ## build/sbom.json: a CycloneDX bill of materials of the environment
+	$(BIN)/python deploy/sbom.py build/sbom.json
+
 clean:  ## remove the environment, sample data and what was built
 	rm -rf .venv .data build *.egg-info
 
-.venv/bin/uv:
+.venv/bin/uv: requirements.lock
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@awk '/^uv==/ {of_uv = 1} of_uv {print} of_uv && !/\\$$/ {exit}' requirements.lock > .venv/uv.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement .venv/uv.lock
+	@touch $@
 
 .venv/base: .venv/bin/uv pyproject.toml requirements.lock
-	$(UV) --editable .
+	$(LOCKED) --requirement pyproject.toml
+	$(UV) --no-deps --no-build-isolation --editable .
 	$(COMPILE)
 	@touch $@
 
-.venv/all: .venv/bin/uv pyproject.toml requirements.lock
-	$(UV) --editable '.[dev]'
-	$(COMPILE)
-	@touch .venv/base $@
+.venv/all: .venv/base
+	$(LOCKED) --requirement pyproject.toml --all-extras
+	@touch $@
