@@ -6,13 +6,14 @@ from datetime import UTC, datetime
 
 import click
 
+from movie_platform.commands.statuses import daily_sources, source_status
 from movie_platform.commands.terminal import out, safe, table
 from movie_platform.deliveries import Listing
 from movie_platform.deliveries.delivery import NAMED_AT_MOST
 from movie_platform.deliveries.source import Source
-from movie_platform.deliveries.status import SourceStatus, status_of
+from movie_platform.deliveries.status import SourceStatus
 from movie_platform.errors import PlatformError
-from movie_platform.lake import ObjectStore, open_store
+from movie_platform.lake import open_store
 from movie_platform.notify import open_channel, read_routes
 from movie_platform.pipelines import PIPELINES, source_of
 from movie_platform.pipelines.imdb_feed.status import FeedStatus, feed_status
@@ -30,7 +31,7 @@ def status(as_json: bool) -> None:
     lake = open_store(settings.lake_uri)
     raw = open_store(settings.source_uri("feed"))
     feed = feed_status(raw, lake, settings.feed_start, now)
-    others = {source.name: (source, _status_of(source, settings, lake, now)) for source in daily_sources()}
+    others = {source.name: (source, source_status(source, settings, lake, now)) for source in daily_sources()}
     if as_json:
         sources = {name: found.as_json() for name, (_, found) in others.items()}
         click.echo(json.dumps({**feed.as_json(), "sources": sources}, ensure_ascii=False, indent=2))
@@ -38,16 +39,6 @@ def status(as_json: bool) -> None:
     _show_feed(feed)
     for source, found in others.values():
         _show_source(source, found)
-
-
-def daily_sources() -> list[Source]:
-    """The sources that deliver for days."""
-    return [source for pipeline in PIPELINES if (source := source_of(pipeline)).partition == "day"]
-
-
-def _status_of(source: Source, settings: Settings, lake: ObjectStore, now: datetime) -> SourceStatus:
-    raw = open_store(settings.source_uri(source.command))
-    return status_of(source, raw, lake, source.start(settings), settings.platform_name, now)
 
 
 def _show_feed(found: FeedStatus) -> None:

@@ -1,0 +1,19 @@
+"""Where the daily sources stand, for the commands that show it."""
+
+from datetime import datetime
+
+from movie_platform.deliveries.source import Source
+from movie_platform.deliveries.status import SourceStatus, status_of
+from movie_platform.lake import ObjectStore, open_store
+from movie_platform.pipelines import PIPELINES, source_of
+from movie_platform.settings import Settings
+
+
+def daily_sources() -> list[Source]:
+    """The sources that deliver for days."""
+    return [source for pipeline in PIPELINES if (source := source_of(pipeline)).partition == "day"]
+
+
+def source_status(source: Source, settings: Settings, lake: ObjectStore, now: datetime) -> SourceStatus:
+    raw = open_store(settings.source_uri(source.command))
+    return status_of(source, raw, lake, source.start(settings), settings.platform_name, now)
