@@ -52,8 +52,8 @@ check: .venv/all  ## lint, format, types, definitions, every file in deploy/
 	$(BIN)/dg check defs
 	$(BIN)/python -m pytest -q movie_platform_tests/deploy/test_containers.py movie_platform_tests/deploy/test_terraform.py
 
-bench: .venv/all  ## ratios, measured side by side in one run; one alone with BENCH=bench/feed.py
-	@for bench in $(or $(BENCH),$(filter-out bench/__init__.py,$(wildcard bench/*.py))); do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done
+bench: .venv/all  ## the table of speed as ratios, into bench/results.md; one subject in depth with BENCH=bench/feed.py
+	$(BIN)/python $(or $(BENCH),-m bench.table)
 
 model: .venv/all  ## the review model trained again: its weights and its card
 	$(BIN)/python training/review_model.py

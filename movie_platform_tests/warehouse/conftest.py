@@ -158,10 +158,37 @@ def snowflake() -> Iterator[Settings]:
     """Snowflake's driver, answered in this process by fakesnow."""
     import fakesnow
 
-    with fakesnow.patch():
+    with fakesnow.patch(), statements_translated_once():
         yield load_settings(
             warehouse="snowflake://loader@account/movies?warehouse=loads", warehouse_password="s3cret-Passw0rd"
         )
+
+
+@contextmanager
+def statements_translated_once() -> Iterator[None]:
+    """fakesnow walks a statement ninety times to translate it, and most tests send the same few over and over.
+
+    Of those that read or change rows the translation is a matter of the text, the database and the schema.
+    """
+    from fakesnow.cursor import FakeSnowflakeCursor
+    from sqlglot import exp
+
+    translate = FakeSnowflakeCursor._transform
+
+    def translated(cursor: Any, statement: exp.Expr, parameters: Any) -> exp.Expr:
+        if not isinstance(statement, (exp.Select, exp.Insert, exp.Delete, exp.Update)) or statement.find(exp.Anonymous):
+            return translate(cursor, statement, parameters)
+        key = (statement.sql(dialect="snowflake"), cursor._conn.database, cursor._conn.schema)
+        if key not in _TRANSLATED:
+            _TRANSLATED[key] = translate(cursor, statement, parameters)
+        return _TRANSLATED[key].copy()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FakeSnowflakeCursor, "_transform", translated)
+        yield
+
+
+_TRANSLATED: dict[tuple[str, str | None, str | None], Any] = {}
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import os
 import signal
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,6 +63,17 @@ def interrupting(warehouse: Warehouse, at: int, how: Callable[[], object] = cut_
         yield counter
     finally:
         del warehouse.connect
+
+
+@contextmanager
+def one_connection(warehouse: Warehouse) -> Iterator[None]:
+    """Within the block, whatever asks for a connection gets the same one: opening it is most of a question's time."""
+    with warehouse.connect("several questions") as connection:
+        warehouse.connect = lambda purpose: nullcontext(connection)  # type: ignore[method-assign]
+        try:
+            yield
+        finally:
+            del warehouse.connect
 
 
 def in_process(work: Callable[..., None], *arguments: Any) -> multiprocessing.Process:

@@ -9,7 +9,7 @@ import pytest
 from movie_platform.lake import open_store
 from movie_platform.warehouse import Warehouse
 from movie_platform_tests.warehouse.conftest import MOVIES, WINDOWS, Loader, movie
-from movie_platform_tests.warehouse.interruption import CutOff, forked, in_process, interrupting, kill
+from movie_platform_tests.warehouse.interruption import CutOff, forked, in_process, interrupting, kill, one_connection
 from movie_platform_tests.warehouse.test_contract import FIRST, METRIC, SECOND
 
 Load = Callable[[Loader], Any]
@@ -40,7 +40,8 @@ def begin_with(loader: Loader, load: Load) -> None:
 
 def state(loader: Loader, load: Load) -> Any:
     tables = [WINDOWS, MOVIES] if load is correct_two_windows else [METRIC]
-    return [loader.rows(table) for table in tables], loader.warehouse.ledger()
+    with one_connection(loader.warehouse):
+        return [loader.rows(table) for table in tables], loader.warehouse.ledger()
 
 
 LOADS = pytest.mark.parametrize("load", [correct_two_windows, replace_metric, upsert_metric])

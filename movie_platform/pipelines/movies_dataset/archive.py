@@ -6,17 +6,23 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO, Any, BinaryIO, cast
 
 from movie_platform.csv_files.columns import CsvFile
 from movie_platform.errors import InputRefused
 
-try:
-    inflating: Any = import_module("isal.isal_zlib")
-except ImportError:  # no wheel for this processor: the standard library inflates the same, at a third of the speed
-    inflating = zlib
+
+def _inflating() -> Any:
+    """The library that inflates, with the interface of zlib."""
+    try:
+        from isal import isal_zlib
+    except ImportError:  # no wheel for this processor: the standard library gives the same, at a third of the speed
+        return zlib
+    return isal_zlib
+
+
+inflating = _inflating()
 
 _ENCRYPTED = 0x1
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
