@@ -23,6 +23,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from movie_platform.errors import SettingsError
+from movie_platform.waits import Waits
 
 PREFIX = "MOVIE_PLATFORM_"
 PACKAGE_PARENT = Path(__file__).resolve().parent.parent
@@ -155,6 +156,12 @@ class Settings(BaseSettings):
     warehouse_wait: Duration = Field(
         timedelta(minutes=10), description="how long a load or reader waits for its turn at the warehouse"
     )
+    warehouse_connect: Duration = Field(
+        timedelta(seconds=30), description="how long a connection to Redshift or Snowflake may take"
+    )
+    warehouse_statement: Duration = Field(
+        timedelta(hours=1), description="how long one statement may take on Redshift or Snowflake"
+    )
     warehouse_publish: Duration = Field(
         timedelta(0),
         description="at most how often loads renew the embedded warehouse's read-only copy for other SQL clients; "
@@ -170,6 +177,23 @@ class Settings(BaseSettings):
 
     catalog_database: str | None = Field(
         None, description="database of the Glue catalog that lists the lake's tables for Athena and Redshift Spectrum"
+    )
+
+    s3_connect: Duration = Field(timedelta(seconds=5), description="how long a connection to S3 may take")
+    s3_answer: Duration = Field(
+        timedelta(seconds=15), description="how long S3 may send nothing, before an answer or in the middle of it"
+    )
+    s3_body: Duration = Field(
+        timedelta(seconds=60), description="how long one request to S3 and the whole of its answer may take"
+    )
+    s3_retry: Duration = Field(
+        timedelta(seconds=30), description="how long after its first try a request to S3 that failed is made again"
+    )
+    aws_connect: Duration = Field(
+        timedelta(seconds=3), description="how long a connection to Glue, SNS or EventBridge may take"
+    )
+    aws_answer: Duration = Field(
+        timedelta(seconds=10), description="how long Glue, SNS or EventBridge may send nothing; Glue is asked twice"
     )
 
     feed_start: str = Field("202601010000", description="first window of the feed, as YYYYMMDDHHMM in UTC")
@@ -192,6 +216,9 @@ class Settings(BaseSettings):
         timedelta(hours=24), description="how far behind the newest window late and corrected deliveries are looked for"
     )
     sensor_interval: Duration = Field(timedelta(seconds=30), description="seconds between two looks at the raw side")
+    sensor_wait: Duration = Field(
+        timedelta(seconds=20), description="how long a sensor's tick waits for stores before it ends with `Not now`"
+    )
 
     dagster_home: Annotated[Path, AfterValidator(lambda path: PROJECT_ROOT / path)] = Field(
         Path(".data/dagster"),
@@ -205,6 +232,12 @@ class Settings(BaseSettings):
     purchases_password: SecretStr | None = Field(None, description="the password of the purchases' database")
     purchases_table: Annotated[str, AfterValidator(_relation)] = Field(
         "retail.user_purchase", description="the purchases' table or view"
+    )
+    purchases_connect: Duration = Field(
+        timedelta(seconds=15), description="how long a connection to the purchases' database may take"
+    )
+    purchases_read: Duration = Field(
+        timedelta(minutes=30), description="how long the purchases' database may take for one reading, and a statement"
     )
     purchases_silence: Duration = Field(
         timedelta(seconds=60), description="how long the purchases' database may say nothing before it counts as away"
@@ -248,6 +281,25 @@ class Settings(BaseSettings):
     def _not_blank(cls, value: Any) -> Any:
         if isinstance(value, str) and not value.strip():
             raise ValueError("it is blank; unset it to use the default")
+        return value
+
+    @field_validator(
+        "s3_connect",
+        "s3_answer",
+        "s3_body",
+        "s3_retry",
+        "aws_connect",
+        "aws_answer",
+        "sensor_wait",
+        "purchases_connect",
+        "purchases_read",
+        "warehouse_connect",
+        "warehouse_statement",
+    )
+    @classmethod
+    def _a_wait_is_not_nothing(cls, value: timedelta) -> timedelta:
+        if value <= timedelta(0):
+            raise ValueError("allowed is a time above zero")
         return value
 
     @field_validator("spark_conf", mode="before")
@@ -301,6 +353,17 @@ class Settings(BaseSettings):
         """The store that a source delivers into."""
         uri: str | None = getattr(self, f"{source}_uri", None)
         return uri or self.raw_uri
+
+    @property
+    def s3_waits(self) -> Waits:
+        """How long S3 may take."""
+        waits = (self.s3_connect, self.s3_answer, self.s3_body, self.s3_retry)
+        return Waits(*(wait.total_seconds() for wait in waits))
+
+    @property
+    def aws_waits(self) -> Waits:
+        """How long Glue, SNS and EventBridge may take."""
+        return Waits(self.aws_connect.total_seconds(), self.aws_answer.total_seconds())
 
     @property
     def platform_name(self) -> str:

@@ -36,6 +36,7 @@ FLOORS = (
     {"warehouse", "notify", "engine"},
     {"lake", "quality"},
     {"csv_files", "settings"},
+    {"waits"},
     {"errors", "progress", "sql_names", "table"},
 )
 """The rooms from the top floor down: what a room imports is below it, or in it."""

@@ -27,8 +27,8 @@ NAMED = 10
 def status(as_json: bool) -> None:
     """Show where the deliveries of every source stand: processed, waiting or refused, and why. Opens no warehouse."""
     settings, now = load_settings(), datetime.now(UTC)
-    lake = open_store(settings.lake_uri)
-    raw = open_store(settings.source_uri("feed"))
+    lake = open_store(settings.lake_uri, settings.s3_waits)
+    raw = open_store(settings.source_uri("feed"), settings.s3_waits)
     feed = feed_status(raw, lake, settings.feed_start, now)
     others = {source.name: (source, _status_of(source, settings, lake, now)) for source in daily_sources()}
     if as_json:
@@ -46,7 +46,7 @@ def daily_sources() -> list[Source]:
 
 
 def _status_of(source: Source, settings: Settings, lake: ObjectStore, now: datetime) -> SourceStatus:
-    raw = open_store(settings.source_uri(source.command))
+    raw = open_store(settings.source_uri(source.command), settings.s3_waits)
     return status_of(source, raw, lake, source.start(settings), settings.platform_name, now)
 
 
@@ -106,7 +106,7 @@ def doctor() -> None:
 def _examinations(settings: Settings) -> dict[str, Callable[[], str]]:
     def raw_side(uri: str) -> Callable[[], str]:
         def examine() -> str:
-            store = open_store(uri)
+            store = open_store(uri, settings.s3_waits)
             first = next(iter(store.objects()), None)
             if first is None:
                 return f"{uri} can be listed and is empty: `movie-platform simulate feed` delivers samples"
@@ -116,7 +116,7 @@ def _examinations(settings: Settings) -> dict[str, Callable[[], str]]:
         return examine
 
     def lake() -> str:
-        store = open_store(settings.lake_uri)
+        store = open_store(settings.lake_uri, settings.s3_waits)
         store.write(PROBE, b"probe")
         if store.read(PROBE) != b"probe" or not list(store.objects("doctor/")):
             raise PlatformError(f"{settings.lake_uri} does not give back what was written: set {variable('lake_uri')}")
@@ -130,7 +130,7 @@ def _examinations(settings: Settings) -> dict[str, Callable[[], str]]:
         return f"{settings.warehouse} answers; {loads} loads committed so far"
 
     def channel(setting: str) -> Callable[[], str]:
-        return lambda: open_channel(setting, settings.notify_urls).examine()
+        return lambda: open_channel(setting, settings.notify_urls, settings.aws_waits).examine()
 
     def rules() -> str:
         count = len(read_routes(settings.notify_rules, settings.notify).rules)

@@ -12,6 +12,7 @@ import obstore
 from obstore.exceptions import BaseError, NotFoundError
 
 from movie_platform.errors import ObjectMissing, WorldUnavailable
+from movie_platform.waits import Patience
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,10 @@ class ObjectStore(ABC):
     @abstractmethod
     def delete(self, keys: Iterable[str]) -> None:
         """Remove objects; those that are not there are no error."""
+
+    def patient(self, patience: Patience) -> "ObjectStore":
+        """The same store for who has no more time than `patience`. A disk of this machine answers or fails at once."""
+        return self
 
     @abstractmethod
     def sweep(self) -> int:
