@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
 from typing import TypeVar
 
 import pyarrow as pa
@@ -32,6 +31,7 @@ from movie_platform.deliveries.copies import must_be_unchanged
 from movie_platform.errors import ObjectMissing, PlatformError, WorldUnavailable
 from movie_platform.lake import ObjectInfo, ObjectStore
 from movie_platform.pipelines.imdb_feed import deliveries, refusals
+from movie_platform.pipelines.imdb_feed.breaker import guarded
 from movie_platform.pipelines.imdb_feed.deliveries import MAX_BYTES, NAME
 from movie_platform.pipelines.imdb_feed.refusals import Refusal
 from movie_platform.pipelines.imdb_feed.summaries import WindowSummary, summary_of
@@ -122,29 +122,8 @@ class Outcome:
     cleared: Refusal | None = None
     postponed: str = ""
     """Why the window was left for later and nothing was recorded of it: it stays owed."""
-    is_unreachable: bool = False
-    """Whether the window was not processed because a store could not be reached."""
-
-
-class _Breaker:
-    """Leaves the rest of a run for later after `AT_MOST` windows in a row for which a store could not be reached."""
-
-    AT_MOST = 3
-
-    def __init__(self) -> None:
-        self._unreachable = 0
-        self._why = ""
-
-    def guard(self, window: str, work: Callable[[str], Outcome]) -> Outcome:
-        if self._unreachable >= self.AT_MOST:
-            why = f"{self.AT_MOST} windows in a row failed, the last one because {self._why}"
-            return Outcome(window, postponed=why)
-        outcome = work(window)
-        if outcome.is_unreachable and outcome.refusal:
-            self._unreachable, self._why = self._unreachable + 1, outcome.refusal.reason
-        elif self._unreachable < self.AT_MOST:
-            self._unreachable = 0
-        return outcome
+    unreachable: str = ""
+    """Why the window was refused, where a store could not be reached."""
 
 
 def archive_prefix(window: str) -> str:
@@ -311,7 +290,7 @@ def _contained(lake: ObjectStore, window: str, work: Callable[[], Outcome]) -> O
         return work()
     except PlatformError as error:
         refusal = refuse(lake, window, str(error), transient=True)
-        return Outcome(window, refusal=refusal, is_unreachable=isinstance(error, WorldUnavailable))
+        return Outcome(window, refusal=refusal, unreachable=str(error) if isinstance(error, WorldUnavailable) else "")
     except Exception as error:
         # A fault of ours in one window must not hold back the others of its run. The run fails for it.
         logging.getLogger(__name__).exception("%s could not be processed", window)
@@ -327,19 +306,20 @@ def process_all(
     until_archive: bool = False,
     max_bytes: int = MAX_BYTES,
 ) -> Iterator[Outcome]:
-    """Each window's outcome, in order. After three windows in a row for which a store could not be reached, the others
-    are postponed: nothing is asked for or recorded of them."""
-    breaker = _Breaker()
+    """Each window's outcome, in order. After three in a row that reached no store, the others are postponed."""
 
     def work(window: str) -> Outcome:
         return process(raw, lake, window, until_archive=until_archive, max_bytes=max_bytes)
 
-    return _each(lambda window: breaker.guard(window, work), windows, raw, lake)
+    return _each(guarded(work, _postponed), windows, raw, lake)
 
 
 def clean_all_again(lake: ObjectStore, windows: Sequence[str]) -> Iterator[Outcome]:
-    breaker = _Breaker()
-    return _each(lambda window: breaker.guard(window, partial(clean_again, lake)), windows, lake)
+    return _each(guarded(lambda window: clean_again(lake, window), _postponed), windows, lake)
+
+
+def _postponed(window: str, why: str) -> Outcome:
+    return Outcome(window, postponed=why)
 
 
 def _each(work: Callable[[str], _T], windows: Sequence[str], *stores: ObjectStore) -> Iterator[_T]:
