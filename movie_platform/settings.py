@@ -1,14 +1,12 @@
 """The environment, read once into `Settings`. Nothing else in the platform reads it."""
 
 import hashlib
-import logging
 import os
 import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -28,9 +26,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from movie_platform.addresses import holds_secret, parts_of, shown_address
 from movie_platform.errors import SettingsError
 from movie_platform.secrets_manager import REFERENCE
-from movie_platform.spelling import edits
+from movie_platform.variables import PREFIX, misspelled
+from movie_platform.waits import Waits
 
-PREFIX = "MOVIE_PLATFORM_"
 PACKAGE_PARENT = Path(__file__).resolve().parent.parent
 PROJECT_ROOT = PACKAGE_PARENT if (PACKAGE_PARENT / "workspace.yaml").is_file() else Path.cwd()
 """Where relative paths of settings start: the checkout, or the working directory of an installed package."""
@@ -40,12 +38,6 @@ LONGEST = timedelta(days=36_500)
 """A longer duration is a slip, and dates that are counted back by it would stand before the calendar."""
 _SHOWN_CHARACTERS = 200
 _ADDRESS = "NOTIFY_URL_"
-_TYPING_MISTAKES = 2
-"""A name that is so many letters from a setting's is meant for it."""
-_OF_DEPLOYMENT = {"IMAGE", "TARGET", "CODE_SERVER"}
-"""Variables of `deploy/`, which containers may inherit."""
-_OF_KUBERNETES = re.compile(r"(?:.+_)?(?:SERVICE_HOST|SERVICE_PORT|PORT)(?:_.+)?")
-"""What Kubernetes gives every pod for a service whose name begins as our variables do."""
 
 
 def _store_uri(value: str) -> str:
@@ -180,6 +172,12 @@ class Settings(BaseSettings):
     warehouse_wait: Duration = Field(
         timedelta(minutes=10), description="how long a load or reader waits for its turn at the warehouse"
     )
+    warehouse_connect: Duration = Field(
+        timedelta(seconds=30), description="how long a connection to Redshift or Snowflake may take"
+    )
+    warehouse_statement: Duration = Field(
+        timedelta(hours=1), description="how long one statement may take on Redshift or Snowflake"
+    )
     warehouse_publish: Duration = Field(
         timedelta(0),
         description="at most how often loads renew the embedded warehouse's read-only copy for other SQL clients; "
@@ -195,6 +193,23 @@ class Settings(BaseSettings):
 
     catalog_database: str | None = Field(
         None, description="database of the Glue catalog that lists the lake's tables for Athena and Redshift Spectrum"
+    )
+
+    s3_connect: Duration = Field(timedelta(seconds=5), description="how long a connection to S3 may take")
+    s3_answer: Duration = Field(
+        timedelta(seconds=15), description="how long S3 may send nothing, before an answer or in the middle of it"
+    )
+    s3_body: Duration = Field(
+        timedelta(seconds=60), description="how long one request to S3 and the whole of its answer may take"
+    )
+    s3_retry: Duration = Field(
+        timedelta(seconds=30), description="how long after its first try a request to S3 that failed is made again"
+    )
+    aws_connect: Duration = Field(
+        timedelta(seconds=3), description="how long a connection to Glue, SNS or EventBridge may take"
+    )
+    aws_answer: Duration = Field(
+        timedelta(seconds=10), description="how long Glue, SNS or EventBridge may send nothing; Glue is asked twice"
     )
 
     feed_start: str = Field("202601010000", description="first window of the feed, as YYYYMMDDHHMM in UTC")
@@ -217,6 +232,9 @@ class Settings(BaseSettings):
         timedelta(hours=24), description="how far behind the newest window late and corrected deliveries are looked for"
     )
     sensor_interval: Duration = Field(timedelta(seconds=30), description="seconds between two looks at the raw side")
+    sensor_wait: Duration = Field(
+        timedelta(seconds=20), description="how long a sensor's tick waits for stores before it ends with `Not now`"
+    )
 
     dagster_home: Annotated[Path, AfterValidator(lambda path: PROJECT_ROOT / path)] = Field(
         Path(".data/dagster"),
@@ -230,6 +248,12 @@ class Settings(BaseSettings):
     purchases_password: SecretStr | None = Field(None, description="the password of the purchases' database")
     purchases_table: Annotated[str, AfterValidator(_relation)] = Field(
         "retail.user_purchase", description="the purchases' table or view"
+    )
+    purchases_connect: Duration = Field(
+        timedelta(seconds=15), description="how long a connection to the purchases' database may take"
+    )
+    purchases_read: Duration = Field(
+        timedelta(minutes=30), description="how long the purchases' database may take for one reading, and a statement"
     )
     purchases_silence: Duration = Field(
         timedelta(seconds=60), description="how long the purchases' database may say nothing before it counts as away"
@@ -278,6 +302,25 @@ class Settings(BaseSettings):
     def _not_blank(cls, value: Any) -> Any:
         if isinstance(value, str) and not value.strip():
             raise ValueError("it is blank; unset it to use the default")
+        return value
+
+    @field_validator(
+        "s3_connect",
+        "s3_answer",
+        "s3_body",
+        "s3_retry",
+        "aws_connect",
+        "aws_answer",
+        "sensor_wait",
+        "purchases_connect",
+        "purchases_read",
+        "warehouse_connect",
+        "warehouse_statement",
+    )
+    @classmethod
+    def _a_wait_is_not_nothing(cls, value: timedelta) -> timedelta:
+        if value <= timedelta(0):
+            raise ValueError("allowed is a time above zero")
         return value
 
     @field_validator("spark_conf", mode="before")
@@ -348,6 +391,17 @@ class Settings(BaseSettings):
         return uri or self.raw_uri
 
     @property
+    def s3_waits(self) -> Waits:
+        """How long S3 may take."""
+        waits = (self.s3_connect, self.s3_answer, self.s3_body, self.s3_retry)
+        return Waits(*(wait.total_seconds() for wait in waits))
+
+    @property
+    def aws_waits(self) -> Waits:
+        """How long Glue, SNS and EventBridge may take."""
+        return Waits(self.aws_connect.total_seconds(), self.aws_answer.total_seconds())
+
+    @property
     def platform_name(self) -> str:
         """What distinguishes this platform from another one on the same lake: a digest of its warehouse's address."""
         return hashlib.blake2b(self.warehouse.encode(), digest_size=6).hexdigest()
@@ -396,7 +450,7 @@ def _shown(name: str, value: Any) -> str:
 
 def load_settings(**overrides: Any) -> Settings:
     """The settings of this process; a `SettingsError` names each wrong variable, its value and what is allowed."""
-    lines = _misspelled()
+    lines = misspelled(os.environ, {variable(name) for name in Settings.model_fields}, _ADDRESS)
     settings = None
     try:
         settings = Settings(**overrides)
@@ -408,31 +462,3 @@ def load_settings(**overrides: Any) -> Settings:
     if settings is None or lines:
         raise SettingsError("\n".join(lines))
     return settings
-
-
-def _misspelled() -> list[str]:
-    """Variables that are no setting and nearly spelled as one; another unknown one is a warning, once a process."""
-    known = {variable(name) for name in Settings.model_fields}
-    found = []
-    for name in sorted(os.environ):
-        spelled = name.upper()
-        ending = spelled.removeprefix(PREFIX)
-        if (
-            not spelled.startswith(PREFIX)
-            or spelled in known
-            or ending.startswith(_ADDRESS)
-            or ending in _OF_DEPLOYMENT
-            or _OF_KUBERNETES.fullmatch(ending)
-        ):
-            continue
-        distance, nearest = min((edits(spelled, of), of) for of in known)
-        if distance <= _TYPING_MISTAKES:
-            found.append(f"{name} is no setting; did you mean {nearest}?")
-        else:
-            _warn_of_unknown(name)
-    return found
-
-
-@cache
-def _warn_of_unknown(name: str) -> None:
-    logging.getLogger(__name__).warning("%s is no setting and changes nothing", name)

@@ -43,7 +43,8 @@ FLOORS = (
     {"warehouse", "notify", "engine"},
     {"lake", "quality"},
     {"csv_files", "settings"},
-    {"addresses", "progress", "secrets_manager", "spelling", "sql_names", "table"},
+    {"waits"},
+    {"addresses", "progress", "secrets_manager", "sql_names", "table", "variables"},
     {"errors"},
     {"packages", "pandera_alone"},
 )

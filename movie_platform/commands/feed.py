@@ -101,7 +101,8 @@ def run_windows(settings: Settings, first: str, last: str, *, force: bool = Fals
     """Run what was delivered of a range and is owed; whether nothing of the platform failed."""
     from movie_platform.warehouse import FORCE, open_warehouse
 
-    raw, lake, now = open_store(settings.source_uri("feed")), open_store(settings.lake_uri), datetime.now(UTC)
+    raw = open_store(settings.source_uri("feed"), settings.s3_waits)
+    lake, now = open_store(settings.lake_uri, settings.s3_waits), datetime.now(UTC)
     last = min(last, key_of(now))
     listing = SOURCE.shape.listing(raw, first, now, last)
     known = receipts.standings(lake, SOURCE.name, since=first, until=last)

@@ -41,6 +41,8 @@ cli = Commands(
         "report": f"{HERE}.report:report",
         "quality": f"{HERE}.quality:quality",
         "reviews": f"{HERE}.reviews:reviews",
+        "warehouse": f"{HERE}.storage:warehouse",
+        "lake": f"{HERE}.storage:lake",
     },
     "Take in movie data, prove its quality, serve it from a lake and a warehouse.",
 )

@@ -28,8 +28,8 @@ NAMED = 10
 def status(as_json: bool) -> None:
     """Show where the deliveries of every source stand: processed, waiting or refused, and why. Opens no warehouse."""
     settings, now = load_settings(), datetime.now(UTC)
-    lake = open_store(settings.lake_uri)
-    raw = open_store(settings.source_uri("feed"))
+    lake = open_store(settings.lake_uri, settings.s3_waits)
+    raw = open_store(settings.source_uri("feed"), settings.s3_waits)
     feed = feed_status(raw, lake, settings.feed_start, now)
     others = {source.name: (source, source_status(source, settings, lake, now)) for source in daily_sources()}
     if as_json:
@@ -97,7 +97,7 @@ def doctor() -> None:
 def _examinations(settings: Settings) -> dict[str, Callable[[], str]]:
     def raw_side(uri: str) -> Callable[[], str]:
         def examine() -> str:
-            store = open_store(uri)
+            store = open_store(uri, settings.s3_waits)
             first = next(iter(store.objects()), None)
             if first is None:
                 return f"{uri} can be listed and is empty: `movie-platform simulate feed` delivers samples"
@@ -107,7 +107,7 @@ def _examinations(settings: Settings) -> dict[str, Callable[[], str]]:
         return examine
 
     def lake() -> str:
-        store = open_store(settings.lake_uri)
+        store = open_store(settings.lake_uri, settings.s3_waits)
         store.write(PROBE, b"probe")
         if store.read(PROBE) != b"probe" or not list(store.objects("doctor/")):
             raise PlatformError(f"{settings.lake_uri} does not give back what was written: set {variable('lake_uri')}")
@@ -121,7 +121,7 @@ def _examinations(settings: Settings) -> dict[str, Callable[[], str]]:
         return f"{settings.warehouse} answers; {loads} loads committed so far"
 
     def channel(setting: str) -> Callable[[], str]:
-        return lambda: open_channel(setting, settings.notify_urls).examine()
+        return lambda: open_channel(setting, settings.notify_urls, settings.aws_waits).examine()
 
     def rules() -> str:
         count = len(read_routes(settings.notify_rules, settings.notify).rules)

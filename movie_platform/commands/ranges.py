@@ -28,6 +28,7 @@ class Day(click.ParamType[date]):
 
 
 DAY = Day()
+RUNS_UNREACHABLE = 3
 yes_option = click.option("--yes", is_flag=True, help="Deliver to what is not on this machine's disk.")
 
 
@@ -73,19 +74,22 @@ def run_range(
     resources: Mapping[str, Any] | None = None,
     show_refused: bool = True,
 ) -> bool:
-    """Report what was delivered, and materialize each run's windows or days; whether nothing of the platform failed."""
+    """Report what was delivered, and materialize each run's windows or days; whether nothing of the platform failed.
+
+    After `RUNS_UNREACHABLE` runs in a row that did not reach a store, a database or the warehouse no other one is made.
+    """
     from movie_platform.definitions import build_defs
     from movie_platform.orchestration.events import report_arrivals
     from movie_platform.orchestration.pipeline_jobs import job_name
     from movie_platform.orchestration.runs import instance, run_partitions
 
-    raw = open_store(settings.source_uri(source.command))
+    raw = open_store(settings.source_uri(source.command), settings.s3_waits)
     # The other sources' assets would be built, with their libraries and rules, for nothing.
     own = [pipeline for pipeline in PIPELINES if pipeline.endswith(f".{source.name}")]
     given = {"progress": TerminalProgress(), **(resources or {})}
     definitions = build_defs(settings, resources=given, pipelines=own or PIPELINES)
     asked = {tag: "true" for tag, is_asked in (tags or {}).items() if is_asked}
-    ok = True
+    ok, unreachable = True, 0
     with instance(settings.dagster_home) as on:
         report_arrivals(source, delivered, raw, on)
         for partitions in TerminalProgress().track(runs, len(runs), "runs") if len(runs) > 1 else runs:
@@ -95,4 +99,10 @@ def run_range(
                 named = f"{partitions[0]}: " if source.partition == "day" else ""
                 (err if outcome.platform_fault else out).print(safe(f"{named}{outcome.message}"))
             ok = ok and not outcome.platform_fault
+            unreachable = unreachable + 1 if outcome.unreachable else 0
+            if unreachable == RUNS_UNREACHABLE:
+                err.print(
+                    safe(f"{partitions[-1]} is the last: {unreachable} runs in a row did not reach what they need")
+                )
+                break
     return ok

@@ -15,5 +15,5 @@ def daily_sources() -> list[Source]:
 
 
 def source_status(source: Source, settings: Settings, lake: ObjectStore, now: datetime) -> SourceStatus:
-    raw = open_store(settings.source_uri(source.command))
+    raw = open_store(settings.source_uri(source.command), settings.s3_waits)
     return status_of(source, raw, lake, source.start(settings), settings.platform_name, now)

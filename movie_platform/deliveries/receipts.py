@@ -181,7 +181,12 @@ def _objects(lake: ObjectStore, prefix: str, since: str) -> Iterator[tuple[str, 
     folder = prefix.rpartition("/")[0] + "/"
     for info in lake.objects(folder, after=prefix + since if since else ""):
         if info.key.startswith(prefix):
-            yield re.split(r"[/.]", info.key.removeprefix(prefix), maxsplit=1)[0], info.key, info.etag
+            yield partition_of(prefix, info.key), info.key, info.etag
+
+
+def partition_of(prefix: str, key: str) -> str:
+    """The window or day of a key that was made below the prefix."""
+    return re.split(r"[/.]", key.removeprefix(prefix), maxsplit=1)[0]
 
 
 def _parsed(partition: str, name: str) -> Receipt | None:

@@ -54,6 +54,9 @@ class Source:
     is_waiting: Callable[[Delivery, datetime], bool] = lambda _delivery, _now: False
     archive: str = ""
     """The folder of its manifests, where it is not that of its receipts."""
+    archives: tuple[tuple[str, str], ...] = ()
+    """Folders of manifests, and of the lake's copies of what they name, each followed by the window or day; without a
+    folder of copies a manifest names whole keys."""
     missed: Callable[[Mapping[str, Standing], datetime], Mapping[str, str]] = lambda _known, _now: {}
     """Windows or days that should have been processed although nothing was delivered for them."""
     standings: Callable[[ObjectStore, str, str], Mapping[str, Standing]] | None = None

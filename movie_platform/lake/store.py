@@ -1,5 +1,6 @@
 """What every store can do. `local.py` and `s3.py` differ only in how they list, address and clean up."""
 
+import errno
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -12,6 +13,7 @@ import obstore
 from obstore.exceptions import BaseError, NotFoundError
 
 from movie_platform.errors import ObjectMissing, WorldUnavailable
+from movie_platform.waits import Patience
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,12 @@ class ObjectInfo:
         except ValueError:
             return None
 
+
+_NO_PLACE = {
+    errno.ENOSPC: "the disk is full; make room on it",
+    errno.EDQUOT: "the disk's quota is used up; raise it or make room",
+    errno.EROFS: "the disk is mounted read-only; mount it for writing",
+}
 
 LeftOut = Callable[[str, str], object]
 """Takes the printable key of what a store lists and does not touch, and why: links, pipes and the like on a disk."""
@@ -113,6 +121,10 @@ class ObjectStore(ABC):
     def delete(self, keys: Iterable[str]) -> None:
         """Remove objects; those that are not there are no error."""
 
+    def patient(self, patience: Patience) -> "ObjectStore":
+        """The same store for who has no more time than `patience`. A disk of this machine answers or fails at once."""
+        return self
+
     @abstractmethod
     def sweep(self) -> int:
         """Remove what killed writers left behind and no reader ever sees; the number of remains removed."""
@@ -128,6 +140,11 @@ class ObjectStore(ABC):
         except (NotFoundError, FileNotFoundError):
             raise ObjectMissing(self.uri_of(key)) from None
         except (BaseError, OSError) as error:
+            if isinstance(error, OSError) and (problem := _NO_PLACE.get(error.errno or 0)):
+                raise WorldUnavailable(
+                    f"{self.uri_of(key)} could not be written: {problem}. Nothing of it is there; what is owed is "
+                    "taken up by the next run or within the hour."
+                ) from error
             first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise WorldUnavailable(
                 f"{self.uri_of(key)} could not be reached: {first_line}. Check the address, permissions and network, "

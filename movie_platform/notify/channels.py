@@ -12,6 +12,7 @@ from movie_platform.errors import PlatformError, SettingsError, WorldUnavailable
 from movie_platform.notify.apprise_channel import AppriseChannel
 from movie_platform.notify.notices import Notice
 from movie_platform.settings import address_key
+from movie_platform.waits import AWS, Waits
 
 SOURCE = "movie-platform"
 """The source of our events; sources that start with `aws.` are AWS's own, and EventBridge refuses them."""
@@ -52,9 +53,10 @@ class LogChannel:
 class TopicChannel:
     """An SNS topic: subject and body for people, attributes for subscriptions' filters."""
 
-    def __init__(self, arn: str) -> None:
+    def __init__(self, arn: str, waits: Waits = AWS) -> None:
         self.name = f"sns:{arn}"
         self._arn = arn
+        self._waits = waits
 
     def send(self, notice: Notice) -> None:
         attributes = {
@@ -62,7 +64,7 @@ class TopicChannel:
             "state": "SUCCEEDED" if notice.is_good_news else "FAILED",
         }
         with _reaching(self.name):
-            _client("sns", self._arn.split(":")[3]).publish(
+            self._sns().publish(
                 TopicArn=self._arn,
                 Subject=_subject(notice.subject),
                 Message=_within(notice.body, BODY_BYTES),
@@ -73,16 +75,20 @@ class TopicChannel:
 
     def examine(self) -> str:
         with _reaching(self.name):
-            _client("sns", self._arn.split(":")[3]).get_topic_attributes(TopicArn=self._arn)
+            self._sns().get_topic_attributes(TopicArn=self._arn)
         return "the topic is there"
+
+    def _sns(self) -> Any:
+        return _client("sns", self._arn.split(":")[3], self._waits)
 
 
 class BusChannel:
     """An EventBridge bus, by name or ARN."""
 
-    def __init__(self, bus: str) -> None:
+    def __init__(self, bus: str, waits: Waits = AWS) -> None:
         self.name = f"events:{bus}"
         self._bus = bus
+        self._waits = waits
 
     def send(self, notice: Notice) -> None:
         entry = {
@@ -104,10 +110,11 @@ class BusChannel:
         return "the bus is there"
 
     def _events(self) -> Any:
-        return _client("events", self._bus.split(":")[3] if self._bus.startswith("arn:") else None)
+        region = self._bus.split(":")[3] if self._bus.startswith("arn:") else None
+        return _client("events", region, self._waits)
 
 
-def open_channel(setting: str, addresses: Mapping[str, SecretStr] | None = None) -> Channel:
+def open_channel(setting: str, addresses: Mapping[str, SecretStr] | None = None, waits: Waits = AWS) -> Channel:
     """The channel that a part of the setting NOTIFY names: `log`, `sns:<arn>`, `events:<bus>` or `apprise:<name>`.
 
     `addresses` are those of the apprise channels, as `Settings.notify_urls` holds them.
@@ -117,20 +124,20 @@ def open_channel(setting: str, addresses: Mapping[str, SecretStr] | None = None)
         case "log":
             return LogChannel()
         case "sns":
-            return TopicChannel(rest)
+            return TopicChannel(rest, waits)
         case "events":
-            return BusChannel(rest)
+            return BusChannel(rest, waits)
         case "apprise" if address := (addresses or {}).get(address_key(rest)):
             return AppriseChannel(rest, address)
     raise SettingsError(f"there is no channel {setting!r} to notify by")
 
 
-def _client(service: Any, region: str | None) -> Any:
+def _client(service: Any, region: str | None, waits: Waits) -> Any:
     """A client that gives up within seconds: a notice is never worth a load's time."""
     import boto3
     from botocore.config import Config
 
-    config = Config(connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 1})
+    config = Config(connect_timeout=waits.connect, read_timeout=waits.answer, retries={"total_max_attempts": 1})
     return boto3.Session().client(service, region_name=region or None, config=config)
 
 

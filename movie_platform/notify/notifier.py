@@ -11,6 +11,7 @@ from movie_platform.errors import PlatformError, WorldUnavailable
 from movie_platform.notify.channels import Channel, open_channel
 from movie_platform.notify.notices import Notice
 from movie_platform.notify.routing import Routes
+from movie_platform.waits import AWS, Waits
 
 ATTEMPTS = 3
 WAITS = (1.0, 3.0)
@@ -91,11 +92,12 @@ def open_notifier(
     ui: str = "",
     addresses: Mapping[str, SecretStr] | None = None,
     routes: Routes | None = None,
+    waits: Waits = AWS,
 ) -> Notifier:
     """The notifier for the parts of the setting NOTIFY; `ui` is the address that notices link to, `addresses` are those
     of apprise channels, and `routes` say which channel hears what.
 
     Nothing is reached before the first notice.
     """
-    channels = [open_channel(setting, addresses) for setting in dict.fromkeys(settings)]
+    channels = [open_channel(setting, addresses, waits) for setting in dict.fromkeys(settings)]
     return Notifier(channels, ui=ui, routes=routes)

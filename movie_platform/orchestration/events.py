@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 OWNERS = ["team:data-engineering"]
 PLATFORM_FAULT = "platform_fault"
 """In a failure's metadata: whether it is the platform's, and not the data's own."""
+UNREACHABLE = "unreachable"
+"""In a failure's metadata: whether something outside that could not be reached is the reason."""
 RETRIES, RETRY_AFTER_SECONDS = 3, 10
 _VERSION = "dagster/data_version"
 

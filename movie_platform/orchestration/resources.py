@@ -10,22 +10,29 @@ from movie_platform.notify import open_notifier, read_routes
 from movie_platform.orchestration.bulk import bulk_of
 from movie_platform.progress import LogProgress
 from movie_platform.settings import Settings
+from movie_platform.waits import Waits
 
 
 def platform_resources(settings: Settings, sources: Iterable[str]) -> dict[str, dg.ResourceDefinition]:
     """`raw_<source>` for each source and the shared rooms, as the settings name them; without a catalog it is None."""
-    raw = {f"raw_{source}": _store(settings.source_uri(source)) for source in sources}
+    raw = {f"raw_{source}": _store(settings.source_uri(source), settings.s3_waits) for source in sources}
     routes = read_routes(settings.notify_rules, settings.notify)  # at load: a wrong rule stops the start
     return {
         **raw,
-        "lake": _store(settings.lake_uri, sweep=True),
+        "lake": _store(settings.lake_uri, settings.s3_waits, sweep=True),
         "warehouse": opened(lambda: _warehouse(settings), f"The warehouse at {settings.warehouse}"),
         "catalog": opened(
             lambda: _catalog(settings),
             f"The Glue catalog's database {settings.catalog_database or '(none is set)'}",
         ),
         "notifier": opened(
-            lambda: open_notifier(settings.notify, ui=settings.ui_uri, addresses=settings.notify_urls, routes=routes),
+            lambda: open_notifier(
+                settings.notify,
+                ui=settings.ui_uri,
+                addresses=settings.notify_urls,
+                routes=routes,
+                waits=settings.aws_waits,
+            ),
             f"Who hears: {', '.join(settings.notify)}",
         ),
         "bulk": opened(lambda: bulk_of(settings), f"Where bulk work is done: {settings.engine}"),
@@ -42,12 +49,12 @@ def _warehouse(settings: Settings) -> Any:
 def _catalog(settings: Settings) -> Any:
     from movie_platform.warehouse.catalog import open_catalog
 
-    return open_catalog(settings, open_store(settings.lake_uri))
+    return open_catalog(settings, open_store(settings.lake_uri, settings.s3_waits))
 
 
-def _store(uri: str, *, sweep: bool = False) -> dg.ResourceDefinition:
+def _store(uri: str, waits: Waits, *, sweep: bool = False) -> dg.ResourceDefinition:
     def open_swept() -> Any:
-        store = open_store(uri)
+        store = open_store(uri, waits)
         if sweep:
             store.sweep()
         return store

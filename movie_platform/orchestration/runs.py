@@ -8,8 +8,8 @@ from pathlib import Path
 
 import dagster as dg
 
-from movie_platform.errors import LoadRefused
-from movie_platform.orchestration.events import PLATFORM_FAULT
+from movie_platform.errors import LoadRefused, WorldUnavailable
+from movie_platform.orchestration.events import PLATFORM_FAULT, UNREACHABLE
 from movie_platform.settings import PROJECT_ROOT
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -23,6 +23,8 @@ class RunOutcome:
     succeeded: bool
     platform_fault: bool
     message: str
+    unreachable: bool = False
+    """Whether something outside that could not be reached is the reason."""
 
 
 @contextmanager
@@ -92,7 +94,7 @@ def run_partitions(
 
 def _failed(result: dg.ExecuteInProcessResult) -> RunOutcome:
     """A step that failed on purpose says whether the data or the platform is the reason."""
-    messages, fault = [], False
+    messages, fault, unreachable = [], False, False
     for event in result.get_step_failure_events():
         failure = event.step_failure_data
         intended = failure.user_failure_data
@@ -100,9 +102,13 @@ def _failed(result: dg.ExecuteInProcessResult) -> RunOutcome:
             messages.append(intended.description or "")
             found = intended.metadata.get(PLATFORM_FAULT)
             fault = fault or found is None or bool(found.value)
+            unreachable = unreachable or (
+                UNREACHABLE in intended.metadata and bool(intended.metadata[UNREACHABLE].value)
+            )
         elif failure.error:
             cause = failure.error.cause or failure.error
             # A load that would take most rows out of a table is refused for what the data is.
             fault = fault or cause.cls_name != LoadRefused.__name__
+            unreachable = unreachable or cause.cls_name == WorldUnavailable.__name__
             messages.append(cause.message.strip())
-    return RunOutcome(result.run_id, succeeded=False, platform_fault=fault or not messages, message="; ".join(messages))
+    return RunOutcome(result.run_id, False, fault or not messages, "; ".join(messages), unreachable)

@@ -17,6 +17,7 @@ from movie_platform.orchestration.day_checks import DayChecks
 from movie_platform.orchestration.events import arrival, rejected_keys
 from movie_platform.orchestration.pipeline_jobs import source_job
 from movie_platform.settings import Settings
+from movie_platform.waits import Patience
 
 REJECTED_IN_A_LOG = 20
 """Rejected keys that one tick's log names; the observation and `movie-platform status` name more."""
@@ -69,7 +70,9 @@ def daily_sensor(
         required_resource_keys={raw_key, "lake"},
     )
     def arrivals(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        raw: ObjectStore = getattr(context.resources, raw_key)
+        patience = Patience(settings.sensor_wait.total_seconds())
+        raw: ObjectStore = getattr(context.resources, raw_key).patient(patience)
+        lake: ObjectStore = context.resources.lake.patient(patience)
         cursor = Cursor.parse(context.cursor)
         if broken := broken_rules():
             problem, evaluation = broken
@@ -80,8 +83,8 @@ def daily_sensor(
             )
         place = Place(source.start(settings), settings.platform_name, datetime.now(UTC))
         try:
-            found = scan(source, raw, context.resources.lake, cursor, place)
-            corrected, judged = _corrections(context.instance, context.resources.lake, cursor.judged, checks)
+            found = scan(source, raw, lake, cursor, place)
+            corrected, judged = _corrections(context.instance, lake, cursor.judged, checks)
         except PlatformError as error:
             return dg.SensorResult(skip_reason=f"Not now: {error}", cursor=context.cursor)
         log_rejected(context, found.listing)

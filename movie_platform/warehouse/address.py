@@ -11,6 +11,7 @@ from movie_platform.warehouse.warehouse import Warehouse
 def open_warehouse(settings: Settings) -> Warehouse:
     """The warehouse that the settings name. Nothing is opened before the first load or question."""
     scheme = urlsplit(settings.warehouse).scheme
+    connect, statement = settings.warehouse_connect.total_seconds(), settings.warehouse_statement.total_seconds()
     if scheme == "duckdb":
         from movie_platform.warehouse.duckdb import DuckDBWarehouse
 
@@ -21,13 +22,25 @@ def open_warehouse(settings: Settings) -> Warehouse:
         from movie_platform.warehouse.redshift.connection import Login
 
         login = Login(settings.warehouse, settings.warehouse_password, settings.warehouse_secret)
-        return RedshiftWarehouse(login, iam_role=settings.redshift_iam_role, wait=settings.warehouse_wait)
+        return RedshiftWarehouse(
+            login,
+            iam_role=settings.redshift_iam_role,
+            wait=settings.warehouse_wait,
+            connect_wait=connect,
+            statement_wait=statement,
+        )
     if scheme == "snowflake":
         from movie_platform.warehouse.snowflake import SnowflakeWarehouse
         from movie_platform.warehouse.snowflake.connection import Login as SnowflakeLogin
 
         account = SnowflakeLogin(settings.warehouse, settings.warehouse_password, settings.warehouse_secret)
-        return SnowflakeWarehouse(account, stage=settings.snowflake_stage, wait=settings.warehouse_wait)
+        return SnowflakeWarehouse(
+            account,
+            stage=settings.snowflake_stage,
+            wait=settings.warehouse_wait,
+            connect_wait=connect,
+            statement_wait=statement,
+        )
     raise SettingsError(f"there is no warehouse for {scheme}://")
 
 

@@ -11,6 +11,7 @@ from movie_platform.errors import PlatformError, SettingsError, WorldUnavailable
 from movie_platform.lake import ObjectStore
 from movie_platform.settings import Settings
 from movie_platform.table import Column, Table
+from movie_platform.waits import AWS, Waits
 
 T = TypeVar("T")
 
@@ -96,11 +97,12 @@ def type_name(kind: pa.DataType) -> str:
 class Catalog:
     """One database of the Glue catalog over a lake on S3. Registering what is registered changes nothing."""
 
-    def __init__(self, database: str, lake: ObjectStore) -> None:
+    def __init__(self, database: str, lake: ObjectStore, waits: Waits = AWS) -> None:
         if not lake.uri.startswith("s3://"):
             raise SettingsError(f"the Glue catalog describes S3, and MOVIE_PLATFORM_LAKE_URI is {lake.uri}")
         self.database = database
         self.lake = lake
+        self.waits = waits
 
     def register(self, table: Table, partitions: Mapping[str, str], *, partition_key: str) -> int:
         """Make the table know its partitions: their value and the folder of the lake that holds each.
@@ -130,8 +132,15 @@ class Catalog:
 
     def _glue(self) -> Any:
         import boto3
+        from botocore.config import Config
 
-        return boto3.client("glue")
+        # A second try is for a throttled or dropped request; a catalog that does not answer is away.
+        config = Config(
+            connect_timeout=self.waits.connect,
+            read_timeout=self.waits.answer,
+            retries={"mode": "standard", "total_max_attempts": 2},
+        )
+        return boto3.client("glue", config=config)
 
     def _prepare(self, glue: Any, table: Table, partition_key: str | None, folder: str) -> dict[str, Any]:
         """The table as the catalog has it now, which is as described."""
@@ -210,7 +219,7 @@ class Catalog:
 
 def open_catalog(settings: Settings, lake: ObjectStore) -> Catalog | None:
     """The catalog that the settings name, or None where they name none."""
-    return Catalog(settings.catalog_database, lake) if settings.catalog_database else None
+    return Catalog(settings.catalog_database, lake, settings.aws_waits) if settings.catalog_database else None
 
 
 @contextmanager

@@ -170,7 +170,7 @@ def in_lockers(tmp_path: Path, lake: ObjectStore) -> Loader:
 def test_a_damaged_file_is_named_at_once_with_the_way_out(in_lockers: Loader, damage: str) -> None:
     path = file_of(in_lockers)
     path.write_bytes(DAMAGED_WHEN_OPENED[damage](path.read_bytes()))
-    way_out = r"lockers/warehouse\.duckdb is damaged: .*Restore it from a copy, or move it .* load again from the lake"
+    way_out = r"lockers/warehouse\.duckdb is damaged: .*Restore it from a copy, or run `movie-platform warehouse "
     with pytest.raises(WarehouseDamaged, match=way_out):
         in_lockers.warehouse.query("SELECT 1")
     with pytest.raises(WarehouseDamaged, match=way_out):

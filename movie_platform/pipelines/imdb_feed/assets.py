@@ -1,6 +1,6 @@
 """The feed's assets: what was delivered, what was archived, what is clean, and what the warehouse serves."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -11,7 +11,7 @@ from dagster import ResourceParam
 from movie_platform.errors import PlatformError, WorldUnavailable
 from movie_platform.lake import ObjectStore
 from movie_platform.orchestration.corrections import of_newest
-from movie_platform.orchestration.events import OWNERS, PLATFORM_FAULT, load_metadata, versions
+from movie_platform.orchestration.events import OWNERS, PLATFORM_FAULT, UNREACHABLE, load_metadata, versions
 from movie_platform.orchestration.table_metadata import described, table_metadata
 from movie_platform.pipelines.imdb_feed import checks, processing, refusals
 from movie_platform.pipelines.imdb_feed.arrivals import RANGE_AT_MOST
@@ -112,7 +112,9 @@ def feed_assets(
         refused = [*(outcome.refusal for outcome in outcomes if outcome.refusal), *not_loaded, *not_listed]
         _rebuild_log(context, lake)
         yield from _evaluated(context, lake, lookback)
-        _fail_where_refused(context, list({refusal.window: refusal for refusal in refused}.values()), len(keys))
+        postponed = {outcome.window: outcome.postponed for outcome in outcomes if outcome.postponed}
+        refused = list({refusal.window: refusal for refusal in refused}.values())
+        _fail_where_refused(context, refused, len(keys), postponed)
 
     return imdb_feed
 
@@ -131,7 +133,7 @@ def _record(context: dg.AssetExecutionContext, lake: ObjectStore, outcomes: list
         for event in lake_events(outcome, lake):
             if event.asset_key in context.selected_asset_keys:
                 context.log_event(event)
-        if outcome.provenance is None and outcome.refusal is None:
+        if outcome.provenance is None and outcome.refusal is None and not outcome.postponed:
             context.log.info(f"{outcome.window}: nothing is there to be processed")
 
 
@@ -283,17 +285,30 @@ def load_event(result: LoadResult, digest: str, rows: int) -> dg.AssetMaterializ
     return dg.AssetMaterialization(MOVIES, partition=result.partition, metadata=metadata, tags=tags)
 
 
-def _fail_where_refused(context: dg.AssetExecutionContext, refused: list[Refusal], windows: int) -> None:
+def _fail_where_refused(
+    context: dg.AssetExecutionContext, refused: list[Refusal], windows: int, postponed: Mapping[str, str]
+) -> None:
     """A run that leaves a window unprocessed is a failed run: the good windows stay, the others show as failed."""
     for refusal in refused:
         context.log.error(f"{refusal.window} is refused: {refusal.reason}")
+    messages = []
     if refused:
         first = refused[0]
+        messages.append(f"{len(refused)} of {windows} windows are refused, {first.window} because {first.reason}")
+    if postponed:
+        messages.append(
+            f"{len(postponed)} of {windows} windows are left for later and not refused, from {min(postponed)} on: "
+            f"{postponed[min(postponed)]}. The hourly reconciliation asks for them again"
+        )
+        context.log.error(messages[-1])
+    if messages:
         raise dg.Failure(
-            f"{len(refused)} of {windows} windows are refused, {first.window} because {first.reason}",
+            "; ".join(messages),
             metadata={
                 "refused": {refusal.window: refusal.reason for refusal in refused},
-                PLATFORM_FAULT: any(refusal.transient for refusal in refused),
+                "postponed": len(postponed),
+                PLATFORM_FAULT: bool(postponed) or any(refusal.transient for refusal in refused),
+                UNREACHABLE: bool(postponed),
             },
             allow_retries=False,
         )

@@ -13,6 +13,7 @@ from movie_platform.pipelines.imdb_feed.processing import (
     CODE_VERSION,
     Provenance,
     clean_key,
+    processed_windows,
     provenances,
     renumbered,
 )
@@ -21,6 +22,10 @@ from movie_platform.warehouse import LatestPartition, LoadResult, PartitionLoad,
 from movie_platform.warehouse import Provenance as LoadProvenance
 
 GONE = "its clean file, which this run made or found, is not there any more; it is made again by itself"
+
+
+LOADED_TOGETHER = 500
+"""Windows of one transaction where all are loaded anew."""
 
 
 @dataclass(frozen=True)
@@ -138,3 +143,20 @@ def owed_loads(lake: ObjectStore, warehouse: Warehouse, known: Mapping[str, Stan
         for window, standing in known.items()
         if standing.receipts and (window not in last or manifests.sequence_of(last[window]) != standing.sequence)
     }
+
+
+def load_all(warehouse: Warehouse, lake: ObjectStore, *, run_id: str) -> int:
+    """Load every window that the lake has a clean file of; how many. A `PlatformError` names one that cannot be."""
+    windows = processed_windows(lake)
+    for start in range(0, len(windows), LOADED_TOGETHER):
+        made = []
+        for window, found in zip(
+            windows[start:], provenances(lake, windows[start : start + LOADED_TOGETHER]), strict=False
+        ):
+            if not isinstance(found, Provenance):
+                raise PlatformError(f"{lake.uri_of(clean_key(window))} cannot be loaded: {found or 'it is damaged'}")
+            made.append(found)
+        loads = load(warehouse, lake, made, run_id=run_id)
+        for failed, reason in loads.failed:
+            raise PlatformError(f"{lake.uri_of(clean_key(failed.window))} cannot be loaded: {reason}")
+    return len(windows)

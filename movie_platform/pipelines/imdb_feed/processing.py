@@ -27,9 +27,10 @@ from movie_platform.deliveries import (
     until_undisturbed,
 )
 from movie_platform.deliveries.copies import must_be_unchanged
-from movie_platform.errors import ObjectMissing, PlatformError
+from movie_platform.errors import ObjectMissing, PlatformError, WorldUnavailable
 from movie_platform.lake import ObjectInfo, ObjectStore
 from movie_platform.pipelines.imdb_feed import deliveries, refusals
+from movie_platform.pipelines.imdb_feed.breaker import guarded
 from movie_platform.pipelines.imdb_feed.deliveries import MAX_BYTES, NAME
 from movie_platform.pipelines.imdb_feed.refusals import Refusal
 from movie_platform.pipelines.imdb_feed.summaries import WindowSummary, summary_of
@@ -117,6 +118,10 @@ class Outcome:
     clean: CleanFacts | None = None
     refusal: Refusal | None = None
     cleared: Refusal | None = None
+    postponed: str = ""
+    """Why the window was left for later and nothing was recorded of it: it stays owed."""
+    unreachable: str = ""
+    """Why the window was refused, where a store could not be reached."""
 
 
 def archive_prefix(window: str) -> str:
@@ -282,7 +287,8 @@ def _contained(lake: ObjectStore, window: str, work: Callable[[], Outcome]) -> O
     try:
         return work()
     except PlatformError as error:
-        return Outcome(window, refusal=refuse(lake, window, str(error), transient=True))
+        refusal = refuse(lake, window, str(error), transient=True)
+        return Outcome(window, refusal=refusal, unreachable=str(error) if isinstance(error, WorldUnavailable) else "")
     except Exception as error:
         # A fault of ours in one window must not hold back the others of its run. The run fails for it.
         logging.getLogger(__name__).exception("%s could not be processed", window)
@@ -298,16 +304,20 @@ def process_all(
     until_archive: bool = False,
     max_bytes: int = MAX_BYTES,
 ) -> Iterator[Outcome]:
-    """Each window's outcome, in order."""
+    """Each window's outcome, in order. After three in a row that reached no store, the others are postponed."""
 
     def work(window: str) -> Outcome:
         return process(raw, lake, window, until_archive=until_archive, max_bytes=max_bytes)
 
-    return _each(work, windows, raw, lake)
+    return _each(guarded(work, _postponed), windows, raw, lake)
 
 
 def clean_all_again(lake: ObjectStore, windows: Sequence[str]) -> Iterator[Outcome]:
-    return _each(lambda window: clean_again(lake, window), windows, lake)
+    return _each(guarded(lambda window: clean_again(lake, window), _postponed), windows, lake)
+
+
+def _postponed(window: str, why: str) -> Outcome:
+    return Outcome(window, postponed=why)
 
 
 def _each(work: Callable[[str], _T], windows: Sequence[str], *stores: ObjectStore) -> Iterator[_T]:

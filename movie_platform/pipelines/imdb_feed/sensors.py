@@ -16,6 +16,7 @@ from movie_platform.pipelines.imdb_feed import checks
 from movie_platform.pipelines.imdb_feed.arrivals import Cursor, Schedule, scan
 from movie_platform.pipelines.imdb_feed.source import SOURCE, schedule_of
 from movie_platform.settings import Settings
+from movie_platform.waits import Patience
 
 
 def feed_sensor(settings: Settings) -> dg.SensorDefinition:
@@ -35,6 +36,8 @@ def feed_sensor(settings: Settings) -> dg.SensorDefinition:
         lake: ResourceParam[ObjectStore],
     ) -> dg.SensorResult:
         cursor = Cursor.parse(context.cursor)
+        patience = Patience(settings.sensor_wait.total_seconds())
+        raw_feed, lake = raw_feed.patient(patience), lake.patient(patience)
         try:
             found = scan(raw_feed, lake, cursor, schedule, datetime.now(UTC))
             corrected, judged = _corrections(context.instance, lake, cursor.judged, schedule)

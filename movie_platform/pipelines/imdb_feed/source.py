@@ -61,5 +61,6 @@ SOURCE = Source(
     made=("clean_files/", "partitioned/filetime=", "rejects/imdb_feed/", "bad-records/imdb_feed/"),
     owed_loads=_owed_loads,
     was_made=_was_made,
+    archives=((NAME, "archive/"),),
     standings=_standings,
 )

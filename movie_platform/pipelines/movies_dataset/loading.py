@@ -57,11 +57,7 @@ def load(
 
 def owed_loads(lake: ObjectStore, warehouse: Warehouse, known: Mapping[str, Standing]) -> dict[str, str]:
     """The newest delivery, where the ledger shows another one of a table. Older deliveries are never loaded."""
-    processed = [
-        day
-        for day, standing in known.items()
-        if standing.receipts and standing.receipts[0].fingerprint not in standing.refused
-    ]
+    processed = _accepted(known)
     published = read_publication(lake, max(processed)) if processed else None
     if published is None:
         return {}
@@ -99,3 +95,21 @@ def _refuse_shrinking(lake: ObjectStore, last: Mapping[str, LedgerRow], publishe
             for receipt in receipts.standing(lake, NAME, published.day).receipts:
                 receipts.refuse(lake, NAME, published.day, receipt.fingerprint, refused, "rows_kept")
             raise
+
+
+def load_all(warehouse: Warehouse, lake: ObjectStore, *, run_id: str) -> int:
+    """Load each table from the newest delivery that made it; how many deliveries were gone through."""
+    known = receipts.standings(lake, NAME)
+    days = _accepted(known)
+    for day in sorted(days, reverse=True):
+        if published := read_publication(lake, day):
+            load(warehouse, lake, published, run_id=run_id)
+    return len(days)
+
+
+def _accepted(known: Mapping[str, Standing]) -> list[str]:
+    return [
+        day
+        for day, standing in known.items()
+        if standing.receipts and standing.receipts[0].fingerprint not in standing.refused
+    ]

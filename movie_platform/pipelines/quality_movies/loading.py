@@ -179,3 +179,15 @@ def judged(lake: ObjectStore, day: str) -> DayRecord:
     if record is None:
         raise PlatformError(f"{day} was not judged: materialize quality_movies_evaluated for it first")
     return record
+
+
+def load_all(warehouse: Warehouse, lake: ObjectStore, *, run_id: str) -> int:
+    """Load the good rows and the metrics of every judged day; how many days."""
+    days = [day for day, standing in receipts.standings(lake, NAME).items() if standing.receipts]
+    for day in days:
+        record = judged(lake, day)
+        if record.is_loaded:
+            load_good(warehouse, lake, record, run_id=run_id)
+        if record.state != "unreadable":
+            load_history(warehouse, lake, record, run_id=run_id)
+    return len(days)

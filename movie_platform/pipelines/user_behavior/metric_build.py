@@ -271,3 +271,21 @@ def _on_disk(lake: ObjectStore, key: str) -> Iterator[Path]:
         path = _fetched(lake, key, Path(name) / "user_behavior_metric.parquet")
         assert path is not None, "it was written just before"
         yield path
+
+
+def load_all(warehouse: Warehouse, lake: ObjectStore, *, run_id: str) -> int:
+    """Load every day's metric as it is staged; how many days."""
+    days = [day for day, standing in receipts.standings(lake, NAME).items() if standing.receipts]
+    for day in days:
+        key, number = metric.stage_key(date.fromisoformat(day)), sequence(lake, day)
+        info = lake.info(key)
+        if info is None:
+            raise PlatformError(f"{lake.uri_of(key)} is gone: run the day again before the warehouse is made anew")
+        with _on_disk(lake, key) as path:
+            source = Source(key, manifests.sha256_of(lake, key), _rows(path), info.etag)
+        # A day that no manifest was made for has the time of its stage for a version.
+        version = manifests.version_of(number) if number else info.modified.isoformat()
+        provenance = Provenance(metric.CODE_VERSION, run_id=run_id)
+        loads = [PartitionLoad(day, version, (source,))]
+        warehouse.replace_partitions(USER_BEHAVIOR_METRIC, loads, lake=lake, provenance=provenance)
+    return len(days)

@@ -31,6 +31,8 @@ CHUNK_BYTES = 8 * 2**20
 BATCH_ROWS = 65_536
 SILENCE = 60.0
 """Seconds without a byte after which a database counts as cut off."""
+CONNECT, READ = 15.0, 1800.0
+"""Seconds that a connection, and one reading of the purchases, may take."""
 
 _SQL = Template(files(__package__).joinpath("purchases.sql").read_text())
 
@@ -112,8 +114,8 @@ def _select(relation: str, day: date | None, parameter: str) -> tuple[str, list[
 class PostgresPurchases:
     """`retail.user_purchase`, or another relation of that shape, in a PostgreSQL that is read by COPY.
 
-    Never more than a chunk of rows is in memory. A database that refuses, drops the connection or says nothing for
-    `silence` seconds is a `WorldUnavailable`.
+    Never more than a chunk of rows is in memory. A database that refuses, drops the connection, says nothing for
+    `silence` seconds, or needs more than `read` seconds for all of it is a `WorldUnavailable`.
     """
 
     def __init__(
@@ -123,6 +125,8 @@ class PostgresPurchases:
         password: str | None = None,
         relation: str = USER_PURCHASE.qualified_name,
         silence: float = SILENCE,
+        connect: float = CONNECT,
+        read: float = READ,
     ) -> None:
         from psycopg.conninfo import conninfo_to_dict
 
@@ -130,6 +134,8 @@ class PostgresPurchases:
         self._password = password
         self._relation = relation
         self._silence = silence
+        self._connect = connect
+        self._read = read
         known = conninfo_to_dict(uri)
         self.name = f"{relation} in {known.get('dbname', 'postgres')} on {known.get('host', 'localhost')}"
 
@@ -137,7 +143,7 @@ class PostgresPurchases:
         import psycopg
 
         try:
-            with self._connection() as connection, _Watchdog(connection, self._silence) as watchdog:
+            with self._connection() as connection, _Watchdog(connection, self._silence, self._read) as watchdog:
                 watchdog.alive()
                 check_columns(self.name, self._columns(connection))
                 query, parameters = _select(self._relation, day, "%s")
@@ -160,7 +166,7 @@ class PostgresPurchases:
         import psycopg
 
         try:
-            with self._connection() as connection, _Watchdog(connection, self._silence):
+            with self._connection() as connection, _Watchdog(connection, self._silence, self._read):
                 (count,) = connection.execute(_undated(self._relation).encode()).fetchone() or (0,)
                 return int(count)
         except psycopg.OperationalError as error:
@@ -172,7 +178,7 @@ class PostgresPurchases:
 
         with psycopg.connect(
             self._uri,
-            connect_timeout=max(2, int(min(self._silence, 15))),
+            connect_timeout=max(2, int(min(self._silence, self._connect))),  # libpq's own least is two seconds
             keepalives_idle=15,
             keepalives_interval=5,
             keepalives_count=3,
@@ -184,6 +190,7 @@ class PostgresPurchases:
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             connection.read_only = True
             connection.execute("SET datestyle = 'ISO'")
+            connection.execute(f"SET statement_timeout = {max(1, int(self._read * 1000))}")
             yield connection
 
     def _columns(self, connection: "psycopg.Connection[Any]") -> list[SourceColumn]:
@@ -272,6 +279,8 @@ def _source(settings: Settings) -> PurchaseSource:
             password=password.get_secret_value() if password else None,
             relation=settings.purchases_table,
             silence=settings.purchases_silence.total_seconds(),
+            connect=settings.purchases_connect.total_seconds(),
+            read=settings.purchases_read.total_seconds(),
         )
     if not settings.warehouse.startswith("duckdb:"):
         raise SettingsError(
@@ -321,18 +330,20 @@ def _whole_records(blocks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 class _Watchdog:
-    """Ends a connection that has gone silent: a cut network says nothing, and libpq would wait for ever."""
+    """Ends a connection that has gone silent, or on which little comes for too long: libpq would wait for ever."""
 
-    def __init__(self, connection: "psycopg.Connection[Any]", silence: float) -> None:
+    def __init__(self, connection: "psycopg.Connection[Any]", silence: float, read: float) -> None:
         import threading
 
         self._connection = connection
         self._silence = silence
+        self._read = read
         self._last = time.monotonic()
+        self._waited = 0.0
         self._done = threading.Event()
         self._waiting = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="purchases-watchdog", daemon=True)
-        self._fired = False
+        self._fired = ""
 
     def alive(self) -> None:
         self._last = time.monotonic()
@@ -342,6 +353,7 @@ class _Watchdog:
         self._waiting.set()
         for block in blocks:
             self._waiting.clear()
+            self._waited += time.monotonic() - self._last
             yield bytes(block)
             self.alive()
             self._waiting.set()
@@ -351,8 +363,14 @@ class _Watchdog:
         import socket
 
         while not self._done.wait(min(1.0, self._silence / 4)):
-            if self._waiting.is_set() and time.monotonic() - self._last > self._silence:
-                self._fired = True
+            if not self._waiting.is_set():
+                continue
+            silent = time.monotonic() - self._last
+            if silent > self._silence:
+                self._fired = f"the database said nothing for {self._silence:g} s"
+            elif self._waited + silent > self._read:
+                self._fired = f"the database needed more than {self._read:g} s for its answer"
+            if self._fired:
                 with socket.socket(fileno=os.dup(self._connection.fileno())) as line:
                     line.shutdown(socket.SHUT_RDWR)
                 return
@@ -366,7 +384,7 @@ class _Watchdog:
         self._done.set()
         self._thread.join()
         if self._fired and error is not None:
-            raise WorldUnavailable(f"the database said nothing for {self._silence:g} s") from error
+            raise WorldUnavailable(self._fired) from error
 
 
 def _quoted_relation(relation: str) -> str:

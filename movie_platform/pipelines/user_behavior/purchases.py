@@ -32,6 +32,8 @@ QUANTITY = pa.decimal128(10, 0)
 """A quantity as a factor of a price, exactly."""
 
 ATTEMPTS = 4
+RETRY = 30.0
+"""Seconds after its first attempt until which a reading is tried again: what took longer to fail fails again."""
 FIRST_PAUSE = 2.0
 
 
@@ -124,12 +126,13 @@ def _extract(
     pause: Callable[[float], object],
 ) -> Extract:
     setbacks: list[str] = []
+    until = time.monotonic() + RETRY
     while True:
         try:
             staged = _extract_once(source, lake, stage_key(day), None if full else day)
         except WorldUnavailable as error:
             setbacks.append(str(error))
-            if len(setbacks) >= attempts:
+            if len(setbacks) >= attempts or time.monotonic() >= until:
                 raise WorldUnavailable(f"{error} ({len(setbacks)} attempts were made)") from error
             pause(FIRST_PAUSE * 2 ** (len(setbacks) - 1))
         else:

@@ -9,7 +9,7 @@ from movie_platform.deliveries.copies import archived
 from movie_platform.deliveries.receipts import Standing
 from movie_platform.deliveries.source import Source
 from movie_platform.lake import ObjectStore
-from movie_platform.pipelines.user_behavior.archive import ARCHIVE, FILES, NAME, REVIEWS, standings
+from movie_platform.pipelines.user_behavior.archive import ARCHIVE, FILES, NAME, PURCHASES, REVIEWS, standings
 from movie_platform.pipelines.user_behavior.metric import stage_key
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ SOURCE = Source(
     owed_loads=_owed_loads,
     was_made=_was_made,
     archive=REVIEWS,
+    archives=((REVIEWS, ARCHIVE.root), (PURCHASES, "")),
     missed=_missed_nights,
     standings=standings,
 )

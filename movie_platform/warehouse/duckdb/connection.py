@@ -74,8 +74,8 @@ def damage_named(path: Path) -> Iterator[None]:
         copy = published_path(path)
         there = f", such as {copy}" if copy.exists() else ""
         raise WarehouseDamaged(
-            f"{path} is damaged: {str(error).splitlines()[0]}. Restore it from a copy{there}, or move it and "
-            f"{path.name}.wal away and load again from the lake, which holds all that was loaded into it."
+            f"{path} is damaged: {str(error).splitlines()[0]}. Restore it from a copy{there}, or run "
+            "`movie-platform warehouse rebuild`, which makes it anew from the lake."
         ) from error
 
 

@@ -16,6 +16,8 @@ from movie_platform.warehouse.secrets import from_secrets_manager, without_secre
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
+CONNECT, STATEMENT = 30.0, 3600.0
+"""Seconds that logging in, and one statement, may take."""
 MOST_PARAMETERS = 20_000
 CONFLICTS = {"40001", "40P01", "23505", "42P07", "42P06"}
 """SQLSTATEs of transactions, and of tables made, that came second."""
@@ -163,15 +165,23 @@ def _arrow(values: Sequence[object], oid: int) -> pa.Array:
 
 
 @contextmanager
-def connected(login: Login, purpose: str) -> Iterator[RedshiftConnection]:
-    """A session of its own; `purpose` is its application's name, where the cluster's people can see it."""
+def connected(
+    login: Login, purpose: str, connect: float = CONNECT, statement: float = STATEMENT
+) -> Iterator[RedshiftConnection]:
+    """A session of its own; `purpose` is its application's name, where the cluster's people can see it.
+
+    Logging in takes at most `connect` seconds without an answer. A statement is ended by the cluster after `statement`
+    seconds, and where the cluster has fallen silent by this side, `connect` seconds later.
+    """
     import redshift_connector
     from botocore.exceptions import BotoCoreError
     from redshift_connector import error as errors
 
     arguments = login.arguments()
     try:
-        inner = redshift_connector.connect(**arguments, application_name=f"movie-platform: {purpose}"[:60])
+        inner = redshift_connector.connect(
+            **arguments, application_name=f"movie-platform: {purpose}"[:60], timeout=max(1, int(connect))
+        )
     except (errors.Error, BotoCoreError, OSError, ValueError) as error:
         where = f"{arguments['host']}:{arguments['port']}/{arguments['database']}"
         raise WorldUnavailable(
@@ -180,7 +190,11 @@ def connected(login: Login, purpose: str) -> Iterator[RedshiftConnection]:
         ) from None
     inner.autocommit = True
     try:
-        yield RedshiftConnection(inner)
+        # The driver has one time-out for logging in and for all that follows.
+        inner._usock.settimeout(statement + connect)
+        connection = RedshiftConnection(inner)
+        connection.execute(f"SET statement_timeout TO {max(1, int(statement * 1000))}")
+        yield connection
     finally:
         # If it broke earlier, the error of that is on its way already.
         with suppress(errors.Error, OSError):

@@ -12,7 +12,14 @@ from movie_platform.table import Column, Table
 from movie_platform.warehouse.connection import Connection
 from movie_platform.warehouse.dialect import Sql, filled, literal, statement
 from movie_platform.warehouse.ledger import LOAD_LOCK
-from movie_platform.warehouse.redshift.connection import Cancelled, Login, RedshiftRefused, connected
+from movie_platform.warehouse.redshift.connection import (
+    CONNECT,
+    STATEMENT,
+    Cancelled,
+    Login,
+    RedshiftRefused,
+    connected,
+)
 from movie_platform.warehouse.redshift.dialect import LONGEST_TEXT, REDSHIFT, is_text, physical, reported_type, room
 from movie_platform.warehouse.restaging import parquet_parts, swept
 from movie_platform.warehouse.schema import Schema
@@ -53,14 +60,24 @@ class RedshiftWarehouse(Warehouse):
     dialect = REDSHIFT
     schema = RedshiftSchema()
 
-    def __init__(self, login: Login, *, iam_role: str = "default", wait: timedelta = timedelta(minutes=10)) -> None:
+    def __init__(
+        self,
+        login: Login,
+        *,
+        iam_role: str = "default",
+        wait: timedelta = timedelta(minutes=10),
+        connect_wait: float = CONNECT,
+        statement_wait: float = STATEMENT,
+    ) -> None:
         self.login = login
         self.iam_role = iam_role
         self.wait = wait
+        self.connect_wait = connect_wait
+        self.statement_wait = statement_wait
 
     @contextmanager
     def connect(self, purpose: str) -> Iterator[Connection]:
-        with connected(self.login, purpose) as connection:
+        with connected(self.login, purpose, self.connect_wait, self.statement_wait) as connection:
             yield connection
 
     def prepare_lock(self, connection: Connection) -> None:
@@ -77,7 +94,7 @@ class RedshiftWarehouse(Warehouse):
                 f"{table} is still locked by another load after {self.wait.total_seconds():g} s. Try again, or look "
                 "into svv_transactions for who holds it."
             ) from None
-        connection.execute("SET statement_timeout TO 0")
+        connection.execute(f"SET statement_timeout TO {max(1, int(self.statement_wait * 1000))}")
 
     @contextmanager
     def stage(self, connection: Connection, staging: Staging, into: Sql) -> Iterator[None]:

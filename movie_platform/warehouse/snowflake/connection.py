@@ -138,6 +138,8 @@ def _bound(value: object) -> object:
     return value.isoformat() if isinstance(value, date | datetime) else value
 
 
+CONNECT, STATEMENT = 30.0, 3600.0
+"""Seconds that logging in, and one statement, may take."""
 FIXED = 0
 ARROW_TYPES = {
     1: pa.float64(),
@@ -161,15 +163,28 @@ def _arrow_type(column: Any) -> pa.DataType:
 
 
 @contextmanager
-def connected(login: Login, purpose: str, wait: timedelta) -> Iterator[SnowflakeConnection]:
+def connected(
+    login: Login, purpose: str, wait: timedelta, connect: float = CONNECT, statement: float = STATEMENT
+) -> Iterator[SnowflakeConnection]:
     """A session of its own; `purpose` is its query tag, where the account's people can see it."""
     import snowflake.connector
 
     arguments = login.arguments()
-    session = {"TIMEZONE": "UTC", "LOCK_TIMEOUT": int(wait.total_seconds()), "QUERY_TAG": f"movie-platform: {purpose}"}
+    session = {
+        "TIMEZONE": "UTC",
+        "LOCK_TIMEOUT": int(wait.total_seconds()),
+        "STATEMENT_TIMEOUT_IN_SECONDS": max(1, int(statement)),
+        "QUERY_TAG": f"movie-platform: {purpose}",
+    }
     try:
         inner = snowflake.connector.connect(
-            **arguments, autocommit=True, paramstyle="qmark", session_parameters=session, application="movie_platform"
+            **arguments,
+            autocommit=True,
+            paramstyle="qmark",
+            session_parameters=session,
+            application="movie_platform",
+            login_timeout=max(1, int(connect)),
+            network_timeout=max(1, int(statement)),
         )
     except (snowflake.connector.Error, OSError) as error:
         raise WorldUnavailable(

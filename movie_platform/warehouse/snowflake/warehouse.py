@@ -14,7 +14,7 @@ from movie_platform.warehouse.dialect import Sql, filled, literal, statement
 from movie_platform.warehouse.ledger import LOAD_LOCK
 from movie_platform.warehouse.restaging import parquet_parts, swept
 from movie_platform.warehouse.schema import Schema
-from movie_platform.warehouse.snowflake.connection import Login, SnowflakeRefused, connected
+from movie_platform.warehouse.snowflake.connection import CONNECT, STATEMENT, Login, SnowflakeRefused, connected
 from movie_platform.warehouse.snowflake.dialect import LONGEST_TEXT, SNOWFLAKE, physical, reported_type
 from movie_platform.warehouse.staging import Staging
 from movie_platform.warehouse.views import MAIN
@@ -42,14 +42,24 @@ class SnowflakeWarehouse(Warehouse):
     dialect = SNOWFLAKE
     schema = SnowflakeSchema()
 
-    def __init__(self, login: Login, *, stage: str | None = None, wait: timedelta = timedelta(minutes=10)) -> None:
+    def __init__(
+        self,
+        login: Login,
+        *,
+        stage: str | None = None,
+        wait: timedelta = timedelta(minutes=10),
+        connect_wait: float = CONNECT,
+        statement_wait: float = STATEMENT,
+    ) -> None:
         self.login = login
         self.external_stage = stage
         self.wait = wait
+        self.connect_wait = connect_wait
+        self.statement_wait = statement_wait
 
     @contextmanager
     def connect(self, purpose: str) -> Iterator[Connection]:
-        with connected(self.login, purpose, self.wait) as connection:
+        with connected(self.login, purpose, self.wait, self.connect_wait, self.statement_wait) as connection:
             yield connection
 
     def prepare_lock(self, connection: Connection) -> None:
