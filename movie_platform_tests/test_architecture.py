@@ -38,6 +38,7 @@ FLOORS = (
     {"csv_files", "settings"},
     {"addresses", "progress", "secrets_manager", "sql_names", "table"},
     {"errors"},
+    {"printable"},
 )
 """The rooms from the top floor down: what a room imports is below it, or in it."""
 LONG_FUNCTIONS = {"pipelines/imdb_feed/assets.py:feed_assets", "pipelines/quality_movies/assets.py:judged_movies"}

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from movie_platform.deliveries import fingerprint_of
 from movie_platform.errors import ObjectMissing
 from movie_platform.lake import ObjectInfo, ObjectStore
+from movie_platform.printable import json_printable
 
 PREFIX = "unprocessed/"
 LOG = "unprocessed.log"
@@ -53,7 +54,7 @@ class Refusal:
             "first_seen": self.first_seen,
             "last_attempt": self.last_attempt,
         }
-        return json.dumps(shown, ensure_ascii=False)
+        return json_printable(json.dumps(shown, ensure_ascii=False))
 
 
 def key_of(window: str) -> str:
@@ -74,7 +75,7 @@ def put(lake: ObjectStore, refusal: Refusal) -> None:
 def _text(refusal: Refusal) -> bytes:
     fields = asdict(refusal)
     fields["passing"] = fields.pop("transient")  # the marker's word for it since the first version
-    return json.dumps(fields, ensure_ascii=False, indent=1).encode()
+    return json_printable(json.dumps(fields, ensure_ascii=False, indent=1)).encode()
 
 
 def clear(lake: ObjectStore, window: str) -> None:
