@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import datetime
 
 from movie_platform.deliveries import fingerprint_of
 from movie_platform.errors import ObjectMissing
@@ -137,6 +138,18 @@ def _parse(window: str, data: bytes) -> Refusal:
         names = {of.name for of in fields(Refusal)}
         refusal = Refusal(**{name: value for name, value in found.items() if name in names})
         reasons = {rule: tuple(faults) for rule, faults in refusal.reasons.items()}
-        return replace(refusal, window=window, rules=tuple(refusal.rules), reasons=reasons)
-    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        refusal = replace(refusal, window=window, rules=tuple(refusal.rules), reasons=reasons)
+        _must_have_its_types(refusal)
+    except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
         return Refusal(window, f"its marker cannot be read: {error}", 1, _LONG_AGO, _LONG_AGO, True, "")
+    return refusal
+
+
+def _must_have_its_types(refusal: Refusal) -> None:
+    """Scans compute with a marker's time and number, and compare its texts."""
+    faults = [fault for of in refusal.reasons.values() for fault in of]
+    texts = (refusal.reason, refusal.code_version, *refusal.files.values(), *refusal.rules, *faults)
+    if not all(isinstance(text, str) for text in texts) or not isinstance(refusal.attempts, int):
+        raise TypeError("it holds something else than texts and a number of attempts")
+    if datetime.fromisoformat(refusal.last_attempt).tzinfo is None:
+        raise ValueError("its last attempt has no time zone")
