@@ -7,9 +7,17 @@ A `WarehouseDamaged` is about a file that no longer holds what was written: a pe
 Everything else is a fault of ours and ends the run loudly.
 """
 
+from movie_platform.printable import printable
+
 
 class PlatformError(Exception):
-    """Base of all errors whose message is written for the person who reads it."""
+    """Base of all errors whose message is written for the person who reads it.
+
+    It may quote names and values that somebody sent: what a terminal or a log would obey in it is spelled out.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(printable(message, keep="\n"))
 
 
 class InputRefused(PlatformError):

@@ -28,6 +28,7 @@ from movie_platform.pipelines.movies_dataset.publication import ZIP_NAME
 from movie_platform.pipelines.movies_dataset.report import BuildReport
 from movie_platform.pipelines.movies_dataset.source import SOURCE
 from movie_platform.pipelines.movies_dataset.tables import MOVIES_AGGREGATED, TABLES
+from movie_platform.printable import json_printable
 from movie_platform.settings import Settings, load_settings
 
 
@@ -193,7 +194,7 @@ def answers(as_json: bool, rows: int) -> None:
     undated = movies_without_year(warehouse)
     if as_json:
         found_rows = {question.view: rows_found.to_pylist() for question, rows_found in found}
-        click.echo(json.dumps({**found_rows, "movies_without_year": undated}, ensure_ascii=False))
+        click.echo(json_printable(json.dumps({**found_rows, "movies_without_year": undated}, ensure_ascii=False)))
         return
     for question, rows_found in found:
         largest = sorted(rows_found.to_pylist(), key=partial(_size, question.measure), reverse=True)[:rows]

@@ -1,6 +1,5 @@
 """What people read in a terminal: progress bars and tables, with nothing in them that a terminal would obey."""
 
-import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
@@ -11,8 +10,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from movie_platform.printable import printable
+
 T = TypeVar("T")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 _WIDTH_OF_A_FILE = 160
 
@@ -27,7 +27,7 @@ force_option = click.option(
 
 def safe(value: object) -> Text:
     """The value as plain text: control characters and terminal escapes are shown, not obeyed."""
-    return Text(_CONTROL.sub(lambda match: repr(match[0])[1:-1], str(value)))
+    return Text(printable(str(value), keep="\n\t"))
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:

@@ -37,7 +37,8 @@ class TextTable:
 
 
 def read_text(data: bytes) -> TextTable:
-    """The whole file, its first line the header; `InputRefused` by the rule `utf8` or `records` if it cannot be read.
+    """The whole file, its first line the header; `InputRefused` by the rule `utf8`, `header` or `records` if it cannot
+    be read.
 
     A NUL byte is refused as well. The text is decoded as it is read, so a large file never stands in memory as one
     string.
@@ -49,6 +50,8 @@ def read_text(data: bytes) -> TextTable:
     reader = _Reader(io.BytesIO(data))
     next(iter(reader), None)
     try:
+        if not header and any(reader):
+            raise InputRefused("begins with a blank line, where the header belongs", rule="header")
         batches = [pa.array([], pa.string()) for _ in header], *_columns(reader, len(header))
     except (csv.Error, _OtherWidth):
         raise InputRefused(_first_fault(_Reader(io.BytesIO(data))), rule="records") from None

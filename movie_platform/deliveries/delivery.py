@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from movie_platform.lake import ObjectInfo
+from movie_platform.printable import printable
 
 NAMED_AT_MOST = 100
 """Rejected keys that a listing names; the others it counts."""
@@ -53,7 +54,9 @@ class Listing:
     rejected: int = 0
 
     def reject(self, key: str, why_rejected: str) -> None:
+        """Note a key, for people to read: what a terminal would obey in it is spelled out."""
         self.rejected += 1
+        key, why_rejected = printable(key), printable(why_rejected)
         if len(self.rejected_keys) < NAMED_AT_MOST:
             self.rejected_keys[key] = why_rejected
 

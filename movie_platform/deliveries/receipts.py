@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from movie_platform.deliveries.manifests import FOLDER
 from movie_platform.errors import InputRefused, ObjectMissing, PlatformError
 from movie_platform.lake import ObjectInfo, ObjectStore
+from movie_platform.printable import json_printable
 
 NOTHING_DELIVERED = "0" * 16
 """The fingerprint of a day that is processed without a delivery."""
@@ -113,7 +114,7 @@ def refuse(
     rule = rule or (refused.rule if isinstance(refused, InputRefused) else type(refused).__name__)
     refusal = Refusal(partition, fingerprint, str(refused), rule, at)
     key = f"{FOLDER}{source}/{partition}/{fingerprint}.refused"
-    lake.write(key, json.dumps(asdict(refusal), ensure_ascii=False, indent=1).encode())
+    lake.write(key, json_printable(json.dumps(asdict(refusal), ensure_ascii=False, indent=1)).encode())
 
 
 def refusals(lake: ObjectStore, source: str) -> list[Refusal]:

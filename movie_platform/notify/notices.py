@@ -1,14 +1,13 @@
 """What notices say: a subject, a text for people, and a detail for programs."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from movie_platform.notify.advice import advice_on_evaluation, advice_on_run
+from movie_platform.printable import printable
 
-_OBEYED = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 RULES_AT_MOST = 50
 """More failed rules than these are counted, not listed."""
 RULE_CHARACTERS = 300
@@ -231,4 +230,4 @@ def _line(text: str) -> str:
 
 def _text(lines: list[str]) -> str:
     """The lines without what a terminal or a mail reader would obey; values of the data may be among them."""
-    return _OBEYED.sub(lambda found: f"\\u{ord(found.group()):04x}", "\n".join(lines))
+    return printable("\n".join(lines), keep="\n")

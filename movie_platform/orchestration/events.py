@@ -10,6 +10,7 @@ from movie_platform.deliveries import Delivery, Listing
 from movie_platform.deliveries.source import Source
 from movie_platform.errors import InputRefused, LoadRefused, WorldUnavailable
 from movie_platform.lake import ObjectStore
+from movie_platform.printable import printable
 
 if TYPE_CHECKING:
     from movie_platform.warehouse import LoadResult
@@ -63,7 +64,7 @@ def arrival(source: Source, delivery: Delivery, raw: ObjectStore) -> dg.AssetMat
         metadata={
             "dagster/uri": raw.uri_of(infos[0].key if len(infos) == 1 else f"{folder.rstrip('/')}/"),
             "delivered": delivery.delivered_at,
-            "files": {name: info.size for name, info in delivery.files.items()},
+            "files": {printable(name): info.size for name, info in delivery.files.items()},
         },
         tags={_VERSION: delivery.fingerprint},
     )

@@ -7,10 +7,12 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import datetime
 
 from movie_platform.deliveries import fingerprint_of
 from movie_platform.errors import ObjectMissing
 from movie_platform.lake import ObjectInfo, ObjectStore
+from movie_platform.printable import json_printable
 
 PREFIX = "unprocessed/"
 LOG = "unprocessed.log"
@@ -53,7 +55,7 @@ class Refusal:
             "first_seen": self.first_seen,
             "last_attempt": self.last_attempt,
         }
-        return json.dumps(shown, ensure_ascii=False)
+        return json_printable(json.dumps(shown, ensure_ascii=False))
 
 
 def key_of(window: str) -> str:
@@ -74,7 +76,7 @@ def put(lake: ObjectStore, refusal: Refusal) -> None:
 def _text(refusal: Refusal) -> bytes:
     fields = asdict(refusal)
     fields["passing"] = fields.pop("transient")  # the marker's word for it since the first version
-    return json.dumps(fields, ensure_ascii=False, indent=1).encode()
+    return json_printable(json.dumps(fields, ensure_ascii=False, indent=1)).encode()
 
 
 def clear(lake: ObjectStore, window: str) -> None:
@@ -136,6 +138,18 @@ def _parse(window: str, data: bytes) -> Refusal:
         names = {of.name for of in fields(Refusal)}
         refusal = Refusal(**{name: value for name, value in found.items() if name in names})
         reasons = {rule: tuple(faults) for rule, faults in refusal.reasons.items()}
-        return replace(refusal, window=window, rules=tuple(refusal.rules), reasons=reasons)
-    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        refusal = replace(refusal, window=window, rules=tuple(refusal.rules), reasons=reasons)
+        _must_have_its_types(refusal)
+    except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
         return Refusal(window, f"its marker cannot be read: {error}", 1, _LONG_AGO, _LONG_AGO, True, "")
+    return refusal
+
+
+def _must_have_its_types(refusal: Refusal) -> None:
+    """Scans compute with a marker's time and number, and compare its texts."""
+    faults = [fault for of in refusal.reasons.values() for fault in of]
+    texts = (refusal.reason, refusal.code_version, *refusal.files.values(), *refusal.rules, *faults)
+    if not all(isinstance(text, str) for text in texts) or not isinstance(refusal.attempts, int):
+        raise TypeError("it holds something else than texts and a number of attempts")
+    if datetime.fromisoformat(refusal.last_attempt).tzinfo is None:
+        raise ValueError("its last attempt has no time zone")
