@@ -1,10 +1,13 @@
 """The environment, read once into `Settings`. Nothing else in the platform reads it."""
 
 import hashlib
+import logging
 import os
 import re
 import shutil
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import SplitResult, parse_qsl, urlsplit, urlunsplit
@@ -31,6 +34,11 @@ PROJECT_ROOT = PACKAGE_PARENT if (PACKAGE_PARENT / "workspace.yaml").is_file() e
 
 WINDOW_FORMAT = "%Y%m%d%H%M"
 _ADDRESS = "NOTIFY_URL_"
+_OF_DEPLOYMENT = {f"{PREFIX}IMAGE", f"{PREFIX}TARGET", f"{PREFIX}CODE_SERVER"}
+"""Read by compose.yaml and workspace.yaml."""
+_INJECTED = re.compile(rf"{PREFIX}(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\w+)?)$")
+"""What Kubernetes puts into every container of a namespace with a service whose name begins with movie-platform."""
+_A_SLIP = 2
 
 
 def _store_uri(value: str) -> str:
@@ -340,13 +348,55 @@ def _shown(name: str, value: Any) -> str:
 
 
 def load_settings(**overrides: Any) -> Settings:
-    """The settings of this process; a `SettingsError` names each wrong variable, its value and what is allowed."""
+    """The settings of this process; a `SettingsError` names each wrong variable, its value and what is allowed.
+
+    A variable whose name is within two letters of a setting's is wrong too; another unknown one is named in the log.
+    """
+    lines, unknown = [], () if overrides.keys() >= Settings.model_fields.keys() else _unknown_variables(os.environ)
+    for name, meant in unknown:
+        if meant:
+            lines.append(f"{name} is no setting: did you mean {meant}?")
+        else:
+            _warn_of(name)
     try:
-        return Settings(**overrides)
+        settings = Settings(**overrides)
     except ValidationError as error:
-        lines = []
         for problem in error.errors():
             name = str(problem["loc"][0]) if problem["loc"] else "settings"
             message = problem["msg"].removeprefix("Value error, ")
             lines.append(f"{variable(name)}={_shown(name, problem.get('input'))}: {message}")
-        raise SettingsError("\n".join(lines)) from None
+    if lines:
+        raise SettingsError("\n".join(lines))
+    return settings
+
+
+def _unknown_variables(names: Iterable[str]) -> list[tuple[str, str | None]]:
+    """Variables that look like settings and are none, each with the setting that its name is nearly."""
+    known = [variable(field) for field in Settings.model_fields if variable(field).startswith(PREFIX)]
+    found: list[tuple[str, str | None]] = []
+    for name in sorted(names):
+        if name in known or name in _OF_DEPLOYMENT or name.startswith(PREFIX + _ADDRESS) or _INJECTED.match(name):
+            continue
+        meant = min(known, key=lambda setting: _distance(name, setting))
+        if _distance(name, meant) <= _A_SLIP:
+            found.append((name, meant))
+        elif name.startswith(PREFIX):
+            found.append((name, None))
+    return found
+
+
+def _distance(one: str, other: str) -> int:
+    """How many letters have to be put in, left out or replaced; more than a slip is not counted to its end."""
+    if abs(len(one) - len(other)) > _A_SLIP:
+        return _A_SLIP + 1
+    row = list(range(len(other) + 1))
+    for number, letter in enumerate(one, start=1):
+        diagonal, row[0] = row[0], number
+        for place, its in enumerate(other, start=1):
+            diagonal, row[place] = row[place], min(row[place] + 1, row[place - 1] + 1, diagonal + (letter != its))
+    return row[-1]
+
+
+@cache
+def _warn_of(name: str) -> None:
+    logging.getLogger(__name__).warning("%s is no setting of the platform and changes nothing: unset it", name)

@@ -112,9 +112,55 @@ def test_a_secret_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_demonstration_ignores_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MOVIE_PLATFORM_LAKE_URI", "s3://production")
     monkeypatch.setenv("DAGSTER_HOME", "/somewhere")
+    monkeypatch.setenv("MOVIE_PLATFORM_LAKE_URII", "s3://production")
     settings = default_settings()
     assert settings.lake_uri == (PROJECT_ROOT / ".data/de-bkt").as_uri()
     assert settings.dagster_home == PROJECT_ROOT / ".data/dagster"
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("MOVIE_PLATFORM_RAW_URII", "MOVIE_PLATFORM_RAW_URI"),
+        ("MOVIE_PLATFORM_WAREHUOSE", "MOVIE_PLATFORM_WAREHOUSE"),
+        ("MOVIEPLATFORM_ENGINE", "MOVIE_PLATFORM_ENGINE"),
+    ],
+)
+def test_a_variable_that_is_nearly_a_setting_stops_the_start(
+    name: str, meant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, "x")
+    with pytest.raises(SettingsError, match=f"^{name} is no setting: did you mean {meant}\\?$"):
+        load_settings()
+
+
+def test_another_unknown_variable_is_a_warning(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("MOVIE_PLATFORM_COLOUR", "red")
+    load_settings()
+    assert "MOVIE_PLATFORM_COLOUR is no setting" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "MOVIE_PLATFORM_SERVICE_HOST",
+        "MOVIE_PLATFORM_SERVICE_PORT_HTTP",
+        "MOVIE_PLATFORM_PORT",
+        "MOVIE_PLATFORM_PORT_80_TCP_ADDR",
+        "MOVIE_PLATFORM_DAGSTER_WEBSERVER_SERVICE_HOST",
+        "MOVIE_PLATFORM_UI_PORT",
+        "MOVIE_PLATFORM_CODE_SERVER",
+        "MOVIE_PLATFORM_NOTIFY_URL_OPS",
+    ],
+)
+def test_what_kubernetes_and_compose_set_is_no_mistake(
+    name: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv(name, "tcp://10.0.0.7:80")
+    load_settings()
+    assert not caplog.records
 
 
 def test_the_readme_documents_every_variable_and_no_other() -> None:

@@ -9,7 +9,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import click
 
-from movie_platform.commands.terminal import err, out, safe, table
+from movie_platform.commands.terminal import err, json_option, mode, out, print_json, safe, table
 from movie_platform.lake import open_store
 from movie_platform.quality.data import DataSet
 from movie_platform.quality.differences import diff
@@ -164,11 +164,15 @@ def recommend_rules(file: Path, nulls: Any, missing: str, earlier: tuple[Path, .
 
 @quality.command()
 @click.argument("rules_file", metavar="RULES", type=_FILE)
+@json_option
 @_readable
 def explain(rules_file: Path) -> None:
     """Say each rule of RULES in plain words."""
     rules = _ruleset(rules_file)
     rows = [(place, rule.claim, rule_in_words(rule)) for place, rule in enumerate(rules, start=1)]
+    if mode.json:
+        for place, claim, meaning in rows:
+            print_json({"place": place, "rule": claim, "meaning": meaning})
     out.print(table(rules_file.name, ("", "rule", "meaning"), rows))
 
 
@@ -178,6 +182,7 @@ def explain(rules_file: Path) -> None:
 @click.argument("file", type=_FILE)
 @click.option("--nulls", type=click.Choice(["documented", "legacy"]), default="documented", show_default=True)
 @click.option("--limit", type=click.IntRange(0), default=20, show_default=True, help="How many rows to list.")
+@json_option
 @_readable
 def diff_rules(old: Path, new: Path, file: Path, nulls: Any, limit: int) -> None:
     """Show which rows of FILE change sides when the ruleset OLD becomes NEW.
@@ -185,6 +190,18 @@ def diff_rules(old: Path, new: Path, file: Path, nulls: Any, limit: int) -> None
     Exits with 0 when none does, 1 when some do, 2 when something cannot be read.
     """
     found = diff(_ruleset(old), _ruleset(new), open_data(file), nulls=nulls)
+    if mode.json:
+        print_json(
+            {
+                "to_bad": found.to_bad,
+                "to_good": found.to_good,
+                "score_before": found.before.score,
+                "score_after": found.after.score,
+                "removed": list(found.removed),
+                "added": list(found.added),
+                "rows": [{"row": row.row + 1, "now": row.now, "rules": list(row.rules)} for row in found.rows(limit)],
+            }
+        )
     for title, rules in (("rules only in the old one", found.removed), ("rules only in the new one", found.added)):
         if rules:
             out.print(table(title, ("rule",), [(rule,) for rule in rules]))

@@ -2,16 +2,19 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from movie_platform.commands.terminal import TerminalProgress, err, out, safe
+from movie_platform.commands.terminal import TerminalProgress, err, mode, out, print_json, safe
 from movie_platform.deliveries import Delivery
 from movie_platform.deliveries.days import is_day
 from movie_platform.deliveries.source import Source
 from movie_platform.lake import LocalStore, ObjectStore, open_store
 from movie_platform.settings import Settings
+
+if TYPE_CHECKING:
+    from movie_platform.orchestration.runs import RunOutcome
 
 
 class Day(click.ParamType[date]):
@@ -71,23 +74,43 @@ def run_range(
     tags: Mapping[str, bool] | None = None,
     resources: Mapping[str, Any] | None = None,
     show_refused: bool = True,
+    described: Callable[[Sequence[str]], Mapping[str, Any]] | None = None,
 ) -> bool:
-    """Report what was delivered, and materialize each run's windows or days; whether nothing of the platform failed."""
+    """Report what was delivered, and materialize each run's windows or days; whether nothing of the platform failed.
+
+    With --json each run is a line on standard output, with what `described` says of its windows or days.
+    """
     from movie_platform.definitions import build_defs
     from movie_platform.orchestration.events import report_arrivals
     from movie_platform.orchestration.runs import instance, run_partitions
 
     raw = open_store(settings.source_uri(source.command))
-    definitions = build_defs(settings, resources={"progress": TerminalProgress(), **(resources or {})})
+    progress = TerminalProgress()
+    definitions = build_defs(settings, resources={"progress": progress, **(resources or {})})
     asked = {tag: "true" for tag, is_asked in (tags or {}).items() if is_asked}
     ok = True
     with instance(settings.dagster_home) as on:
         report_arrivals(source, delivered, raw, on)
-        for partitions in TerminalProgress().track(runs, len(runs), "runs") if len(runs) > 1 else runs:
+        for partitions in progress.track(runs, len(runs), "runs"):
             assets = selection(partitions) if selection else source.assets
             outcome = run_partitions(definitions, assets, partitions, on, tags=asked)
             if not outcome.succeeded and (show_refused or outcome.platform_fault):
                 named = f"{partitions[0]}: " if source.partition == "day" else ""
                 (err if outcome.platform_fault else out).print(safe(f"{named}{outcome.message}"))
+            if outcome.platform_fault and mode.debug:
+                err.print(safe(outcome.traceback))
+            if mode.json:
+                print_json({**_as_json(source, partitions, outcome), **(described(partitions) if described else {})})
             ok = ok and not outcome.platform_fault
     return ok
+
+
+def _as_json(source: Source, partitions: Sequence[str], outcome: "RunOutcome") -> dict[str, Any]:
+    return {
+        "source": source.name,
+        "partitions": list(partitions),
+        "run_id": outcome.run_id,
+        "succeeded": outcome.succeeded,
+        "platform_fault": outcome.platform_fault,
+        "message": outcome.message,
+    }

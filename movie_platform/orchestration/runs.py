@@ -23,6 +23,8 @@ class RunOutcome:
     succeeded: bool
     platform_fault: bool
     message: str
+    traceback: str = ""
+    """Of the steps that failed by an error that nothing in the platform expected."""
 
 
 @contextmanager
@@ -86,7 +88,7 @@ def run_partitions(
 
 def _failed(result: dg.ExecuteInProcessResult) -> RunOutcome:
     """A step that failed on purpose says whether the data or the platform is the reason."""
-    messages, fault = [], False
+    messages, traces, fault = [], [], False
     for event in result.get_step_failure_events():
         failure = event.step_failure_data
         intended = failure.user_failure_data
@@ -99,4 +101,11 @@ def _failed(result: dg.ExecuteInProcessResult) -> RunOutcome:
             # A load that would take most rows out of a table is refused for what the data is.
             fault = fault or cause.cls_name != LoadRefused.__name__
             messages.append(cause.message.strip())
-    return RunOutcome(result.run_id, succeeded=False, platform_fault=fault or not messages, message="; ".join(messages))
+            traces.append(failure.error.to_string())
+    return RunOutcome(
+        result.run_id,
+        succeeded=False,
+        platform_fault=fault or not messages,
+        message="; ".join(messages),
+        traceback="\n".join(traces),
+    )
