@@ -17,10 +17,10 @@ export DAGSTER_DISABLE_TELEMETRY := yes
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := demo
-.PHONY: help demo install test test-live coverage dev check bench model soak lock sbom clean
+.PHONY: help demo install test test-live browser screenshots coverage dev check bench model soak lock sbom clean
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: .venv/base  ## sample data of every source through every pipeline, on local disk and DuckDB
 	@$(BIN)/movie-platform demo
@@ -32,6 +32,13 @@ test: .venv/all  ## the whole suite; no cloud, no Docker, no root
 
 test-live: .venv/all  ## the warehouse's claims on a real cluster; its variables are in the README
 	$(BIN)/python -m pytest -m live $(TESTS)
+
+browser: .venv/all  ## the report in any installed Chromium; skipped with a reason where there is none
+	$(BIN)/python -m pytest -m browser --timeout 1800 $(TESTS)
+
+screenshots: .venv/all  ## the README's pictures, taken anew from the demonstration
+	$(BIN)/movie-platform demo --quiet
+	$(BIN)/python -m movie_platform_tests.browser.pictures
 
 coverage: .venv/all  ## the whole suite again, with the share of lines and branches that it runs
 	$(PYTEST) --cov --cov-report=term:skip-covered $(TESTS)

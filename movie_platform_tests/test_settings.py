@@ -228,6 +228,7 @@ def test_a_secret_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_demonstration_ignores_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MOVIE_PLATFORM_LAKE_URI", "s3://production")
     monkeypatch.setenv("DAGSTER_HOME", "/somewhere")
+    monkeypatch.setenv("MOVIE_PLATFORM_LAKE_URII", "s3://production")
     settings = default_settings()
     assert settings.lake_uri == (PROJECT_ROOT / ".data/de-bkt").as_uri()
     assert settings.dagster_home == PROJECT_ROOT / ".data/dagster"

@@ -10,6 +10,7 @@ import click
 import pyarrow as pa
 import pyarrow.csv
 
+from movie_platform.commands.options import json_option
 from movie_platform.commands.ranges import (
     DAY,
     check_range,
@@ -20,7 +21,8 @@ from movie_platform.commands.ranges import (
     yes_option,
 )
 from movie_platform.commands.terminal import TerminalProgress, force_option, out, safe
-from movie_platform.lake import ObjectStore, open_store
+from movie_platform.lake import open_store
+from movie_platform.pipelines.user_behavior.outcome import outcome_of
 from movie_platform.pipelines.user_behavior.source import SOURCE
 from movie_platform.pipelines.user_behavior.tables import USER_PURCHASE
 from movie_platform.settings import Settings, load_settings
@@ -83,6 +85,7 @@ def deliver_days(
     help="Only classify again, and build the metric of, days whose reviews another classifier or version judged.",
 )
 @force_option
+@json_option
 def run_behavior(first: date, last: date, full: bool, reclassify: bool, force: bool) -> None:
     """Stage purchases, classify reviews and build the metric of every day of the range.
 
@@ -109,8 +112,9 @@ def run_days(
     if not days:
         out.print(safe(f"No day from {first} to {last} has come yet."))
         return True
+    lake = open_store(settings.lake_uri)
     if reclassify:
-        lake, on = open_store(settings.lake_uri), [date.fromisoformat(day) for day in days]
+        on = [date.fromisoformat(day) for day in days]
         days = [day.isoformat() for day in outdated(lake, on, settings.review_classifier)]
         if not days:
             out.print(safe(f"No staged review from {first} to {end} was judged by another classifier."))
@@ -121,23 +125,24 @@ def run_days(
     show_rejected(SOURCE, settings, listing.rejected_keys, listing.rejected)
     delivered = [listing.deliveries[day] for day in days if day in listing.deliveries]
     tags = {FULL: full, FORCE: force}
-    ok = run_range(settings, SOURCE, [[day] for day in days], delivered, selection=lambda _days: assets, tags=tags)
+
+    def described(partitions: Sequence[str]) -> dict[str, Any]:
+        came = outcome_of(lake, date.fromisoformat(partitions[0]))
+        return {"rows": came.metric, "purchases": came.purchases, "reviews": came.reviews, "reason": came.reason}
+
+    ok = run_range(
+        settings,
+        SOURCE,
+        [[day] for day in days],
+        delivered,
+        selection=lambda _days: assets,
+        tags=tags,
+        described=described,
+    )
+    for day in days:
+        out.print(safe(outcome_of(lake, date.fromisoformat(day)).sentence(full=full)))
     out.print(safe(f"Days gone through: {len(days)}, {days[0]} to {days[-1]}"))
-    _show_outcomes(open_store(settings.lake_uri), days)
     return ok
-
-
-def _show_outcomes(lake: ObjectStore, days: Sequence[str]) -> None:
-    from movie_platform.pipelines.user_behavior.metric import WAYS_OUT
-    from movie_platform.pipelines.user_behavior.metric_build import outcome
-
-    found = {day: made for day in days if (made := outcome(lake, date.fromisoformat(day)))}
-    out.print(safe(f"Rows in the metric: {sum(made.rows for made in found.values()):,} over {len(found)} days"))
-    for day, made in found.items():
-        if made.why_empty:
-            out.print(safe(f"{day}: 0 rows in the metric: {made.why_empty}"))
-    if any(made.lacks_purchases for made in found.values()):
-        out.print(safe(WAYS_OUT))
 
 
 class _Shop(ABC):

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from movie_platform.commands.options import json_option, mode
 from movie_platform.commands.ranges import (
     DAY,
     check_range,
@@ -18,7 +19,7 @@ from movie_platform.commands.ranges import (
     store_to_deliver_to,
     yes_option,
 )
-from movie_platform.commands.terminal import TerminalProgress, err, force_option, out, safe, table
+from movie_platform.commands.terminal import TerminalProgress, err, force_option, out, print_json, safe, table
 from movie_platform.engine import Engine, Format
 from movie_platform.errors import PlatformError
 from movie_platform.lake import open_store
@@ -44,6 +45,7 @@ def dataset() -> None:
 )
 @click.option("--format", "kind", type=click.Choice(["parquet", "csv", "json"]), default="parquet", show_default=True)
 @click.option("--engine", "engine_name", type=click.Choice(["duckdb", "spark"]), default="duckdb", show_default=True)
+@json_option
 def build(archive: Path, folder: Path, kind: Format, engine_name: str) -> None:
     """Turn the-movies-dataset.zip into eight tables, what was rejected, and an error log.
 
@@ -61,6 +63,8 @@ def build(archive: Path, folder: Path, kind: Format, engine_name: str) -> None:
             limits=limits_of(load_settings()),
             progress=TerminalProgress(),
         )
+    if mode.json:
+        print_json(report.as_json())
     _show(report)
     if not report.is_conserved:
         err.print("Rows are missing from the account: this is a fault of the platform, not of the data.", style="red")
@@ -137,6 +141,7 @@ def deliver_dataset(
 @click.option("--from", "first", required=True, type=DAY, metavar="DATE", help="First day.")
 @click.option("--to", "last", required=True, type=DAY, metavar="DATE", help="Last day, included.")
 @force_option
+@json_option
 def run_dataset(first: date, last: date, force: bool) -> None:
     """Build every delivery of the range into the lake; the warehouse ends with the newest one.
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import click
 
+from movie_platform.commands.options import json_option
 from movie_platform.commands.ranges import check_range, run_range, store_to_deliver_to, yes_option
 from movie_platform.commands.terminal import TerminalProgress, err, force_option, out, safe
 from movie_platform.deliveries import receipts
@@ -82,6 +83,7 @@ def deliver_windows(
 @click.option("--from", "first", required=True, metavar="W", help="First window, YYYYMMDDHHMM.")
 @click.option("--to", "last", required=True, metavar="W", help="Last window, included.")
 @force_option
+@json_option
 def run_feed(first: str, last: str, force: bool) -> None:
     """Archive, clean and load every window of the range that was delivered and is not done yet.
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from movie_platform.commands.options import mode, with_common_options
+
 
 class Commands(click.Group):
     """A group whose commands are imported when they are run; their list is read from their docstrings and imports none.
@@ -20,6 +22,13 @@ class Commands(click.Group):
         super().__init__(name, help=help, **options)
         self._sources = sources
 
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        if parent is None:
+            mode.set()
+        return super().make_context(info_name, args, parent, **extra)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted({*self._sources, *super().list_commands(ctx)})
 
@@ -27,8 +36,7 @@ class Commands(click.Group):
         if cmd_name not in self._sources:
             return super().get_command(ctx, cmd_name)
         module, _, attribute = self._sources[cmd_name].partition(":")
-        command: click.Command = getattr(import_module(module), attribute)
-        return command
+        return with_common_options(getattr(import_module(module), attribute))
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         names = self.list_commands(ctx)

@@ -1,10 +1,13 @@
 """The command `movie-platform`. Each room brings its own commands; here they are put together."""
 
 import sys
+import traceback
 
 import click
+from click.shell_completion import get_completion_class
 
 from movie_platform.commands.groups import Commands
+from movie_platform.commands.options import mode, with_common_options
 from movie_platform.errors import PlatformError, SettingsError
 
 HERE = "movie_platform.commands"
@@ -51,19 +54,54 @@ cli.add_command(simulate)
 cli.add_command(run)
 
 
+@cli.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the completion of commands and options for SHELL.
+
+    In bash and zsh: eval "$(movie-platform completion SHELL)"; in fish: movie-platform completion fish | source
+    """
+    scripts = get_completion_class(shell)
+    if scripts is None:
+        raise click.UsageError(f"click knows no completion for {shell}")
+    click.echo(scripts(cli, {}, "movie-platform", "_MOVIE_PLATFORM_COMPLETE").source())
+
+
+with_common_options(cli)
+
+SUCCEEDED, FAILED, WRONGLY_ASKED, INTERRUPTED = 0, 1, 2, 130
+"""What the command ends with."""
+
+
 def main() -> None:
-    """Ends with 1 where the platform could not do its work, with 2 where arguments or settings are wrong."""
+    """Ends with 1 where the platform could not do its work, with 2 where arguments or settings are wrong, and with 130
+    where it was interrupted."""
     try:
-        cli(prog_name="movie-platform")
+        code = cli.main(prog_name="movie-platform", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        _complain("Interrupted. What was done is kept; the same command goes on with the rest.")
+        sys.exit(INTERRUPTED)
     except SettingsError as error:
         _complain(f"Wrong settings:\n{error}")
-        sys.exit(2)
+        sys.exit(WRONGLY_ASKED)
     except PlatformError as error:
-        _complain(error)
-        sys.exit(1)
+        _complain(str(error))
+        sys.exit(FAILED)
+    except Exception as error:  # noqa: BLE001 - whoever reads a terminal gets a sentence, and the traceback on request
+        _complain(
+            f"{type(error).__name__}: {error}\nThe platform did not expect this. Run the command again with --debug "
+            "and report what it prints; `movie-platform doctor` says whether everything can be reached."
+        )
+        sys.exit(FAILED)
+    sys.exit(code if isinstance(code, int) else SUCCEEDED)
 
 
-def _complain(what: object) -> None:
+def _complain(message: str) -> None:
     from movie_platform.commands.terminal import err, safe
 
-    err.print(safe(what), style="red")
+    if mode.debug:
+        err.print(safe(traceback.format_exc()))
+    err.print(safe(message), style="red")

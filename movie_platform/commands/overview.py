@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 
 import click
 
+from movie_platform.commands.options import json_option, mode
 from movie_platform.commands.statuses import daily_sources, source_status
-from movie_platform.commands.terminal import out, safe, table
+from movie_platform.commands.terminal import out, print_json, safe, table
 from movie_platform.deliveries import Listing
 from movie_platform.deliveries.delivery import NAMED_AT_MOST
 from movie_platform.deliveries.source import Source
@@ -79,6 +80,7 @@ def _show_rejected(title: str, listing: Listing) -> None:
 
 
 @click.command()
+@json_option
 def doctor() -> None:
     """Check that everything the settings name can be reached and used, and say what to fix."""
     settings = load_settings()
@@ -89,6 +91,9 @@ def doctor() -> None:
         except PlatformError as error:
             ok = False
             rows.append((name, "FAILED", str(error)))
+    if mode.json:
+        for part, state, known in rows:
+            print_json({"part": part, "state": state, "what to know": known})
     out.print(table("movie-platform doctor", ("part", "state", "what to know"), rows))
     if not ok:
         raise SystemExit(1)

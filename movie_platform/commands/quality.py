@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 import click
 
 from movie_platform.commands.groups import Commands
-from movie_platform.commands.terminal import err, out, safe, table
+from movie_platform.commands.options import json_option, mode
+from movie_platform.commands.terminal import err, out, print_json, safe, table
 from movie_platform.quality.errors import DataUnreadable, RulesetError
 from movie_platform.quality.explanation import explain as rule_in_words
 from movie_platform.quality.files import StoredFile
@@ -164,11 +165,15 @@ def recommend_rules(file: Path, nulls: Any, missing: str, earlier: tuple[Path, .
 
 @quality.command()
 @click.argument("rules_file", metavar="RULES", type=_FILE)
+@json_option
 @_readable
 def explain(rules_file: Path) -> None:
     """Say each rule of RULES in plain words."""
     rules = _ruleset(rules_file)
     rows = [(place, rule.claim, rule_in_words(rule)) for place, rule in enumerate(rules, start=1)]
+    if mode.json:
+        for place, claim, meaning in rows:
+            print_json({"place": place, "rule": claim, "meaning": meaning})
     out.print(table(rules_file.name, ("", "rule", "meaning"), rows))
 
 
@@ -178,6 +183,7 @@ def explain(rules_file: Path) -> None:
 @click.argument("file", type=_FILE)
 @click.option("--nulls", type=click.Choice(["documented", "legacy"]), default="documented", show_default=True)
 @click.option("--limit", type=click.IntRange(0), default=20, show_default=True, help="How many rows to list.")
+@json_option
 @_readable
 def diff_rules(old: Path, new: Path, file: Path, nulls: Any, limit: int) -> None:
     """Show which rows of FILE change sides when the ruleset OLD becomes NEW.
@@ -187,6 +193,18 @@ def diff_rules(old: Path, new: Path, file: Path, nulls: Any, limit: int) -> None
     from movie_platform.quality import diff, open_data
 
     found = diff(_ruleset(old), _ruleset(new), open_data(file), nulls=nulls)
+    if mode.json:
+        print_json(
+            {
+                "to_bad": found.to_bad,
+                "to_good": found.to_good,
+                "score_before": found.before.score,
+                "score_after": found.after.score,
+                "removed": list(found.removed),
+                "added": list(found.added),
+                "rows": [{"row": row.row + 1, "now": row.now, "rules": list(row.rules)} for row in found.rows(limit)],
+            }
+        )
     for title, rules in (("rules only in the old one", found.removed), ("rules only in the new one", found.added)):
         if rules:
             out.print(table(title, ("rule",), [(rule,) for rule in rules]))

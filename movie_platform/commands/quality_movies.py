@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 
 import click
 
+from movie_platform.commands.options import json_option
 from movie_platform.commands.ranges import (
     DAY,
     check_range,
@@ -63,6 +64,7 @@ def deliver_days(
 @click.option("--from", "first", type=DAY, required=True, metavar="DATE", help="First day.")
 @click.option("--to", "last", type=DAY, required=True, metavar="DATE", help="Last day, included.")
 @force_option
+@json_option
 def run_quality(first: date, last: date, force: bool) -> None:
     """Judge and load every day of the range that was delivered.
 
@@ -78,6 +80,7 @@ def run_quality(first: date, last: date, force: bool) -> None:
 @click.command("replay")
 @click.option("--from", "first", type=DAY, default="0001-01-01", metavar="DATE", help="First day; all by default.")
 @click.option("--to", "last", type=DAY, default="9999-12-31", metavar="DATE", help="Last day, included.")
+@json_option
 def replay_quality(first: date, last: date) -> None:
     """Judge quarantined rows of the quality movies by today's rules, and load those that now pass.
 
@@ -120,6 +123,7 @@ def _run(
     from movie_platform.pipelines.quality_movies.assets import REPLAY
     from movie_platform.warehouse import FORCE
 
+    lake = open_store(settings.lake_uri)
     # Whoever sits at the terminal sees the table below; the log would say the same once more.
     notifier = open_notifier(
         [channel for channel in settings.notify if channel != "log"],
@@ -135,14 +139,21 @@ def _run(
         tags={REPLAY: replay, FORCE: force},
         resources={"notifier": notifier},
         show_refused=False,
+        described=lambda partitions: _as_json(record_of(lake, partitions[0])),
     )
-    lake = open_store(settings.lake_uri)
     out.print(_table({day: record for day in days if (record := record_of(lake, day))}, replay=replay))
     return ok
 
 
 def _is_partition(settings: Settings, day: str) -> bool:
     return settings.quality_start.isoformat() <= day <= datetime.now(UTC).date().isoformat()
+
+
+def _as_json(record: DayRecord | None) -> dict[str, object]:
+    if record is None:
+        return {}
+    names = ("state", "reason", "score", "rules", "passed", "rows", "good", "bad", "withheld", "released")
+    return {name: getattr(record, name) for name in names}
 
 
 def _table(records: Mapping[str, DayRecord], *, replay: bool) -> object:

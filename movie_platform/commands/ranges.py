@@ -2,17 +2,21 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from movie_platform.commands.terminal import TerminalProgress, err, out, safe
+from movie_platform.commands.options import mode
+from movie_platform.commands.terminal import TerminalProgress, err, out, print_json, safe
 from movie_platform.deliveries import Delivery
 from movie_platform.deliveries.days import is_day
 from movie_platform.deliveries.source import Source
 from movie_platform.lake import LocalStore, ObjectStore, open_store
 from movie_platform.pipelines import PIPELINES
 from movie_platform.settings import Settings
+
+if TYPE_CHECKING:
+    from movie_platform.orchestration.runs import RunOutcome
 
 
 class Day(click.ParamType[date]):
@@ -73,10 +77,12 @@ def run_range(
     tags: Mapping[str, bool] | None = None,
     resources: Mapping[str, Any] | None = None,
     show_refused: bool = True,
+    described: Callable[[Sequence[str]], Mapping[str, Any]] | None = None,
 ) -> bool:
     """Report what was delivered, and materialize each run's windows or days; whether nothing of the platform failed.
 
     After `RUNS_UNREACHABLE` runs in a row that did not reach a store, a database or the warehouse no other one is made.
+    With --json each run is a line on standard output, with what `described` says of its windows or days.
     """
     from movie_platform.definitions import build_defs
     from movie_platform.orchestration.events import report_arrivals
@@ -86,18 +92,24 @@ def run_range(
     raw = open_store(settings.source_uri(source.command), settings.s3_waits)
     # The other sources' assets would be built, with their libraries and rules, for nothing.
     own = [pipeline for pipeline in PIPELINES if pipeline.endswith(f".{source.name}")]
-    given = {"progress": TerminalProgress(), **(resources or {})}
-    definitions = build_defs(settings, resources=given, pipelines=own or PIPELINES)
+    progress = TerminalProgress()
+    definitions = build_defs(
+        settings, resources={"progress": progress, **(resources or {})}, pipelines=own or PIPELINES
+    )
     asked = {tag: "true" for tag, is_asked in (tags or {}).items() if is_asked}
     ok, unreachable = True, 0
     with instance(settings.dagster_home) as on:
         report_arrivals(source, delivered, raw, on)
-        for partitions in TerminalProgress().track(runs, len(runs), "runs") if len(runs) > 1 else runs:
+        for partitions in progress.track(runs, len(runs), "runs"):
             assets = selection(partitions) if selection else source.assets
             outcome = run_partitions(definitions, assets, partitions, on, tags=asked, job=job_name(source))
             if not outcome.succeeded and (show_refused or outcome.platform_fault):
                 named = f"{partitions[0]}: " if source.partition == "day" else ""
                 (err if outcome.platform_fault else out).print(safe(f"{named}{outcome.message}"))
+            if outcome.platform_fault and mode.debug:
+                err.print(safe(outcome.traceback))
+            if mode.json:
+                print_json({**_as_json(source, partitions, outcome), **(described(partitions) if described else {})})
             ok = ok and not outcome.platform_fault
             unreachable = unreachable + 1 if outcome.unreachable else 0
             if unreachable == RUNS_UNREACHABLE:
@@ -106,3 +118,14 @@ def run_range(
                 )
                 break
     return ok
+
+
+def _as_json(source: Source, partitions: Sequence[str], outcome: "RunOutcome") -> dict[str, Any]:
+    return {
+        "source": source.name,
+        "partitions": list(partitions),
+        "run_id": outcome.run_id,
+        "succeeded": outcome.succeeded,
+        "platform_fault": outcome.platform_fault,
+        "message": outcome.message,
+    }

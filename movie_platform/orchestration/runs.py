@@ -25,6 +25,8 @@ class RunOutcome:
     message: str
     unreachable: bool = False
     """Whether something outside that could not be reached is the reason."""
+    traceback: str = ""
+    """Of the steps that failed by an error that nothing in the platform expected."""
 
 
 @contextmanager
@@ -94,7 +96,7 @@ def run_partitions(
 
 def _failed(result: dg.ExecuteInProcessResult) -> RunOutcome:
     """A step that failed on purpose says whether the data or the platform is the reason."""
-    messages, fault, unreachable = [], False, False
+    messages, traces, fault, unreachable = [], [], False, False
     for event in result.get_step_failure_events():
         failure = event.step_failure_data
         intended = failure.user_failure_data
@@ -111,4 +113,12 @@ def _failed(result: dg.ExecuteInProcessResult) -> RunOutcome:
             fault = fault or cause.cls_name != LoadRefused.__name__
             unreachable = unreachable or cause.cls_name == WorldUnavailable.__name__
             messages.append(cause.message.strip())
-    return RunOutcome(result.run_id, False, fault or not messages, "; ".join(messages), unreachable)
+            traces.append(failure.error.to_string())
+    return RunOutcome(
+        result.run_id,
+        succeeded=False,
+        platform_fault=fault or not messages,
+        message="; ".join(messages),
+        unreachable=unreachable,
+        traceback="\n".join(traces),
+    )

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from movie_platform.deliveries.days import is_day
 from movie_platform.pipelines.user_behavior.metric import stage_key
-from movie_platform.pipelines.user_behavior.metric_build import outcome
+from movie_platform.pipelines.user_behavior.outcome import outcome_of
 from movie_platform.report.markup import Markup, csv_link, joined, note, table, tag
 from movie_platform.report.section import Section, chart_place, line_chart
 from movie_platform.report.sources import Inputs, read_parquet
@@ -62,9 +62,8 @@ def _summed(inputs: Inputs, day: str) -> tuple[Any, ...] | None:
 def _why_empty(inputs: Inputs, days: list[str]) -> Iterator[Markup]:
     """Why nobody is counted on a day, for the newest such days."""
     for day in days:
-        made = outcome(inputs.lake, date.fromisoformat(day))
-        if made and made.why_empty:
-            yield note(f"{day}: 0 rows in the metric: {made.why_empty}.")
+        if why := outcome_of(inputs.lake, date.fromisoformat(day)).reason:
+            yield note(f"{day}: 0 rows in the metric: {why}.")
 
 
 def _customers(inputs: Inputs, found: list[tuple[Any, ...]]) -> Any:

@@ -269,6 +269,43 @@ def test_a_client_that_holds_the_copy_open_hinders_no_load_and_keeps_what_it_see
     assert published(duckdb_path).stat().st_mode & 0o222 == 0
 
 
+_READER = """
+import sys
+import duckdb
+for _ in sys.stdin:
+    with duckdb.connect(sys.argv[1], read_only=True) as copy:
+        print(copy.sql("SELECT count(*) FROM imdb_movie_windows").fetchall()[0][0], flush=True)
+"""
+
+
+def test_another_process_reads_the_copy_while_the_warehouse_is_being_written(
+    duckdb_path: Path, lake: ObjectStore
+) -> None:
+    loader = Loader(DuckDBWarehouse(duckdb_path, publish_every=timedelta(seconds=0.001)), lake)
+    loader.window(FIRST, "1", [movie(1)])
+    with subprocess.Popen(
+        [sys.executable, "-c", _READER, str(published(duckdb_path))],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as reader:
+        assert reader.stdin is not None
+        assert reader.stdout is not None
+
+        def seen() -> int:
+            print("read", file=reader.stdin, flush=True)
+            return int(reader.stdout.readline())
+
+        with duckdb.connect(str(duckdb_path)) as load:
+            load.execute("BEGIN")
+            load.execute("DELETE FROM imdb_movie_windows")
+            assert seen() == 1
+            load.execute("ROLLBACK")
+        loader.window(SECOND, "1", [movie(2)])
+        assert seen() == 2
+        reader.stdin.close()
+
+
 def test_parquet_in_a_bucket_is_fetched_through_the_lake(bucket: str, duckdb_path: Path) -> None:
     loader = Loader(DuckDBWarehouse(duckdb_path), open_store(bucket))
     loader.windows([loader.partition(FIRST, "1", [movie(1)]), loader.partition(SECOND, "1", [movie(2)])])

@@ -1,6 +1,6 @@
 """The feed's assets: what was delivered, what was archived, what is clean, and what the warehouse serves."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -106,7 +106,7 @@ def feed_assets(
         else:
             work = (Outcome(window, provenance=processing.provenance_of(lake, window)) for window in keys)
         outcomes = list(progress.track(work, len(keys), "windows"))
-        _record(context, lake, outcomes)
+        _record(context, lake, progress.track(outcomes, len(outcomes), "records of windows"))
         not_loaded = _loaded(context, lake, warehouse, outcomes) if MOVIES in selected else []
         not_listed = _registered(catalog, lake, outcomes)
         refused = [*(outcome.refusal for outcome in outcomes if outcome.refusal), *not_loaded, *not_listed]
@@ -127,7 +127,7 @@ def _rebuild_log(context: dg.AssetExecutionContext, lake: ObjectStore) -> None:
         context.log.exception(f"{refusals.LOG} could not be written; the next run writes it")
 
 
-def _record(context: dg.AssetExecutionContext, lake: ObjectStore, outcomes: list[Outcome]) -> None:
+def _record(context: dg.AssetExecutionContext, lake: ObjectStore, outcomes: Iterable[Outcome]) -> None:
     """What each window left in the lake, or why it left nothing."""
     for outcome in outcomes:
         for event in lake_events(outcome, lake):

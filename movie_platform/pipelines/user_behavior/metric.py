@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 WAYS_OUT = (
     "Where the shop's purchases are of another time, MOVIE_PLATFORM_PURCHASES_DATE_SHIFT moves them, and "
-    "`movie-platform run behavior --full` takes all of them for the day."
+    "`run behavior --full` takes all of them for the day."
 )
 CODE_VERSION = "2"
 """Changes when the same stages would give other rows."""

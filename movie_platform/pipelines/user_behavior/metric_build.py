@@ -23,7 +23,7 @@ from movie_platform.deliveries import (
     until_undisturbed,
 )
 from movie_platform.deliveries.receipts import Standing
-from movie_platform.errors import ObjectMissing, PlatformError
+from movie_platform.errors import PlatformError
 from movie_platform.lake import ObjectStore
 from movie_platform.lake.parquet import put_parquet
 from movie_platform.pipelines.user_behavior import classification, metric, purchases, reviews
@@ -183,33 +183,6 @@ def _renumbered(lake: ObjectStore, day: date, *, above: int) -> str:
     made = {metric.stage_key(day): written.etag} if written else {}
     _put_receipt(lake, day, stages.sequence, {**stages.etags, **made})
     return manifests.version_of(stages.sequence)
-
-
-@dataclass(frozen=True)
-class DayOutcome:
-    """What came of a day: its rows, and why there are none."""
-
-    rows: int
-    why_empty: str = ""
-    lacks_purchases: bool = False
-
-
-def outcome(lake: ObjectStore, day: date) -> DayOutcome | None:
-    """What the lake's metric of a day came to; nothing where none was made."""
-    rows = _rows_of(lake, metric.stage_key(day))
-    if rows is None:
-        return None
-    bought = _rows_of(lake, purchases.stage_key(day)) or 0
-    judged = _rows_of(lake, classification.stage_key(day)) or 0
-    return DayOutcome(rows, metric.why_empty(bought, judged, rows), not bought)
-
-
-def _rows_of(lake: ObjectStore, key: str) -> int | None:
-    try:
-        with lake.open(key) as file:
-            return int(pq.read_metadata(file).num_rows)
-    except ObjectMissing:
-        return None
 
 
 def judge(lake: ObjectStore, made: DayMetric, rules: RulesetFile) -> "Evaluation":
