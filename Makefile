@@ -68,7 +68,7 @@ model: .venv/all  ## the review model trained again: its weights and its card
 soak: .venv/all  ## hours, not minutes
 	$(BIN)/python -m pytest -m soak --timeout 0 $(TESTS)
 
-lock: .venv/all  ## requirements.lock made to fit pyproject.toml; versions that still fit stay
+lock: .venv/bin/uv  ## requirements.lock made to fit pyproject.toml; versions that still fit stay
 	$(BIN)/uv pip compile --quiet --universal --all-extras --generate-hashes --no-header --no-annotate \
 		--no-emit-index-url --no-emit-find-links --python-version 3.11 pyproject.toml --output-file requirements.lock
 
