@@ -173,7 +173,7 @@ RULES = (
     _f(
         "FileFreshness, FileSize, FileMatch, FileUniqueness",
         "files on S3",
-        "on local disk and S3 by `quality check`; Error where there is no access to files or no folder is named",
+        "`quality check`: local disk and S3; a day of the pipeline: below its raw side and its lake; Error elsewhere",
         ('FileFreshness "s3://b/" < 24 hours', ERROR),
         ('FileSize "s3://b/" > 1 MB', ERROR),
         ('FileMatch "s3://b/a" "s3://b/c"', ERROR),

@@ -43,12 +43,13 @@ from movie_platform.pipelines.quality_movies.splitting import (
     split,
     write_json_lines,
 )
+from movie_platform.pipelines.quality_movies.stored_files import files_of
 from movie_platform.pipelines.quality_movies.tables import DATASET, IMDB_MOVIES_RATING
 from movie_platform.quality.ruleset import Ruleset
 from movie_platform.quality.ruleset_files import RulesetFile
 
 if TYPE_CHECKING:
-    from movie_platform.quality import Evaluation, Outcome
+    from movie_platform.quality import Evaluation, FileLister, Outcome
 
 Nulls = Literal["documented", "legacy"]
 
@@ -101,7 +102,8 @@ def _judge_day(raw: ObjectStore, lake: ObjectStore, day: str, rules: RulesInUse,
     with archived(raw, lake, ARCHIVE, day, find) as delivered:
         if delivered is None:
             return None
-        work = _Work(lake, rules, delivered, find, record_of(lake, day), is_replay=replay)
+        files = files_of(raw, lake)
+        work = _Work(lake, rules, delivered, find, record_of(lake, day), files, is_replay=replay)
         try:
             records = read([(file.key, file.path) for file in delivered.files])
         except InputRefused as refused:
@@ -119,10 +121,12 @@ class _Work:
         delivered: ArchivedDay,
         find: Find,
         before: DayRecord | None,
+        files: FileLister,
         *,
         is_replay: bool,
     ) -> None:
         self._lake, self._rules, self._delivered, self._find, self._before = lake, rules, delivered, find, before
+        self._files = files
         self._is_replay = is_replay
         self._written: dict[str, str] = {}
         self._made = _first_record(delivered, rules, before)
@@ -140,6 +144,7 @@ class _Work:
             history=history,
             dataset=DATASET,
             at=moment_of(self._day),
+            files=self._files,
         )
         fitting = RowCaster(IMDB_MOVIES_RATING, records.text.schema.names)
         blocked = _why_blocked(evaluation, fitting, records)

@@ -462,3 +462,21 @@ def test_files_that_go_away_change_nothing(raw: ObjectStore, local_lake: ObjectS
         raw.delete([key])
         judge(raw, local_lake)
         assert products(local_lake) == before
+
+
+def test_rules_of_a_day_see_the_files_of_its_stores_and_no_others(raw: ObjectStore, lake: ObjectStore) -> None:
+    raw.write(KEY, delivery(movie("Good")))
+    raw.write("secret/key.txt", b"x")
+    judged = judge(
+        raw,
+        lake,
+        rules_of(
+            f'FileSize "{raw.uri}/input_data/{DAY}/" between 10 B and 1 MB',
+            f'FileSize "{raw.uri}/{KEY}" > 1 MB',
+            f'FileFreshness "{raw.uri}/empty/" < 24 hours',
+            'FileFreshness "file:///etc/" < 24 hours',
+            f'FileSize "{raw.uri}/input_data/../secret/" > 0 B',
+        ),
+    )
+    assert [outcome.outcome for outcome in judged.outcomes] == ["Passed", "Failed", "Error", "Error", "Error"]
+    assert "below" in (judged.outcomes[3].failure_reason or "")
