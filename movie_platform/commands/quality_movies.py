@@ -119,25 +119,16 @@ def _run(
     replay: bool = False,
     force: bool = False,
 ) -> bool:
-    from movie_platform.notify import open_notifier, read_routes
     from movie_platform.pipelines.quality_movies.assets import REPLAY
     from movie_platform.warehouse import FORCE
 
     lake = open_store(settings.lake_uri)
-    # Whoever sits at the terminal sees the table below; the log would say the same once more.
-    notifier = open_notifier(
-        [channel for channel in settings.notify if channel != "log"],
-        ui=settings.ui_uri,
-        addresses=settings.notify_urls,
-        routes=read_routes(settings.notify_rules, settings.notify),
-    )
     ok = run_range(
         settings,
         SOURCE,
         [[day] for day in days],
         delivered,
         tags={REPLAY: replay, FORCE: force},
-        resources={"notifier": notifier},
         show_refused=False,
         described=lambda partitions: _as_json(record_of(lake, partitions[0])),
     )

@@ -11,11 +11,15 @@ from movie_platform.commands.terminal import TerminalProgress, err, out, print_j
 from movie_platform.deliveries import Delivery
 from movie_platform.deliveries.days import is_day
 from movie_platform.deliveries.source import Source
+from movie_platform.errors import PlatformError
 from movie_platform.lake import LocalStore, ObjectStore, open_store
 from movie_platform.pipelines import PIPELINES
 from movie_platform.settings import Settings
 
 if TYPE_CHECKING:
+    from dagster import DagsterInstance
+
+    from movie_platform.notify import Notifier
     from movie_platform.orchestration.runs import RunOutcome
 
 
@@ -85,17 +89,25 @@ def run_range(
     With --json each run is a line on standard output, with what `described` says of its windows or days.
     """
     from movie_platform.definitions import build_defs
+    from movie_platform.notify import open_notifier, read_routes
     from movie_platform.orchestration.events import report_arrivals
     from movie_platform.orchestration.pipeline_jobs import job_name
     from movie_platform.orchestration.runs import instance, run_partitions
 
     raw = open_store(settings.source_uri(source.command), settings.s3_waits)
+    lake = open_store(settings.lake_uri, settings.s3_waits)
+    # Whoever sits at the terminal sees how it ends; the log would say the same once more.
+    notifier = open_notifier(
+        [channel for channel in settings.notify if channel != "log"],
+        ui=settings.ui_uri,
+        addresses=settings.notify_urls,
+        routes=read_routes(settings.notify_rules, settings.notify),
+    )
     # The other sources' assets would be built, with their libraries and rules, for nothing.
     own = [pipeline for pipeline in PIPELINES if pipeline.endswith(f".{source.name}")]
     progress = TerminalProgress()
-    definitions = build_defs(
-        settings, resources={"progress": progress, **(resources or {})}, pipelines=own or PIPELINES
-    )
+    given = {"progress": progress, "notifier": notifier, **(resources or {})}
+    definitions = build_defs(settings, resources=given, pipelines=own or PIPELINES)
     asked = {tag: "true" for tag, is_asked in (tags or {}).items() if is_asked}
     ok, unreachable = True, 0
     with instance(settings.dagster_home) as on:
@@ -110,6 +122,8 @@ def run_range(
                 err.print(safe(outcome.traceback))
             if mode.json:
                 print_json({**_as_json(source, partitions, outcome), **(described(partitions) if described else {})})
+            if notifier.channels:
+                _notify(on, outcome.run_id, notifier, lake)
             ok = ok and not outcome.platform_fault
             unreachable = unreachable + 1 if outcome.unreachable else 0
             if unreachable == RUNS_UNREACHABLE:
@@ -129,3 +143,13 @@ def _as_json(source: Source, partitions: Sequence[str], outcome: "RunOutcome") -
         "platform_fault": outcome.platform_fault,
         "message": outcome.message,
     }
+
+
+def _notify(on: "DagsterInstance", run_id: str, notifier: "Notifier", lake: ObjectStore) -> None:
+    """The notice of a run that no daemon launched; one that reaches nobody is named and holds back nothing."""
+    from movie_platform.orchestration.run_notices import notify_of_run
+
+    try:
+        notify_of_run(on, run_id, notifier, lake)
+    except PlatformError as error:
+        err.print(safe(str(error)))

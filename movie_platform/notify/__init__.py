@@ -6,7 +6,7 @@ it. A channel that cannot be reached never raises.
 
 from movie_platform.notify.channels import Channel, open_channel
 from movie_platform.notify.memory import notify_once
-from movie_platform.notify.notices import EvaluationEnded, Notice, RuleResult, RunEnded
+from movie_platform.notify.notices import EvaluationEnded, Notice, RuleResult, RulesetUnreadable, RunEnded
 from movie_platform.notify.notifier import Delivered, Notifier, open_notifier
 from movie_platform.notify.routing import Routes, read_routes
 from movie_platform.notify.troubles import notify_unless_known
@@ -19,6 +19,7 @@ __all__ = [
     "Notifier",
     "Routes",
     "RuleResult",
+    "RulesetUnreadable",
     "RunEnded",
     "notify_once",
     "notify_unless_known",

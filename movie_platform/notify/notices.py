@@ -1,5 +1,6 @@
 """What notices say: a subject, a text for people, and a detail for programs."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +12,7 @@ from movie_platform.printable import printable
 RULES_AT_MOST = 50
 """More failed rules than these are counted, not listed."""
 RULE_CHARACTERS = 300
+LOADS_AT_MOST = 10
 
 
 class Notice(Protocol):
@@ -93,7 +95,8 @@ class EvaluationEnded:
     def subject(self) -> str:
         broken = len(self.not_passed)
         verdict = "passed" if self.is_good_news else f"{broken} of {len(self.rules)} rules not passed"
-        return _line(f"{'NOT LOADED: ' if self.ends_as else ''}{self.dataset} {self.date}: {verdict}, {self.percent}")
+        word = "Passed" if self.is_good_news else "NOT LOADED" if self.ends_as else "RULES NOT PASSED"
+        return _line(f"{word}: {self.dataset} {self.date}: {verdict}, {self.percent}")
 
     @property
     def percent(self) -> str:
@@ -162,6 +165,8 @@ class RunEnded:
     reason: str = ""
     failed_checks: tuple[RuleResult, ...] = ()
     checks: int = 0
+    loads: tuple[str, ...] = ()
+    """What was loaded into the warehouse, and which views were refreshed."""
     link: str = ""
 
     @property
@@ -189,6 +194,9 @@ class RunEnded:
         if self.partitions:
             lines.append(f"Partitions: {self.partitions}")
         lines.append(f"Checks:     {self.checks - len(self.failed_checks)} of {self.checks} passed")
+        lines += [f"Load:       {load}" for load in self.loads[:LOADS_AT_MOST]]
+        if len(self.loads) > LOADS_AT_MOST:
+            lines.append(f"and {len(self.loads) - LOADS_AT_MOST} more loads")
         if self.reason:
             lines += ["", "Reason:", self.reason]
         if self.failed_checks:
@@ -218,6 +226,48 @@ class RunEnded:
             "reason": _cut(self.reason, 2_000),
             "link": self.link,
         }
+
+
+@dataclass(frozen=True)
+class RulesetUnreadable:
+    """A ruleset cannot be read, and the deliveries of its data set wait until it can."""
+
+    dataset: str
+    reason: str
+    at: datetime
+
+    @property
+    def id(self) -> str:
+        return f"ruleset-{hashlib.sha256(f'{self.dataset} {self.reason}'.encode()).hexdigest()[:40]}"
+
+    @property
+    def is_good_news(self) -> bool:
+        return False
+
+    @property
+    def subject(self) -> str:
+        return _line(f"RULESET UNREADABLE: {self.dataset}: {_cut(self.reason)}")
+
+    @property
+    def body(self) -> str:
+        return _text(
+            [
+                f"Data set:  {self.dataset}",
+                f"Noticed:   {self.at:%Y-%m-%d %H:%M:%S} UTC",
+                f"Reason:    {self.reason}",
+                "",
+                "To do: mend the ruleset and reload the code location. Until then no delivery is judged or loaded, and "
+                "none is lost.",
+            ]
+        )
+
+    @property
+    def detail_type(self) -> str:
+        return "Movie Platform Ruleset Unreadable"
+
+    @property
+    def detail(self) -> Mapping[str, Any]:
+        return {"dataset": self.dataset, "state": "FAILED", "reason": _cut(self.reason, 2_000)}
 
 
 def _cut(text: str, at: int = RULE_CHARACTERS) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from movie_platform.errors import SettingsError
-from movie_platform.notify.notices import EvaluationEnded, Notice
+from movie_platform.notify.notices import EvaluationEnded, Notice, RulesetUnreadable
 
 SEVERITIES = ("info", "warning", "critical")
 TOPICS = ("quality", "runs")
@@ -15,7 +15,7 @@ _RULE = re.compile(r"(?P<topic>[\w*-]+)(?::(?P<severity>\w+))?\s*->\s*(?P<who>.+
 
 def topic_of(notice: Notice) -> str:
     """What a notice is about: the quality of a delivery, or how a run ended."""
-    return "quality" if isinstance(notice, EvaluationEnded) else "runs"
+    return "quality" if isinstance(notice, EvaluationEnded | RulesetUnreadable) else "runs"
 
 
 def severity_of(notice: Notice) -> str:

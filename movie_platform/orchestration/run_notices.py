@@ -74,6 +74,7 @@ def run_ended(instance: dg.DagsterInstance, run: dg.DagsterRun, notifier: Notifi
         reason="" if run.is_success else _reason(instance, run.run_id),
         failed_checks=tuple(result for result in checks if result.outcome != "Passed"),
         checks=len(checks),
+        loads=tuple(_loads(instance, run.run_id)),
         link=notifier.link_to_run(run.run_id),
     )
 
@@ -94,6 +95,16 @@ def _checks(instance: dg.DagsterInstance, run_id: str) -> Iterator[RuleResult]:
                 if name.startswith("metric ")
             },
         )
+
+
+def _loads(instance: dg.DagsterInstance, run_id: str) -> Iterator[str]:
+    for event in _events(instance, run_id, dg.DagsterEventType.ASSET_MATERIALIZATION):
+        made = event.step_materialization_data.materialization
+        metadata = made.metadata
+        if load := metadata.get("load"):
+            refreshed = metadata.get("refreshed")
+            views = f", {refreshed.value} refreshed" if refreshed else ""
+            yield f"{made.asset_key.to_user_string()} {made.partition or ''}".strip() + f" {load.value}{views}"
 
 
 def _reason(instance: dg.DagsterInstance, run_id: str) -> str:

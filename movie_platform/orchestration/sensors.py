@@ -12,6 +12,7 @@ from movie_platform.deliveries.source import Source
 from movie_platform.deliveries.watching import Cursor, Place, Request, scan
 from movie_platform.errors import PlatformError
 from movie_platform.lake import ObjectStore
+from movie_platform.notify import RulesetUnreadable
 from movie_platform.orchestration.corrections import digest_of, of_newest, overdue, shown_of
 from movie_platform.orchestration.day_checks import DayChecks
 from movie_platform.orchestration.events import arrival, rejected_keys
@@ -50,13 +51,13 @@ def daily_sensor(
     *,
     checks: Sequence[DayChecks] = (),
     name: str = "",
-    broken_rules: Callable[[], tuple[str, dg.AssetCheckEvaluation] | None] = lambda: None,
+    broken_rules: Callable[[], tuple[str, dg.AssetCheckEvaluation] | None] | None = None,
 ) -> dg.SensorDefinition:
     """Sees new, late and replaced files, reports their arrival, and asks for their days and for what is owed.
 
     Of the source's assets, checks have a step of their own (`DayChecks`): a run that is asked for plans none.
-    `broken_rules` says, and reports as a failed check, why deliveries wait for rules that can be read. Checks that a
-    lost or overtaken run left wrong are evaluated by what the lake says.
+    `broken_rules` says why deliveries wait for rules that can be read; that is reported as a failed check and sent as
+    a notice. Checks that a lost or overtaken run left wrong are evaluated by what the lake says.
     """
     raw_key = f"raw_{source.command}"
 
@@ -67,15 +68,18 @@ def daily_sensor(
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=f"Sees new, late and replaced files below {source.prefix}, reports their arrival, and asks for "
         "their days and for what is owed.",
-        required_resource_keys={raw_key, "lake"},
+        required_resource_keys={raw_key, "lake", *(["notifier"] if broken_rules else [])},
     )
     def arrivals(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         patience = Patience(settings.sensor_wait.total_seconds())
         raw: ObjectStore = getattr(context.resources, raw_key).patient(patience)
         lake: ObjectStore = context.resources.lake.patient(patience)
         cursor = Cursor.parse(context.cursor)
-        if broken := broken_rules():
+        if broken_rules and (broken := broken_rules()):
             problem, evaluation = broken
+            if cursor.problem != problem:
+                notice = RulesetUnreadable(source.name, problem, datetime.now(UTC))
+                context.log.error(f"{problem}: {context.resources.notifier.notify(notice)}")
             return dg.SensorResult(
                 skip_reason=f"Deliveries wait: {problem}",
                 asset_events=[evaluation] if cursor.problem != problem else [],

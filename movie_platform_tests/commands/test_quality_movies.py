@@ -1,5 +1,6 @@
 """The quality movies in the terminal."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from click.testing import CliRunner, Result
 
 from movie_platform.commands.main import cli
 from movie_platform.lake import ObjectStore, open_store
+from movie_platform_tests.notify.receivers import web_server
 from movie_platform_tests.pipelines.quality_movies.conftest import RATING, delivery, movie
 
 
@@ -37,6 +39,20 @@ def test_simulated_days_run_and_show_what_came_of_them(home: Path, raw: ObjectSt
     ran = command("run", "quality", "--from", "2026-03-01", "--to", "2026-03-04")
     assert ran.exit_code == 0, ran.output
     assert "blocked" in ran.output
+
+
+def test_whoever_is_notified_hears_of_a_run_from_the_terminal_too(
+    home: Path, raw: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw.write("input_data/2026-03-01/x.csv", delivery(movie("A")))
+    with web_server() as receiver:
+        monkeypatch.setenv("MOVIE_PLATFORM_NOTIFY", "apprise:ops")
+        monkeypatch.setenv("MOVIE_PLATFORM_NOTIFY_URL_OPS", f"json://127.0.0.1:{receiver.port}/x")
+        assert command("run", "quality", "--from", "2026-03-01", "--to", "2026-03-01").exit_code == 0
+        (home / "rules.dqdl").write_text("Rules = [ no rule at all")
+        assert command("run", "quality", "--from", "2026-03-01", "--to", "2026-03-01").exit_code == 1
+        titles = [json.loads(body)["title"] for _, body in receiver.received]
+    assert [title.partition(":")[0] for title in titles] == ["Passed", "Succeeded", "FAILED with 1 failed checks"]
 
 
 def test_a_replay_releases_what_passes_now(home: Path, raw: ObjectStore) -> None:

@@ -38,8 +38,8 @@ def evaluation(**changes: Any) -> EvaluationEnded:
 
 
 def test_the_subject_names_data_set_date_and_score() -> None:
-    assert evaluation().subject == "quality_movies 2026-03-01: 2 of 3 rules not passed, score 33 %"
-    assert evaluation(rules=RULES[:1], score=1.0).subject == "quality_movies 2026-03-01: passed, score 100 %"
+    assert evaluation().subject == "RULES NOT PASSED: quality_movies 2026-03-01: 2 of 3 rules not passed, score 33 %"
+    assert evaluation(rules=RULES[:1], score=1.0).subject == "Passed: quality_movies 2026-03-01: passed, score 100 %"
 
 
 def test_the_body_lists_each_rule_that_did_not_pass_with_its_numbers_and_the_run() -> None:

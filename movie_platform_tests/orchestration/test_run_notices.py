@@ -123,6 +123,36 @@ def test_a_run_that_is_started_again_is_not_told(
     assert pager.heard == []
 
 
+def test_only_a_failed_run_that_dagster_does_not_start_again_is_notified(
+    notifier: Notifier, pager: Pager, lake: ObjectStore
+) -> None:
+    overrides = {"run_retries": {"enabled": True, "max_retries": 1, "retry_on_asset_or_op_failure": True}}
+    with dg.instance_for_test(overrides=overrides) as instance:
+        first = run_of(refused, instance)
+        notify_of_run(instance, first, notifier, lake)
+        assert pager.heard == []
+        last = dg.materialize(
+            [refused],
+            partition_key="2026-01-05",
+            instance=instance,
+            raise_on_error=False,
+            tags={"dagster/max_retries": "0"},
+        )
+        notify_of_run(instance, last.run_id, notifier, lake)
+    assert [notice.subject.partition(":")[0] for notice in pager.heard] == ["FAILED"]
+
+
+def test_a_run_says_what_it_loaded_and_which_views_it_refreshed(
+    instance: dg.DagsterInstance, notifier: Notifier, pager: Pager, lake: ObjectStore
+) -> None:
+    @dg.asset(partitions_def=DAYS)
+    def loaded() -> dg.MaterializeResult:
+        return dg.MaterializeResult(metadata={"load": "loaded", "refreshed": "movies.year_aggregated"})
+
+    notify_of_run(instance, run_of(loaded, instance), notifier, lake)
+    assert "Load:       loaded 2026-01-05 loaded, movies.year_aggregated refreshed" in pager.heard[0].body
+
+
 def test_a_notifier_that_is_not_reached_shows_in_the_sensor_and_is_told_by_the_next_call(
     instance: dg.DagsterInstance, notifier: Notifier, pager: Pager, lake: ObjectStore
 ) -> None:

@@ -13,6 +13,7 @@ from dagster import AssetKey, DagsterInstance
 from movie_platform.definitions import build_defs
 from movie_platform.deliveries import reconciled
 from movie_platform.lake import open_store
+from movie_platform.notify import Notifier
 from movie_platform.orchestration.runs import run_partitions
 from movie_platform.pipelines import PIPELINES
 from movie_platform.pipelines.imdb_feed.windows import key_of
@@ -51,7 +52,11 @@ class Platform:
             instance=self.instance,
             cursor=cursor,
             repository_def=repository,
-            resources={f"raw_{self.source.command}": self.subject.raw, "lake": self.subject.lake},
+            resources={
+                f"raw_{self.source.command}": self.subject.raw,
+                "lake": self.subject.lake,
+                "notifier": Notifier([]),
+            },
         ) as context:
             return repository.get_sensor_def(name).evaluate_tick(context)
 
