@@ -269,8 +269,8 @@ class Settings(BaseSettings):
 
     quality_ruleset: Annotated[str, AfterValidator(_ruleset)] = Field(
         "rating",
-        description="the rules for quality movies: rating (four rules), recommended (42), recommended+rating (both), "
-        "or your own .dqdl file",
+        description="the rules for the quality movies: rating (rated above 8.5, no nulls), recommended (42), "
+        "recommended+rating (both), or your own .dqdl file",
     )
     quality_nulls: Literal["documented", "legacy"] = Field(
         "documented", description="what a null does to a rule: documented (fails most), or legacy (passes)"

@@ -102,6 +102,8 @@ def load_metadata(result: "LoadResult") -> dict[str, Any]:
     metadata: dict[str, Any] = {"load": result.outcome, "version": result.version}
     if result.rows_before:
         metadata["rows before"] = result.rows_before
+    if result.refreshed:
+        metadata["refreshed"] = ", ".join(result.refreshed)
     return {**metadata, "reason": result.reason} if result.reason else metadata
 
 

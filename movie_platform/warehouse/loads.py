@@ -103,6 +103,8 @@ class LoadResult:
     rows: int = 0
     rows_before: int = 0
     reason: str = ""
+    refreshed: tuple[str, ...] = ()
+    """Materialized views that were brought up to date after it."""
 
 
 @dataclass(frozen=True, slots=True)

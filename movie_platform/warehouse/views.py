@@ -29,6 +29,11 @@ class View:
     def qualified_name(self) -> str:
         return f"{self.schema}.{self.name}"
 
+    @property
+    def column_names(self) -> list[str]:
+        select = sqlglot.parse_one(self.select, read=DIALECT)
+        return [column.alias_or_name for column in select.selects] if isinstance(select, exp.Query) else []
+
     @classmethod
     def parse(cls, sql: str) -> "View":
         import sqlglot

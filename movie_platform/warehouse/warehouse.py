@@ -249,22 +249,42 @@ class Warehouse(ABC):
             answer.rename_columns([name.lower() for name in answer.column_names]) if self.dialect.upper_case else answer
         )
 
-    def create_views(self, views: Sequence[View]) -> None:
-        """Create or replace views, those that others read first."""
-        with self.connect("creating views") as connection:
-            for view in in_order(views):
-                connection.execute(f"CREATE SCHEMA IF NOT EXISTS {self.dialect.quote(view.schema)}")
-                for sql in statements(view, self.dialect):
-                    connection.execute(sql)
+    def create_views(self, views: Sequence[View]) -> list[str]:
+        """Create or replace views, those that others read first; the names of materialized ones, now up to date.
 
-    def refresh_views(self, views: Sequence[View]) -> None:
-        """Bring materialized views up to date, where the engine has them."""
-        materialized = [view for view in in_order(views) if view.materialized]
-        if materialized and self.dialect.materialized_views:
-            with self.connect("refreshing views") as connection:
-                for view in materialized:
-                    name = f"{self.dialect.quote(view.schema)}.{self.dialect.quote(view.name)}"
-                    connection.execute(f"REFRESH MATERIALIZED VIEW {name}")
+        Where the engine materializes views, one that has the columns of its definition is refreshed and not made anew,
+        so that it can be read meanwhile. There a view that has other columns is dropped first: it cannot be replaced.
+        """
+        with self.connect("creating views") as connection:
+            return [view.qualified_name for view in in_order(views) if self._create_view(connection, view)]
+
+    def _create_view(self, connection: Connection, view: View) -> bool:
+        """Whether it is a materialized one."""
+        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {self.dialect.quote(view.schema)}")
+        if not self.dialect.materialized_views:
+            for sql in statements(view, self.dialect):
+                connection.execute(sql)
+            return False
+        name = f"{self.dialect.quote(view.schema)}.{self.dialect.quote(view.name)}"
+        found = _columns_of(connection, name)
+        if view.materialized and found == view.column_names:
+            connection.execute(f"REFRESH MATERIALIZED VIEW {name}")
+            return True
+        if found and found != view.column_names and not view.materialized:
+            connection.execute(f"DROP VIEW IF EXISTS {name}")
+        for sql in statements(view, self.dialect):
+            connection.execute(sql)
+        return view.materialized
+
+
+def _columns_of(connection: Connection, name: str) -> list[str]:
+    """Of a view that can be read; nothing where there is none, and where what it reads is no longer there."""
+    try:
+        return list(connection.fetch_arrow(f"SELECT * FROM {name} LIMIT 0").column_names)  # noqa: S608 - quoted names
+    except WorldUnavailable:
+        raise
+    except PlatformError:
+        return []
 
 
 def _not_loaded(request: Request, load: PartitionLoad, decisions: dict[str, Decision]) -> LoadResult:

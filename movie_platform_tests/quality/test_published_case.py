@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from movie_platform.quality import Ruleset, SimpleRule, evaluate, parse_ruleset, recommend
@@ -121,4 +122,19 @@ def test_the_rating_rule_can_be_added_to_the_recommended_ones() -> None:
         for name in ("recommended+rating", "recommended", "rating")
     )
 
-    assert sorted(rule.text for rule in both) == sorted(rule.text for rule in (*recommended, *rating))
+    above, *nulls = rating
+    assert sorted(rule.text for rule in both) == sorted(rule.text for rule in (*recommended, above))
+    assert {rule.text.lower() for rule in nulls} <= {rule.text.lower() for rule in recommended}
+
+
+def test_by_default_a_movie_whose_title_year_or_rating_is_null_is_set_aside() -> None:
+    movies = pa.table(
+        {
+            "Series_Title": ["A", None, "C", "D", "E"],
+            "Released_Year": ["1994", "1994", None, "1994", "1994"],
+            "IMDB_Rating": [9.0, 9.0, 9.0, None, 8.4],
+        }
+    )
+    evaluation = evaluate(movies, parse_ruleset((RULESETS / "rating.dqdl").read_text("utf-8")))
+    assert evaluation.good()["Series_Title"].to_pylist() == ["A"]
+    assert evaluation.bad_count == 4

@@ -17,7 +17,7 @@ from movie_platform.errors import LoadRefused, SettingsError, WorldUnavailable
 from movie_platform.lake import ObjectStore
 from movie_platform.settings import load_settings
 from movie_platform.table import Column, Table
-from movie_platform.warehouse import LatestPartition, PartitionLoad, View, open_warehouse
+from movie_platform.warehouse import LatestPartition, PartitionLoad, View, open_warehouse, read_views
 from movie_platform.warehouse.dialect import Sql
 from movie_platform.warehouse.redshift import RedshiftWarehouse
 from movie_platform.warehouse.redshift.connection import Login
@@ -45,12 +45,14 @@ DELIVERIES = RATING.derive(
     partition="delivery_date",
     sort=("delivery_date",),
 )
-YEAR_AGGREGATED = View.parse(
+EARLIER = View.parse(
     """
     CREATE MATERIALIZED VIEW movies.year_aggregated AS
     SELECT released_year, genre, count(*) AS "count" FROM movies.imdb_movies_rating GROUP BY released_year, genre
     """
 )
+"""As platforms before this one made it."""
+(YEAR_AGGREGATED,) = read_views("movie_platform.pipelines.quality_movies")
 
 
 def parsed(sql: str) -> exp.Expression:
@@ -267,7 +269,9 @@ def test_without_a_password_iam_logs_in(address: str, expected: dict) -> None:
     assert "password" not in arguments
 
 
-def test_the_rating_table_is_the_newest_delivery_and_its_aggregate_follows(redshift_loader: Loader) -> None:
+def test_the_rating_table_is_the_newest_delivery_and_its_aggregate_follows(
+    redshift_loader: Loader, redshift: RedshiftStandIn
+) -> None:
     warehouse = redshift_loader.warehouse
 
     def deliver(day: str, *years: str) -> None:
@@ -285,18 +289,22 @@ def test_the_rating_table_is_the_newest_delivery_and_its_aggregate_follows(redsh
         )
 
     def aggregate() -> list[dict]:
-        return warehouse.query("SELECT * FROM movies.year_aggregated ORDER BY released_year").to_pylist()
+        return warehouse.query("SELECT * FROM movies.year_aggregated ORDER BY 1").to_pylist()
 
     deliver("2026-01-02", "1994", "1994", "PG")
-    warehouse.create_views([YEAR_AGGREGATED])
+    warehouse.create_views([EARLIER])
+    assert warehouse.create_views([YEAR_AGGREGATED]) == ["movies.year_aggregated"]
     assert aggregate() == [
-        {"released_year": "1994", "genre": "Drama", "count": 2},
-        {"released_year": "PG", "genre": "Drama", "count": 1},
+        {"year": "1994", "genre": "Drama", "total_movies": 2},
+        {"year": "PG", "genre": "Drama", "total_movies": 1},
     ]
     deliver("2026-01-01", "1888")
     deliver("2026-01-03", "2001", "2001", "2001")
     assert len(aggregate()) == 2
-    warehouse.refresh_views([YEAR_AGGREGATED])
-    assert aggregate() == [{"released_year": "2001", "genre": "Drama", "count": 3}]
+    sent_before = len(redshift.statements)
+    warehouse.create_views([YEAR_AGGREGATED])
+    sent = redshift.statements[sent_before:]
+    assert [sql for sql in sent if "MATERIALIZED" in sql] == ['REFRESH MATERIALIZED VIEW "movies"."year_aggregated"']
+    assert aggregate() == [{"year": "2001", "genre": "Drama", "total_movies": 3}]
     with pytest.raises(LoadRefused, match=r"movies\.imdb_movies_rating holds 3 rows and this load would leave 1"):
         deliver("2026-01-04", "2002")

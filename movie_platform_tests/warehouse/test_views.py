@@ -108,6 +108,13 @@ def test_the_feeds_views_answer_alike_in_every_engine(loader: Loader) -> None:
     assert [tuple(found.values()) for found in per_day] == [("20260101", 1, 2, 2), ("20260102", 1, 3, 4)]
 
 
+def test_a_view_whose_columns_changed_since_an_earlier_version_is_replaced(loader: Loader) -> None:
+    for select, wanted in (("SELECT 1 AS one", {"one": 1}), ("SELECT 2 AS two, 1 AS one", {"two": 2, "one": 1})):
+        for _ in range(2):
+            loader.warehouse.create_views([view("changing", select)])
+            assert loader.warehouse.query("SELECT * FROM changing").to_pylist() == [wanted]
+
+
 def test_a_question_may_have_parameters_or_be_an_expression(loader: Loader) -> None:
     import ibis
 

@@ -130,6 +130,10 @@ def good_movies(days: dg.PartitionsDefinition) -> dg.AssetsDefinition:
     ) -> Iterator[Any]:
         record = loading.judged(lake, context.partition_key)
         if not record.is_loaded:
+            with errors_for_dagster():
+                before = loading.load_good_before(warehouse, lake, record, run_id=context.run.run_id)
+            if before and before.outcome == "loaded":
+                context.log.info(f"{record.day}: version {before.version}, which its own run did not load, is loaded")
             kept = f"the version of {record.serves} stays loaded" if record.serves else "nothing is loaded for the day"
             raise refused(f"{record.day} is {record.state}, {kept}: {record.reason}", serves=record.serves or "nothing")
         with errors_for_dagster():

@@ -30,6 +30,18 @@ class FileFacts:
 
 
 @dataclass(frozen=True)
+class GoodVersion:
+    """What a load of a version's good rows goes by; its rows stay staged while later versions are blocked."""
+
+    version: str
+    digest: str
+    rules_digest: str
+    code_version: str
+    good: int
+    good_digest: str
+
+
+@dataclass(frozen=True)
 class DayRecord:
     """A judged day. Written last: a day without one is done again."""
 
@@ -69,10 +81,19 @@ class DayRecord:
     missing_columns: tuple[str, ...] = field(default=())
     delivered_at: str = ""
     """When its newest file came, for people to read."""
+    good_before: GoodVersion | None = None
+    """The version that is staged, where this one is not loaded; records of earlier platforms lack it."""
 
     @property
     def is_loaded(self) -> bool:
         return self.state == "good"
+
+    @property
+    def loadable(self) -> GoodVersion | None:
+        """The version whose good rows belong in the warehouse: this one, or the last good one before it."""
+        if not self.is_loaded:
+            return self.good_before
+        return GoodVersion(self.version, self.digest, self.rules_digest, self.code_version, self.good, self.good_digest)
 
     def is_made_from(self, delivery: Delivery) -> bool:
         """Whether the day was judged from all of these files, as they are; of those that went away it knows more."""
@@ -122,7 +143,9 @@ def record_of(lake: ObjectStore, day: str) -> DayRecord | None:
     except ObjectMissing:
         return None
     files = {key: FileFacts(**facts) for key, facts in fields.pop("files").items()}
-    return DayRecord(**{**fields, "files": files, "missing_columns": tuple(fields["missing_columns"])})
+    before = fields.pop("good_before", None)
+    fields |= {"files": files, "missing_columns": tuple(fields["missing_columns"])}
+    return DayRecord(**fields, good_before=GoodVersion(**before) if before else None)
 
 
 def put_record(lake: ObjectStore, record: DayRecord) -> str:

@@ -185,6 +185,7 @@ class _Work:
             metrics=len(metrics),
             serves=serves,
             serves_good=serves_good,
+            good_before=self._before.loadable if blocked and self._before else None,
             missing_columns=fitting.missing,
         )
         self._finish(record)
@@ -204,6 +205,7 @@ class _Work:
             result_id=_result_id(self._made, outcomes),
             serves=serves,
             serves_good=serves_good,
+            good_before=self._before.loadable if self._before else None,
         )
         self._finish(record)
         return JudgedDay(record)

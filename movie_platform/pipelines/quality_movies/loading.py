@@ -13,6 +13,7 @@ from movie_platform.lake import ObjectStore
 from movie_platform.pipelines.quality_movies.archive import NAME
 from movie_platform.pipelines.quality_movies.day_records import (
     DayRecord,
+    GoodVersion,
     put_receipt,
     put_record,
     record_key,
@@ -43,7 +44,22 @@ def load_good(
     """Replace the day's rows; the table of the newest day follows, whichever day this is."""
     if not record.is_loaded:
         raise PlatformError(f"{record.day} is {record.state}, and nothing of it is loaded: {record.reason}")
+    return _load_version(warehouse, lake, record, record.version, run_id=run_id, force=force)
 
+
+def load_good_before(warehouse: Warehouse, lake: ObjectStore, record: DayRecord, *, run_id: str) -> LoadResult | None:
+    """Load the good version before a blocked or unreadable one, where its own run did not come to it.
+
+    None where there is none that is still staged.
+    """
+    if record.is_loaded or record.good_before is None:
+        return None
+    return _load_version(warehouse, lake, record, record.good_before.version, run_id=run_id)
+
+
+def _load_version(
+    warehouse: Warehouse, lake: ObjectStore, record: DayRecord, version: str, *, run_id: str, force: bool = False
+) -> LoadResult:
     etag = _etag(lake, staged_key(record.day))
     _must_hold(lake, record)
 
@@ -52,15 +68,19 @@ def load_good(
             DELIVERIES,
             [_good(current, etag)],
             lake=lake,
-            provenance=_provenance(current, run_id),
+            provenance=_provenance(_loadable(current), run_id),
             derived=[LatestPartition(IMDB_MOVIES_RATING)],
             force=force,
         )[0]
 
-    result = _loaded(warehouse, lake, record, DELIVERIES, load)
-    if result.outcome != "refused":  # after a skipped one too: the load before it may have ended just short of them
-        warehouse.create_views(read_views("movie_platform.pipelines.quality_movies"))
-    return result
+    # Only the newest version passes a ledger that is ahead of the lake.
+    is_newest = version == record.version
+    result = _loaded(warehouse, lake, record, DELIVERIES, load) if is_newest else load(record)
+    if result.outcome == "refused":
+        return result
+    # After a skipped load too: the one before it may have ended just short of the views.
+    refreshed = warehouse.create_views(read_views("movie_platform.pipelines.quality_movies"))
+    return replace(result, refreshed=tuple(refreshed))
 
 
 def load_history(
@@ -130,17 +150,33 @@ def owed_loads(lake: ObjectStore, warehouse: Warehouse, known: Mapping[str, Stan
             record = record_of(lake, day) if standing.receipts else None
             if record is None:
                 continue
+            version = record.loadable
             if record.is_loaded and is_owed(_good(record), good, record):
                 yield day, "its good rows are not loaded"
+            elif version and not record.is_loaded and _is_missing(version, good.get(day)):
+                yield day, f"the good rows of its version {version.version} are not loaded, and a later one is blocked"
             elif record.state != "unreadable" and is_owed(_measured(record), measured, record):
                 yield day, "what its evaluation measured is not loaded"
 
     return dict(owed())
 
 
+def _is_missing(version: GoodVersion, last: LedgerRow | None) -> bool:
+    """Whether the warehouse has nothing of a day as new as this version."""
+    return last is None or last.version < version.version
+
+
+def _loadable(record: DayRecord) -> GoodVersion:
+    version = record.loadable
+    if version is None:
+        raise PlatformError(f"{record.day} is {record.state}, and no good version of it is staged: {record.reason}")
+    return version
+
+
 def _good(record: DayRecord, etag: str = "") -> PartitionLoad:
-    source = Source(staged_key(record.day), record.good_digest, record.good, etag)
-    return PartitionLoad(record.day, record.version, (source,))
+    version = _loadable(record)
+    source = Source(staged_key(record.day), version.good_digest, version.good, etag)
+    return PartitionLoad(record.day, version.version, (source,))
 
 
 def _measured(record: DayRecord, etag: str = "") -> PartitionLoad:
@@ -158,14 +194,14 @@ def _must_hold(lake: ObjectStore, record: DayRecord) -> None:
     """`WorldUnavailable` where another run's rows are staged than those that the record speaks of."""
     with lake.open(staged_key(record.day)) as file:
         described = (pq.read_metadata(file).metadata or {}).get(b"movie_platform", b"{}")
-    made_from = json.loads(described)
-    if (made_from.get("digest"), made_from.get("rules_digest")) != (record.digest, record.rules_digest):
+    made_from, wanted = json.loads(described), _loadable(record)
+    if (made_from.get("digest"), made_from.get("rules_digest")) != (wanted.digest, wanted.rules_digest):
         raise WorldUnavailable(
             f"{lake.uri_of(staged_key(record.day))} is being written by another run; {record.day} is loaded by the next"
         )
 
 
-def _provenance(record: DayRecord, run_id: str = "") -> Provenance:
+def _provenance(record: DayRecord | GoodVersion, run_id: str = "") -> Provenance:
     return Provenance(record.code_version, record.rules_digest, run_id)
 
 

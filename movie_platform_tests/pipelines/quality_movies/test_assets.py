@@ -69,7 +69,7 @@ class Platform:
             instance=self.instance,
             cursor=cursor,
             repository_def=repository,
-            resources={"raw_quality": self.raw, "lake": self.lake},
+            resources={"raw_quality": self.raw, "lake": self.lake, "notifier": Notifier([self.pager])},
         ) as context:
             return repository.get_sensor_def("quality_movies_arrivals").evaluate_tick(context)
 
@@ -272,8 +272,11 @@ class TestSensor:
         (event,) = first.asset_events
         assert isinstance(event, dg.AssetCheckEvaluation)
         assert (event.check_name, event.passed) == (RULESET_PARSES, False)
+        (notice,) = platform.pager.heard
+        assert notice.subject.startswith("RULESET UNREADABLE: quality_movies: ")
         second = platform.tick(first.cursor)
         assert not second.asset_events
+        assert len(platform.pager.heard) == 1
         platform.rules.write_text(good)
         third = platform.tick(second.cursor)
         assert [request.partition_key for request in third.run_requests or []] == [DAY]

@@ -12,7 +12,7 @@ from movie_platform.errors import PlatformError, WorldUnavailable
 from movie_platform.lake import ObjectStore
 from movie_platform.pipelines.quality_movies.day_records import record_of
 from movie_platform.pipelines.quality_movies.evaluation import RulesInUse, judge_day
-from movie_platform.pipelines.quality_movies.loading import judged, load_good, load_history
+from movie_platform.pipelines.quality_movies.loading import judged, load_good, load_good_before, load_history
 from movie_platform.pipelines.quality_movies.source import SOURCE
 from movie_platform.warehouse import LoadResult, Warehouse
 from movie_platform.warehouse.duckdb import DuckDBWarehouse
@@ -132,18 +132,18 @@ def test_views_that_a_broken_connection_left_out_are_made_when_the_load_is_repea
     class BreaksOnce(DuckDBWarehouse):
         has_broken = False
 
-        def create_views(self, views: Sequence[View]) -> None:
+        def create_views(self, views: Sequence[View]) -> list[str]:
             if not self.has_broken:
                 self.has_broken = True
                 raise WorldUnavailable("the connection broke behind the commit")
-            super().create_views(views)
+            return super().create_views(views)
 
     warehouse = BreaksOnce(tmp_path / "warehouse.duckdb")
     deliver(raw, "2026-03-01", movie("A"))
     with pytest.raises(WorldUnavailable):
         run(raw, local_lake, warehouse, "2026-03-01")
     assert run(raw, local_lake, warehouse, "2026-03-01").outcome == "skipped"
-    assert ask(warehouse, "SELECT total_movies FROM movies.year_aggregated") == [(1,)]
+    assert ask(warehouse, "SELECT year, genre, total_movies FROM movies.year_aggregated") == [("1994", "Drama", 1)]
 
 
 class TestReconciliation:
@@ -193,6 +193,32 @@ class TestReconciliation:
         assert self.owed(raw, local_lake, warehouse) == ["2026-03-01"]
         load_history(warehouse, local_lake, judged(local_lake, "2026-03-01"), run_id="test")
         assert self.owed(raw, local_lake, warehouse) == []
+
+    @pytest.mark.parametrize("correction", ["blocked", "unreadable"])
+    def test_a_good_version_that_was_never_loaded_is_loaded_though_its_correction_is_not(
+        self, raw: ObjectStore, local_lake: ObjectStore, warehouse: DuckDBWarehouse, correction: str
+    ) -> None:
+        rules = rules_of(RATING, 'RowCount > 1 labels = ["action" = "block"]')
+        deliver(raw, "2026-03-01", movie("A"), movie("B"), movie("Low", "8.0"))
+        self.judge(raw, local_lake, "2026-03-01", rules)
+        for _ in range(2):  # a second correction is held back too
+            if correction == "blocked":
+                deliver(raw, "2026-03-01", movie("Only one"))
+            else:
+                raw.write("input_data/2026-03-01/movies.csv", b"")
+            self.judge(raw, local_lake, "2026-03-01", rules)
+        record = judged(local_lake, "2026-03-01")
+        load_history(warehouse, local_lake, record, run_id="test") if correction == "blocked" else None
+        assert self.owed(raw, local_lake, warehouse) == ["2026-03-01"]
+        for outcome in ("loaded", "skipped"):
+            result = load_good_before(warehouse, local_lake, record, run_id="test")
+            assert result is not None
+            assert (result.outcome, result.version) == (outcome, "sequence 000000001")
+            assert ask(warehouse, NEWEST) == [("A",), ("B",)]
+        assert self.owed(raw, local_lake, warehouse) == []
+        deliver(raw, "2026-03-01", movie("Mended"), movie("Too"))
+        assert run(raw, local_lake, warehouse, "2026-03-01", rules).outcome == "loaded"
+        assert ask(warehouse, NEWEST) == [("Mended",), ("Too",)]
 
     def test_while_the_warehouse_cannot_be_asked_nothing_is_owed_to_it(
         self, raw: ObjectStore, local_lake: ObjectStore
