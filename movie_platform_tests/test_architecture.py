@@ -244,3 +244,15 @@ def test_importing_the_package_and_its_command_does_no_io_and_needs_no_dagster()
     code = "import sys, movie_platform.commands.main; print('dagster' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.split() == ["False"]
+
+
+def test_the_mission_names_tests_that_there_are() -> None:
+    tests = Path(__file__).resolve().parent
+    text = (tests.parent / "docs" / "mission.md").read_text("utf-8")
+    names = {path.name for path in tests.rglob("test_*.py")}
+    functions = "\n".join(path.read_text("utf-8") for path in tests.rglob("test_*.py"))
+    for found in re.findall(r"`((?:[\w/]+/)?test_\w+(?:\.py)?)`", text):
+        if found.endswith(".py"):
+            assert (tests / found).is_file() or found in names, found
+        else:
+            assert f"def {found}(" in functions, found

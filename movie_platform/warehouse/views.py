@@ -31,6 +31,9 @@ class View:
 
     @property
     def column_names(self) -> list[str]:
+        import sqlglot
+        from sqlglot import exp
+
         select = sqlglot.parse_one(self.select, read=DIALECT)
         return [column.alias_or_name for column in select.selects] if isinstance(select, exp.Query) else []
 

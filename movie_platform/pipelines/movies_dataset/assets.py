@@ -18,6 +18,7 @@ from movie_platform.orchestration.day_checks import broken_rules
 from movie_platform.orchestration.events import OWNERS, errors_for_dagster, load_metadata
 from movie_platform.orchestration.ruleset_checks import RulesetChecks
 from movie_platform.orchestration.table_metadata import answer_schema, described, table_metadata
+from movie_platform.pipelines.movies_dataset import cataloguing
 from movie_platform.pipelines.movies_dataset.answers import QUESTIONS, Question, answer, movies_without_year
 from movie_platform.pipelines.movies_dataset.charts import chart_png
 from movie_platform.pipelines.movies_dataset.checks import day_checks, ruleset_checks, table_results
@@ -34,6 +35,7 @@ from movie_platform.pipelines.movies_dataset.tables import FILES, LINEAGE, MOVIE
 from movie_platform.settings import Settings
 from movie_platform.table import Table
 from movie_platform.warehouse import FORCE, Warehouse
+from movie_platform.warehouse.catalog import Catalog
 
 GROUP = "movies_dataset"
 ANSWERS_GROUP = "movie_answers"
@@ -61,6 +63,7 @@ def dataset_tables(days: dg.PartitionsDefinition, settings: Settings) -> dg.Asse
         lake: ResourceParam[ObjectStore],
         warehouse: ResourceParam[Warehouse],
         bulk: ResourceParam[Bulk],
+        catalog: ResourceParam[Any],
     ) -> Iterator[Any]:
         published = _publish(context, bulk, raw_dataset, lake, settings)
         with ThreadPoolExecutor(1, thread_name_prefix="load") as beside:
@@ -72,6 +75,8 @@ def dataset_tables(days: dg.PartitionsDefinition, settings: Settings) -> dg.Asse
                     loads, failure = loading.result(), None
             except (dg.Failure, dg.RetryRequested) as error:
                 loads, failure = {}, error
+        if catalog is not None and loads and all(result.outcome != "refused" for result in loads.values()):
+            _register(context, catalog, lake, published)
         results = [*table_results(published), *judged]
         for table in TABLES:
             if parts := published.tables.get(table.name):
@@ -92,6 +97,14 @@ def dataset_tables(days: dg.PartitionsDefinition, settings: Settings) -> dg.Asse
             raise failure
 
     return movies_dataset_tables
+
+
+def _register(context: dg.AssetExecutionContext, catalog: Catalog, lake: ObjectStore, published: Publication) -> None:
+    """A catalog that is away holds back no rows: the next delivery's run registers its own."""
+    try:
+        cataloguing.register(catalog, lake, published)
+    except PlatformError:
+        context.log.exception("The external tables stay at the delivery before; run the day again to move them")
 
 
 def dataset_answers() -> dg.AssetsDefinition:

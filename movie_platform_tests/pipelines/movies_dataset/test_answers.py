@@ -3,6 +3,7 @@
 import zlib
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -162,6 +163,56 @@ EXPECTED: dict[str, list[tuple[Any, ...]]] = {
         ("War", 1997, 4, 4, 3, 2, 1),
     ],
 }
+
+
+def calculated() -> dict[str, list[tuple[Any, ...]]]:
+    """The nine answers from the list of movies, by pandas: one row per movie and company, and per movie and genre."""
+    columns = ["id", "year", "budget", "revenue", "popularity", "genres", "companies"]
+    movies = pd.DataFrame(MOVIES, columns=columns).dropna(subset="year")
+    found: dict[str, list[tuple[Any, ...]]] = {}
+    for name, by in (("company", "companies"), ("genre", "genres")):
+        groups = list(movies.explode(by).dropna(subset=by).groupby([by, "year"]))
+        for measure in ("budget", "revenue"):
+            found[f"{name}_{measure}_by_year"] = [
+                (*key, total_of(of[of[measure] != 0][measure]), len(of), (of[measure] != 0).sum(), zeros(of[measure]))
+                for key, of in groups
+            ]
+        found[f"{name}_profit_by_year"] = []
+        for key, of in groups:
+            known = of[(of.budget != 0) & (of.revenue != 0)]
+            profit = total_of(known.revenue - known.budget)
+            as_published = (of.revenue - of.budget).sum()
+            counts = (len(of), len(known), len(of) - len(known))
+            found[f"{name}_profit_by_year"].append((*key, profit, as_published, *counts))
+        if name == "company":
+            means = [(*key, of.popularity.mean(), len(of)) for key, of in groups]
+            found["company_popularity_by_year"] = means
+    crossed = movies.explode("companies").explode("genres").dropna(subset=["companies", "genres"])
+    releases = crossed.groupby(["companies", "genres", "year"])["id"].nunique()
+    found["company_releases_by_genre_and_year"] = [(*key, count) for key, count in releases.items()]
+    found["most_popular_genre_by_year"] = []
+    for year, of_year in movies.explode("genres").dropna(subset="genres").groupby("year"):
+        ranked = sorted((-round(of.popularity.sum(), 9), -len(of), genre) for genre, of in of_year.groupby("genres"))
+        winner = of_year[of_year.genres == ranked[0][2]].popularity
+        numbers = (winner.sum(), winner.mean(), winner.median(), len(winner))
+        found["most_popular_genre_by_year"].append((year, ranked[0][2], *numbers))
+    return found
+
+
+def total_of(known: pd.Series) -> int | None:
+    return known.sum() if len(known) else None
+
+
+def zeros(amounts: pd.Series) -> int:
+    return int((amounts == 0).sum())
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.view)
+def test_what_was_worked_out_by_hand_is_what_pandas_calculates(question: Any) -> None:
+    found = calculated()[question.view]
+    assert len(found) == len(EXPECTED[question.view])
+    for row, wanted in zip(found, EXPECTED[question.view], strict=True):
+        assert row == tuple(pytest.approx(value) if isinstance(value, float) else value for value in wanted)
 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.view)
