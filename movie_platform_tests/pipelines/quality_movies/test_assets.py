@@ -224,7 +224,7 @@ def test_an_evaluation_is_told_once_until_it_comes_out_otherwise(platform: Platf
     for _ in range(2):
         platform.run()
     (notice,) = platform.pager.heard
-    assert notice.subject == f"quality_movies {DAY}: 2 of 2 rules not passed, score 0 %"
+    assert notice.subject == f"RULES NOT PASSED: quality_movies {DAY}: 2 of 2 rules not passed, score 0 %"
     assert "1 of 2 rows" in notice.body
     assert "http://ui/runs/" in notice.body
     platform.raw.write(KEY, delivery(movie("Good"), movie("Better")))
