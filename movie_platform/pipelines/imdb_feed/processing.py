@@ -42,7 +42,6 @@ CODE_VERSION = "1"
 
 UNDER_WAY = 8
 """Windows of one run that are worked on at a time where a store is far away: enough to hide its latency."""
-
 ARCHIVE_PREFIX = "archive/"
 CLEAN_PREFIX = "clean_files/"
 _METADATA_KEY = b"movie_platform"
@@ -471,7 +470,6 @@ def refuse(
     """Leave everything that the window already has as it is, and say why it did not change.
 
     `broken` has the faults by the rule of verification that they break; `rules` names others, which have but a reason.
-
     Where even that cannot be written, as in a lake that is full, the run goes on with its other windows: what was
     delivered has no receipt and stays owed.
     """

@@ -121,7 +121,7 @@ class _Work:
         delivered: ArchivedDay,
         find: Find,
         before: DayRecord | None,
-        files: FileLister,
+        files: "FileLister",
         *,
         is_replay: bool,
     ) -> None:
