@@ -75,6 +75,7 @@ def run_range(
     """Report what was delivered, and materialize each run's windows or days; whether nothing of the platform failed."""
     from movie_platform.definitions import build_defs
     from movie_platform.orchestration.events import report_arrivals
+    from movie_platform.orchestration.pipeline_jobs import job_name
     from movie_platform.orchestration.runs import instance, run_partitions
 
     raw = open_store(settings.source_uri(source.command))
@@ -85,7 +86,7 @@ def run_range(
         report_arrivals(source, delivered, raw, on)
         for partitions in TerminalProgress().track(runs, len(runs), "runs") if len(runs) > 1 else runs:
             assets = selection(partitions) if selection else source.assets
-            outcome = run_partitions(definitions, assets, partitions, on, tags=asked)
+            outcome = run_partitions(definitions, assets, partitions, on, tags=asked, job=job_name(source))
             if not outcome.succeeded and (show_refused or outcome.platform_fault):
                 named = f"{partitions[0]}: " if source.partition == "day" else ""
                 (err if outcome.platform_fault else out).print(safe(f"{named}{outcome.message}"))

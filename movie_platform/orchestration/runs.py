@@ -60,19 +60,25 @@ def run_partitions(
     partitions: Sequence[str],
     on: dg.DagsterInstance,
     tags: Mapping[str, str] | None = None,
+    *,
+    job: str = "",
 ) -> RunOutcome:
-    """Materialize assets over partitions that follow each other, in one run; never raises for what the run did."""
+    """Materialize assets over partitions that follow each other, in one run; never raises for what the run did.
+
+    The run belongs to the named job. Without one it belongs to none, which the UI calls jobless; without partitions it
+    is of assets that have none.
+    """
     tags = dict(tags or {})
-    first, last = partitions[0], partitions[-1]
-    if len(partitions) > 1:
+    first, last = (partitions[0], partitions[-1]) if partitions else (None, None)
+    if first and last and first != last:
         tags |= {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
     # Checks that have a step of their own are left out: Dagster would plan each of them for every partition.
     own = {spec.key for name in selection for spec in definitions.resolve_assets_def(name).check_specs}
-    job = definitions.resolve_implicit_global_asset_job_def().get_subset(
+    whole = definitions.resolve_job_def(job) if job else definitions.resolve_implicit_global_asset_job_def()
+    result = whole.get_subset(
         asset_selection={dg.AssetKey(name) for name in selection},
         asset_check_selection={key for key in own if key.asset_key.to_user_string() in selection},
-    )
-    result = job.execute_in_process(
+    ).execute_in_process(
         partition_key=first if len(partitions) == 1 else None,
         tags=tags,
         instance=on,

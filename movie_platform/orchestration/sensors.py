@@ -15,6 +15,7 @@ from movie_platform.lake import ObjectStore
 from movie_platform.orchestration.corrections import digest_of, of_newest, overdue, shown_of
 from movie_platform.orchestration.day_checks import DayChecks
 from movie_platform.orchestration.events import arrival, rejected_keys
+from movie_platform.orchestration.pipeline_jobs import source_job
 from movie_platform.settings import Settings
 
 REJECTED_IN_A_LOG = 20
@@ -26,11 +27,13 @@ def interval(settings: Settings) -> int:
 
 
 def run_request(source: Source, request: Request) -> dg.RunRequest:
+    """The source's job for a window or day, or a range of them. The run names its assets, so that it can be found."""
     first, last = request.partitions[0], request.partitions[-1]
+    assets = [dg.AssetKey(name) for name in source.assets]
     if len(request.partitions) == 1:
-        return dg.RunRequest(run_key=request.key, partition_key=first)
+        return dg.RunRequest(run_key=request.key, partition_key=first, asset_selection=assets, asset_check_keys=[])
     tags = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
-    return dg.RunRequest(run_key=request.key, tags=tags)
+    return dg.RunRequest(run_key=request.key, tags=tags, asset_selection=assets, asset_check_keys=[])
 
 
 def log_rejected(context: dg.SensorEvaluationContext, listing: Listing) -> None:
@@ -58,7 +61,7 @@ def daily_sensor(
 
     @dg.sensor(
         name=name or f"{source.name}_arrivals",
-        target=dg.AssetSelection.assets(*source.assets).without_checks(),
+        job=source_job(source),
         minimum_interval_seconds=interval(settings),
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=f"Sees new, late and replaced files below {source.prefix}, reports their arrival, and asks for "

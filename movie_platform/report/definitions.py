@@ -12,6 +12,7 @@ from movie_platform.pipelines import source_of
 from movie_platform.settings import Settings
 
 ASSET = "platform_report"
+JOB = f"{ASSET}_job"
 
 
 def report_definitions(settings: Settings, pipelines: Sequence[str]) -> dg.Definitions:
@@ -35,7 +36,7 @@ def report_definitions(settings: Settings, pipelines: Sequence[str]) -> dg.Defin
 
     schedule = dg.ScheduleDefinition(
         name="platform_report_hourly",
-        target=dg.AssetSelection.assets(ASSET),
+        job=dg.define_asset_job(JOB, selection=dg.AssetSelection.assets(ASSET)),
         cron_schedule="12 * * * *",
         execution_timezone="UTC",
         default_status=dg.DefaultScheduleStatus.RUNNING,

@@ -10,6 +10,7 @@ from movie_platform.errors import PlatformError
 from movie_platform.lake import ObjectStore
 from movie_platform.orchestration.corrections import digest_of, of_newest, overdue, shown_of
 from movie_platform.orchestration.events import arrival, rejected_keys
+from movie_platform.orchestration.pipeline_jobs import source_job
 from movie_platform.orchestration.sensors import interval, log_rejected, run_request
 from movie_platform.pipelines.imdb_feed import checks
 from movie_platform.pipelines.imdb_feed.arrivals import Cursor, Schedule, scan
@@ -22,7 +23,7 @@ def feed_sensor(settings: Settings) -> dg.SensorDefinition:
 
     @dg.sensor(
         name="imdb_feed_arrivals",
-        target=dg.AssetSelection.assets(*SOURCE.assets).without_checks(),
+        job=source_job(SOURCE),
         minimum_interval_seconds=interval(settings),
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Sees new, late and corrected windows below imdb_raw_data/, reports their arrival, and asks for "

@@ -37,7 +37,6 @@ from movie_platform.warehouse.catalog import Catalog
 
 GROUP = "user_behavior"
 DELIVERED = dg.AssetKey(SOURCE.raw_asset)
-ASSETS = (PURCHASES, RAW, CLASSIFIED, METRIC)
 FULL = "movie_platform/full"
 """A run with this tag stages all purchases under its day, not only those of the day."""
 

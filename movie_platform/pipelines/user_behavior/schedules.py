@@ -4,7 +4,10 @@ from datetime import timedelta
 
 import dagster as dg
 
-from movie_platform.pipelines.user_behavior.assets import ASSETS
+from movie_platform.deliveries.watching import Request
+from movie_platform.orchestration.pipeline_jobs import job_name
+from movie_platform.orchestration.sensors import run_request
+from movie_platform.pipelines.user_behavior.source import SOURCE
 
 
 def nightly_metric(days: dg.PartitionsDefinition) -> dg.ScheduleDefinition:
@@ -14,7 +17,7 @@ def nightly_metric(days: dg.PartitionsDefinition) -> dg.ScheduleDefinition:
         name="user_behavior_nightly",
         cron_schedule="30 0 * * *",
         execution_timezone="UTC",
-        target=dg.AssetSelection.assets(*ASSETS).without_checks(),
+        job_name=job_name(SOURCE),
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description="Runs the day that is over: its purchases are complete, and late reviews are looked for once more.",
     )
@@ -22,6 +25,7 @@ def nightly_metric(days: dg.PartitionsDefinition) -> dg.ScheduleDefinition:
         day = (context.scheduled_execution_time.date() - timedelta(days=1)).isoformat()
         if not days.has_partition_key(day):
             return dg.SkipReason(f"{day} is before the first day")
-        return dg.RunRequest(run_key=f"user_behavior_nightly/{day}", partition_key=day)
+        request = Request((day,), key=f"user_behavior_nightly/{day}")
+        return run_request(SOURCE, request)
 
     return user_behavior_nightly
