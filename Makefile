@@ -6,6 +6,7 @@ TESTS ?= movie_platform_tests
 # A file's tests share their servers, so that they stay on one core; the files that start Spark come first.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
+PORT ?= 3000
 export DAGSTER_HOME ?= $(CURDIR)/.data/dagster
 export DAGSTER_DISABLE_TELEMETRY := yes
 # Bytecode is kept, also where the environment says not to write it beside the sources: each process that a test or a
@@ -33,9 +34,14 @@ test-live: .venv/all  ## the warehouse's claims on a real cluster; its variables
 coverage: .venv/all  ## the whole suite again, with the share of lines and branches that it runs
 	$(PYTEST) --cov --cov-report=term:skip-covered $(TESTS)
 
-dev: .venv/base  ## the UI on http://localhost:3000, sensors and schedules on
+# The samples of `make demo` begin some hours and days ago. The UI begins there too, where it shows what the demo made.
+ifeq ($(wildcard .env)$(MOVIE_PLATFORM_RAW_URI)$(MOVIE_PLATFORM_LAKE_URI)$(MOVIE_PLATFORM_WAREHOUSE),)
+$(foreach line,$(shell cat .data/demonstration.env 2>/dev/null),$(eval dev: export $(subst =, ?= ,$(line))))
+endif
+dev: export MOVIE_PLATFORM_UI_URI ?= http://localhost:$(PORT)
+dev: .venv/base  ## the UI on http://localhost:3000 (or PORT=...), sensors and schedules on
 	@mkdir -p $(DAGSTER_HOME) && { test -e $(DAGSTER_HOME)/dagster.yaml || cp dagster.yaml $(DAGSTER_HOME); }
-	$(BIN)/dg dev
+	$(BIN)/dg dev --port $(PORT)
 
 check: .venv/all  ## lint, format, types, definitions, every file in deploy/
 	$(BIN)/ruff check .

@@ -16,7 +16,7 @@ from movie_platform.lake import ObjectStore, open_store
 from movie_platform.notify import open_channel, read_routes
 from movie_platform.pipelines import PIPELINES, source_of
 from movie_platform.pipelines.imdb_feed.status import FeedStatus, feed_status
-from movie_platform.settings import Settings, default_settings, load_settings, variable
+from movie_platform.settings import Settings, load_settings, variable
 
 PROBE = "doctor/probe"
 NAMED = 10
@@ -30,7 +30,7 @@ def status(as_json: bool) -> None:
     lake = open_store(settings.lake_uri)
     raw = open_store(settings.source_uri("feed"))
     feed = feed_status(raw, lake, settings.feed_start, now)
-    others = {source.name: (source, _status_of(source, settings, lake, now)) for source in daily_sources()}
+    others = {source.name: (source, source_status(source, settings, lake, now)) for source in daily_sources()}
     if as_json:
         sources = {name: found.as_json() for name, (_, found) in others.items()}
         click.echo(json.dumps({**feed.as_json(), "sources": sources}, ensure_ascii=False, indent=2))
@@ -45,7 +45,7 @@ def daily_sources() -> list[Source]:
     return [source for pipeline in PIPELINES if (source := source_of(pipeline)).partition == "day"]
 
 
-def _status_of(source: Source, settings: Settings, lake: ObjectStore, now: datetime) -> SourceStatus:
+def source_status(source: Source, settings: Settings, lake: ObjectStore, now: datetime) -> SourceStatus:
     raw = open_store(settings.source_uri(source.command))
     return status_of(source, raw, lake, source.start(settings), settings.platform_name, now)
 
@@ -144,15 +144,3 @@ def _examinations(settings: Settings) -> dict[str, Callable[[], str]]:
         **{f"notifier {setting}": channel(setting) for setting in settings.notify},
         "who hears what": rules,
     }
-
-
-@click.command()
-def demo() -> None:
-    """Deliver samples of every source to .data/, run every pipeline on them, and show what came of it.
-
-    Works on the embedded default, whatever the settings of this machine say.
-    """
-    from movie_platform.commands.demonstration import demonstrate
-
-    if not demonstrate(default_settings()):
-        raise SystemExit(1)
