@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import click
+
 from movie_platform.commands import behavior as user_behavior
 from movie_platform.commands import dataset as movies_dataset
 from movie_platform.commands import quality_movies
@@ -17,7 +19,7 @@ from movie_platform.pipelines.imdb_feed.source import SOURCE as FEED
 from movie_platform.pipelines.imdb_feed.status import FeedStatus, feed_status
 from movie_platform.pipelines.imdb_feed.windows import LENGTH, key_of, shift, span
 from movie_platform.pipelines.quality_movies.day_records import judged_days, record_of
-from movie_platform.settings import Settings, variable
+from movie_platform.settings import Settings, default_settings, variable
 from movie_platform.warehouse import Warehouse, open_warehouse
 
 FEED_WINDOWS = 36
@@ -48,13 +50,22 @@ STARTS_FILE = "demonstration.env"
 Daily = Sequence[tuple[Source, SourceStatus]]
 
 
-def demonstrate(settings: Settings) -> bool:
+@click.command()
+def demo() -> None:
+    """Deliver samples of every source to .data/, run every pipeline on them, and show what came of it.
+
+    Works on the embedded default, whatever the settings of this machine say.
+    """
+    if not demonstrate(default_settings(), datetime.now(UTC)):
+        raise SystemExit(1)
+
+
+def demonstrate(settings: Settings, now: datetime) -> bool:
     """Deliver, run, show; whether nothing of the platform failed.
 
-    The samples begin some hours and days ago. A repetition within a day goes on from there up to now, a later one
-    begins anew.
+    The samples end now, and begin some hours and days before. A repetition within a day goes on from there up to now, a
+    later one begins anew.
     """
-    now = datetime.now(UTC)
     file = settings.dagster_home.parent / STARTS_FILE
     settings = settings.model_copy(update=_starts(file, now))
     _write_starts(file, settings)

@@ -38,7 +38,7 @@ cli = Commands(
     {
         "status": "movie_platform.commands.overview:status",
         "doctor": "movie_platform.commands.overview:doctor",
-        "demo": "movie_platform.commands.overview:demo",
+        "demo": f"{HERE}.demonstration:demo",
         "dataset": f"{HERE}.dataset:dataset",
         "answers": f"{HERE}.dataset:answers",
         "report": f"{HERE}.report:report",

@@ -18,7 +18,7 @@ from movie_platform.lake import open_store
 from movie_platform.notify import open_channel, read_routes
 from movie_platform.pipelines import PIPELINES, source_of
 from movie_platform.pipelines.imdb_feed.status import FeedStatus, feed_status
-from movie_platform.settings import Settings, default_settings, load_settings, variable
+from movie_platform.settings import Settings, load_settings, variable
 
 PROBE = "doctor/probe"
 NAMED = 10
@@ -140,15 +140,3 @@ def _examinations(settings: Settings) -> dict[str, Callable[[], str]]:
         **{f"notifier {setting}": channel(setting) for setting in settings.notify},
         "who hears what": rules,
     }
-
-
-@click.command()
-def demo() -> None:
-    """Deliver samples of every source to .data/, run every pipeline on them, and show what came of it.
-
-    Works on the embedded default, whatever the settings of this machine say.
-    """
-    from movie_platform.commands.demonstration import demonstrate
-
-    if not demonstrate(default_settings()):
-        raise SystemExit(1)

@@ -89,20 +89,13 @@ def run_range(
     With --json each run is a line on standard output, with what `described` says of its windows or days.
     """
     from movie_platform.definitions import build_defs
-    from movie_platform.notify import open_notifier, read_routes
     from movie_platform.orchestration.events import report_arrivals
     from movie_platform.orchestration.pipeline_jobs import job_name
     from movie_platform.orchestration.runs import instance, run_partitions
 
     raw = open_store(settings.source_uri(source.command), settings.s3_waits)
     lake = open_store(settings.lake_uri, settings.s3_waits)
-    # Whoever sits at the terminal sees how it ends; the log would say the same once more.
-    notifier = open_notifier(
-        [channel for channel in settings.notify if channel != "log"],
-        ui=settings.ui_uri,
-        addresses=settings.notify_urls,
-        routes=read_routes(settings.notify_rules, settings.notify),
-    )
+    notifier = _notifier(settings)
     # The other sources' assets would be built, with their libraries and rules, for nothing.
     own = [pipeline for pipeline in PIPELINES if pipeline.endswith(f".{source.name}")]
     progress = TerminalProgress()
@@ -115,11 +108,8 @@ def run_range(
         for partitions in progress.track(runs, len(runs), "runs"):
             assets = selection(partitions) if selection else source.assets
             outcome = run_partitions(definitions, assets, partitions, on, tags=asked, job=job_name(source))
-            if not outcome.succeeded and (show_refused or outcome.platform_fault):
-                named = f"{partitions[0]}: " if source.partition == "day" else ""
-                (err if outcome.platform_fault else out).print(safe(f"{named}{outcome.message}"))
-            if outcome.platform_fault and mode.debug:
-                err.print(safe(outcome.traceback))
+            if show_refused or outcome.platform_fault:
+                _show(source, partitions, outcome)
             if mode.json:
                 print_json({**_as_json(source, partitions, outcome), **(described(partitions) if described else {})})
             if notifier.channels:
@@ -132,6 +122,26 @@ def run_range(
                 )
                 break
     return ok
+
+
+def _show(source: Source, partitions: Sequence[str], outcome: "RunOutcome") -> None:
+    if not outcome.succeeded:
+        named = f"{partitions[0]}: " if source.partition == "day" else ""
+        (err if outcome.platform_fault else out).print(safe(f"{named}{outcome.message}"))
+    if outcome.platform_fault and mode.debug:
+        err.print(safe(outcome.traceback))
+
+
+def _notifier(settings: Settings) -> "Notifier":
+    """Without the log: whoever sits at the terminal sees how it ends, and the log would say the same once more."""
+    from movie_platform.notify import open_notifier, read_routes
+
+    return open_notifier(
+        [channel for channel in settings.notify if channel != "log"],
+        ui=settings.ui_uri,
+        addresses=settings.notify_urls,
+        routes=read_routes(settings.notify_rules, settings.notify),
+    )
 
 
 def _as_json(source: Source, partitions: Sequence[str], outcome: "RunOutcome") -> dict[str, Any]:

@@ -3,15 +3,12 @@
 The UI shows an evaluation as long as it is of the run that last materialized the asset, or names that materialization.
 """
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
-
-# An argument of the public AssetCheckEvaluation whose type has no public name. Without it the UI goes by a time stamp
-# of whole seconds, and shows no evaluation in the second of the materialization.
-from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
 
 from movie_platform.deliveries import fingerprint_of
 
@@ -40,13 +37,6 @@ def of_newest(
         if of.asset_key not in newest:
             newest[of.asset_key] = _newest(instance, of.asset_key)
         record = newest[of.asset_key]
-        target = (
-            AssetCheckEvaluationTargetMaterializationData(
-                storage_id=record.storage_id, run_id=record.run_id, timestamp=record.timestamp
-            )
-            if record
-            else None
-        )
         yield dg.AssetCheckEvaluation(
             asset_key=of.asset_key,
             check_name=of.check_name,
@@ -54,8 +44,24 @@ def of_newest(
             severity=of.severity,
             description=of.description,
             metadata=of.metadata,
-            target_materialization_data=target,
+            target_materialization_data=_target(record) if record else None,
         )
+
+
+def _target(record: dg.EventLogRecord) -> Any:
+    """The materialization as what an evaluation judges.
+
+    Without it the UI goes by a time stamp of whole seconds, and shows no evaluation in the second of the
+    materialization. Its type has no public name, so it is made from the form in which Dagster keeps it in its event
+    log, and has to read it for as long as that log is kept.
+    """
+    kept = {
+        "__class__": "AssetCheckEvaluationTargetMaterializationData",
+        "storage_id": record.storage_id,
+        "run_id": record.run_id,
+        "timestamp": record.timestamp,
+    }
+    return dg.deserialize_value(json.dumps(kept))
 
 
 def _newest(instance: dg.DagsterInstance, asset: dg.AssetKey) -> dg.EventLogRecord | None:

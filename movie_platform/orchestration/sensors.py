@@ -76,15 +76,7 @@ def daily_sensor(
         lake: ObjectStore = context.resources.lake.patient(patience)
         cursor = Cursor.parse(context.cursor)
         if broken_rules and (broken := broken_rules()):
-            problem, evaluation = broken
-            if cursor.problem != problem:
-                notice = RulesetUnreadable(source.name, problem, datetime.now(UTC))
-                context.log.error(f"{problem}: {context.resources.notifier.notify(notice)}")
-            return dg.SensorResult(
-                skip_reason=f"Deliveries wait: {problem}",
-                asset_events=[evaluation] if cursor.problem != problem else [],
-                cursor=str(replace(cursor, problem=problem)),
-            )
+            return _waits_for_rules(context, source, cursor, *broken)
         place = Place(source.start(settings), settings.platform_name, datetime.now(UTC))
         try:
             found = scan(source, raw, lake, cursor, place)
@@ -107,6 +99,25 @@ def daily_sensor(
         )
 
     return arrivals
+
+
+def _waits_for_rules(
+    context: dg.SensorEvaluationContext,
+    source: Source,
+    cursor: Cursor,
+    problem: str,
+    evaluation: dg.AssetCheckEvaluation,
+) -> dg.SensorResult:
+    """Why deliveries wait, reported and sent once."""
+    is_news = cursor.problem != problem
+    if is_news:
+        notice = RulesetUnreadable(source.name, problem, datetime.now(UTC))
+        context.log.error(f"{problem}: {context.resources.notifier.notify(notice)}")
+    return dg.SensorResult(
+        skip_reason=f"Deliveries wait: {problem}",
+        asset_events=[evaluation] if is_news else [],
+        cursor=str(replace(cursor, problem=problem)),
+    )
 
 
 def _corrections(
