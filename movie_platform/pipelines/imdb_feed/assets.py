@@ -251,6 +251,7 @@ def lake_events(outcome: Outcome, lake: ObjectStore) -> Iterator[dg.AssetMateria
             "refused": refusal.reason,
             "attempts": refusal.attempts,
             "serves": refusal.serves or "nothing",
+            "what next": refusal.what_next,
         }
         yield dg.AssetObservation(ARCHIVE, partition=outcome.window, description=refusal.reason, metadata=attempt)
     if provenance is None:
@@ -290,11 +291,14 @@ def _fail_where_refused(
 ) -> None:
     """A run that leaves a window unprocessed is a failed run: the good windows stay, the others show as failed."""
     for refusal in refused:
-        context.log.error(f"{refusal.window} is refused: {refusal.reason}")
+        context.log.error(f"{refusal.window} is refused: {refusal.reason}. What next: {refusal.what_next}")
     messages = []
     if refused:
         first = refused[0]
-        messages.append(f"{len(refused)} of {windows} windows are refused, {first.window} because {first.reason}")
+        messages.append(
+            f"{len(refused)} of {windows} windows are refused, {first.window} because {first.reason}. What next: "
+            f"{first.what_next}"
+        )
     if postponed:
         messages.append(
             f"{len(postponed)} of {windows} windows are left for later and not refused, from {min(postponed)} on: "

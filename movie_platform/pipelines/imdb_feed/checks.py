@@ -33,7 +33,6 @@ KEYS = [
 ]
 NAMED = 20
 """Windows or records that a table names, the newest first; the description counts all of them."""
-WHAT_TO_DO = "deliver the file again; it is tried by itself"
 _RECORD = re.compile(r" record (\d+)")
 
 
@@ -83,7 +82,7 @@ def _verification(rule: str, refused: list[Refusal]) -> dg.AssetCheckEvaluation:
             "reason": reason,
             "since": refusal.first_seen,
             "served meanwhile": f"the version of {refusal.serves}" if refusal.serves else "nothing",
-            "what to do": WHAT_TO_DO,
+            "what to do": refusal.what_next,
         }
         for refusal in reversed(refused[-NAMED:])
         for reason in refusal.reasons.get(rule, [refusal.reason])
@@ -137,7 +136,7 @@ def _row_rule(rule: str, windows: Mapping[str, WindowSummary]) -> dg.AssetCheckE
             "value": example.value,
             "reason": example.rule,
             "since": windows[window].delivered_at,
-            "what to do": f"{WHAT_TO_DO}; until then the record is in bad-records/imdb_feed/",
+            "what to do": f"{refusals.DELIVER_AGAIN}; until then the record is in bad-records/imdb_feed/",
         }
         for window in _newest(broken)
         for example in windows[window].examples

@@ -17,6 +17,7 @@ from movie_platform.printable import json_printable
 PREFIX = "unprocessed/"
 LOG = "unprocessed.log"
 READ_AT_A_TIME = 8
+DELIVER_AGAIN = "deliver the file again; it is tried by itself"
 _LONG_AGO = "1970-01-01T00:00:00+00:00"
 
 
@@ -43,6 +44,11 @@ class Refusal:
     @property
     def fingerprint(self) -> str:
         return fingerprint_of(self.files)
+
+    @property
+    def what_next(self) -> str:
+        """What happens now, and what people can do."""
+        return "it is tried again within the hour" if self.transient else DELIVER_AGAIN
 
     def log_line(self) -> str:
         reason = self.reason

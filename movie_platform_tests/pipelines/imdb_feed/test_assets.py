@@ -195,12 +195,15 @@ def test_a_version_that_could_not_be_loaded_is_loaded_by_the_run_that_refuses_th
         outcome = platform.run(W)
     assert outcome.platform_fault
     assert outcome.message.startswith("1 of 1 windows are refused")
+    assert outcome.message.endswith("What next: it is tried again within the hour")
     refusal = refusals.get(platform.lake, W)
     assert refusal is not None
     assert refusal.transient, "so it is tried again within the hour"
     assert refusal.rules == ("has_rows", "in_warehouse")
     assert f"{C} is empty; the served version's rows are in the lake and not in the warehouse" in refusal.reason
-    assert not platform.run(W).platform_fault
+    outcome = platform.run(W)
+    assert not outcome.platform_fault
+    assert outcome.message.endswith("What next: deliver the file again; it is tried by itself")
     assert len(platform.titles()) == 2
     refusal = refusals.get(platform.lake, W)
     assert refusal is not None
