@@ -71,9 +71,12 @@ def listing(payload: str) -> Listing:
     return found
 
 
+AT = "2026-01-01T00:00:00+00:00"
+
+
 def refusal(payload: str) -> refusals.Refusal:
     return refusals.Refusal(
-        W, payload, 1, "", "", False, "1", (payload,), {payload: payload}, payload, {payload: (payload,)}
+        W, payload, 1, AT, AT, False, "1", (payload,), {payload: payload}, payload, {payload: (payload,)}
     )
 
 

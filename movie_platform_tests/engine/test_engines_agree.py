@@ -41,7 +41,13 @@ def rows_of(path: Path) -> pa.Table:
     return table.take(pa.array(sorted(range(len(shown)), key=shown.__getitem__), pa.int64()))
 
 
-@pytest.mark.parametrize("spreadsheet", [False, True], ids=["as published", "through a spreadsheet"])
+@pytest.mark.parametrize(
+    "spreadsheet",
+    [
+        pytest.param(False, id="as published"),
+        pytest.param(True, id="through a spreadsheet", marks=pytest.mark.soak),  # half a minute of Spark's
+    ],
+)
 def test_the_movies_dataset(engines: list[Engine], tmp_path: Path, spreadsheet: bool) -> None:
     zipped = tmp_path / "the-movies-dataset.zip"
     write_dataset(zipped, scale=0.002, spreadsheet=spreadsheet)

@@ -8,7 +8,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from movie_platform.errors import WorldUnavailable
-from movie_platform.pipelines.user_behavior.purchases import PostgresPurchases
+from movie_platform.pipelines.user_behavior.purchase_sources import PostgresPurchases
 from movie_platform_tests.faults.proxy import Fault, Proxy, proxied
 from movie_platform_tests.faults.test_s3 import MARGIN, within
 
