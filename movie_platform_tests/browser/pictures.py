@@ -8,8 +8,9 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
+from movie_platform.commands.demonstration import STARTS_FILE
 from movie_platform.report.page import make_report
-from movie_platform.settings import default_settings
+from movie_platform.settings import Settings, default_settings
 from movie_platform_tests.browser.serving import ROOT, chromium, served
 
 FOLDER = ROOT / "docs" / "pictures"
@@ -48,7 +49,9 @@ def main() -> int:
         report = Path(folder) / "report.html"
         report.write_text(make_report(settings))
         shown = playwright.chromium.launch(executable_path=browser).new_page(viewport=SIZE, color_scheme="light")
-        with served({"DAGSTER_HOME": str(settings.dagster_home)}, Path(folder) / "log", daemon=False) as address:
+        with served(
+            {"DAGSTER_HOME": str(settings.dagster_home), **_starts(settings)}, Path(folder) / "log", daemon=False
+        ) as address:
             for name, (path, prepare) in PAGES.items():
                 shown.goto(address + path)
                 if prepare:
@@ -60,6 +63,12 @@ def main() -> int:
     if large:
         print(f"Larger than {AT_MOST:,} bytes: {', '.join(large)}", file=sys.stderr)
     return 1 if large else 0
+
+
+def _starts(settings: Settings) -> dict[str, str]:
+    """Where the demonstration's samples begin, and the UI with them."""
+    lines = (settings.dagster_home.parent / STARTS_FILE).read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines)
 
 
 def _take(page: Page, name: str) -> None:
