@@ -38,7 +38,7 @@ class RulesetChecks:
         if self.file.ruleset is None:
             problem = f"{self.file.name} can be read as DQDL. It can not, so no data is judged by it."
             return [self._spec(RULESET_PARSES, problem, {"ruleset": self.file.name, "problem": self.file.problem})]
-        return [self._spec(rule.name, _legible(rule.claim), _about(rule, self.file.name)) for rule in self.file.ruleset]
+        return [self._spec(rule.name, _in_words(rule), _about(rule, self.file.name)) for rule in self.file.ruleset]
 
     def results(self, evaluation: "Evaluation") -> Iterator[dg.AssetCheckResult]:
         """How each rule came out."""
@@ -61,8 +61,13 @@ class RulesetChecks:
         return dg.AssetCheckSpec(name, asset=self.asset, description=description, metadata=metadata)
 
 
+def _in_words(rule: Rule) -> str:
+    """What the rule asks for, and below it how it is written."""
+    return f"{_legible(explain(rule))}\n\nDQDL: {_legible(rule.claim)}"
+
+
 def _about(rule: Rule, file: str) -> dict[str, Any]:
-    return {"ruleset": file, "meaning": _legible(explain(rule)), "action": rule.action, **_labels(rule)}
+    return {"ruleset": file, "action": rule.action, **_labels(rule)}
 
 
 def _labels(rule: Rule) -> dict[str, str]:

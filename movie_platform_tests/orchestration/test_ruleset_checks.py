@@ -50,14 +50,16 @@ def evaluated(path: Path) -> dict[str, dg.AssetCheckEvaluation]:
     return {evaluation.check_name: evaluation for evaluation in result.get_asset_check_evaluations()}
 
 
-def test_every_rule_is_a_check_described_by_the_rule(rules: Path) -> None:
+def test_every_rule_is_a_check_described_in_words_with_the_rule_below(rules: Path) -> None:
     specs = {spec.name: spec for spec in asset_of(rules).check_specs}
-    assert {spec.description for spec in specs.values()} == {
+    assert {str(spec.description).partition("\n\nDQDL: ")[2] for spec in specs.values()} == {
         'IsComplete "title"',
         'ColumnValues "rating" between 0 and 10',
         "RowCount > 10",
         'ColumnLength "nowhere" > 3',
     }
+    said = str(specs["title_is_complete"].description)
+    assert said.startswith('Every row must have a value in "title".')
     assert "title_is_complete" in specs
     assert not any(spec.blocking for spec in specs.values())
 
@@ -97,7 +99,7 @@ def test_values_of_the_data_are_shown_and_never_obeyed(tmp_path: Path) -> None:
     path = tmp_path / "movies.dqdl"
     path.write_text('Rules = [ ColumnLength "title" < 5, ColumnValues "<i>x</i>" = 1 ]')
     described = {spec.name: str(spec.description) for spec in asset_of(path).check_specs}
-    assert described["title_column_length_below_5"] == 'ColumnLength "title" < 5'
+    assert described["title_column_length_below_5"].endswith('DQDL: ColumnLength "title" < 5')
     assert "<i>" not in described["i_x_i_column_values_equals_1"]
     shown = evaluated(path)["title_column_length_below_5"]
     assert "<b>" not in str(shown.description)
