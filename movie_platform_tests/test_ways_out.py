@@ -1,5 +1,6 @@
 """Whatever somebody put into a name or a value, nothing that is looked at obeys it: every way out, one set of texts."""
 
+import contextlib
 import csv
 import io
 import json
@@ -16,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from movie_platform.commands.terminal import safe, table
+from movie_platform.commands.terminal import print_json, safe, table
 from movie_platform.deliveries import receipts
 from movie_platform.deliveries.delivery import Listing
 from movie_platform.errors import InputRefused, ObjectMissing, PlatformError
@@ -63,6 +64,12 @@ def printed(payload: str) -> str:
     file = console.file
     assert isinstance(file, io.StringIO)
     return file.getvalue()
+
+
+def printed_as_json(payload: str) -> str:
+    with contextlib.redirect_stdout(io.StringIO()) as shown:
+        print_json({payload: [payload]})
+    return shown.getvalue().removesuffix("\n")
 
 
 def listing(payload: str) -> Listing:
@@ -123,6 +130,7 @@ ONE_LINE: dict[str, Callable[[str], str]] = {
     "subject of a notice": lambda payload: notice(payload).subject,
     "reason of a refused window": verified,
     "line of unprocessed.log": lambda payload: refusal(payload).log_line(),
+    "line of JSON on standard output": printed_as_json,
     "JSON in a line": lambda payload: json_printable(json.dumps([payload], ensure_ascii=False)),
 }
 LINES: dict[str, Callable[[str], str]] = {

@@ -65,7 +65,7 @@ def main() -> int:
 
 
 def _measure(folder: Path, windows: int, movies: int) -> None:
-    last = shift(key_of(datetime.now(UTC) - timedelta(days=1)), timedelta())
+    last = key_of(datetime.now(UTC) - timedelta(days=1))
     first = shift(last, -LENGTH * (windows - 1))
     environment = _environment(folder, first)
     began = time.monotonic()

@@ -74,6 +74,11 @@ def load(warehouse: Warehouse, lake: ObjectStore, day: str, *, run_id: str, forc
     return result
 
 
+def load_all(warehouse: Warehouse, lake: ObjectStore, run_id: str) -> int:
+    days = receipts.standings(lake, NAME)
+    return sum(load(warehouse, lake, day, run_id=run_id) is not None for day in days)
+
+
 def _parquet(table: pa.Table, delivered: ArchivedDay) -> bytes:
     out = io.BytesIO()
     pq.write_table(table.replace_schema_metadata({"digest": delivered.manifest.digest}), out)
@@ -93,5 +98,7 @@ SOURCE = Source(
     assets=("box_office_good", "box_office"),
     made=("stage/box_office/", "bad-records/box_office/"),
     owed_loads=lambda lake, warehouse, known: loading.owed_loads(lake, warehouse, BOX_OFFICE, known),
+    load_all=load_all,
+    archives=((NAME, ARCHIVE.root),),
     was_made=lambda _raw, _lake, _delivery: False,
 )

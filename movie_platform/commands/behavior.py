@@ -67,7 +67,7 @@ def deliver_days(
     """Deliver each day; what was delivered for it before is replaced."""
     from movie_platform.samples import user_behavior as samples
 
-    raw = open_store(settings.source_uri("behavior"))
+    raw = open_store(settings.source_uri("behavior"), settings.s3_waits)
     with _shop(settings) as shop:
         for day in TerminalProgress().track(days, len(days), "delivering"):
             shop.replace(day, pa.Table.from_batches(samples.purchases(day, purchases, seed=seed), shop.schema))
@@ -112,7 +112,7 @@ def run_days(
     if not days:
         out.print(safe(f"No day from {first} to {last} has come yet."))
         return True
-    lake = open_store(settings.lake_uri)
+    lake = open_store(settings.lake_uri, settings.s3_waits)
     if reclassify:
         on = [date.fromisoformat(day) for day in days]
         days = [day.isoformat() for day in outdated(lake, on, settings.review_classifier)]
@@ -120,7 +120,7 @@ def run_days(
             out.print(safe(f"No staged review from {first} to {end} was judged by another classifier."))
             return True
     assets = RECLASSIFIED if reclassify else SOURCE.assets
-    raw = open_store(settings.source_uri("behavior"))
+    raw = open_store(settings.source_uri("behavior"), settings.s3_waits)
     listing = SOURCE.shape.listing(raw, SOURCE.start(settings), datetime.now(UTC))
     show_rejected(SOURCE, settings, listing.rejected_keys, listing.rejected)
     delivered = [listing.deliveries[day] for day in days if day in listing.deliveries]

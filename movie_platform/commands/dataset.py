@@ -1,6 +1,5 @@
 """The data set in the terminal: build it from a zip, play its publisher, run deliveries, ask the nine questions."""
 
-import json
 import tempfile
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
@@ -29,7 +28,6 @@ from movie_platform.pipelines.movies_dataset.publication import ZIP_NAME
 from movie_platform.pipelines.movies_dataset.report import BuildReport
 from movie_platform.pipelines.movies_dataset.source import SOURCE
 from movie_platform.pipelines.movies_dataset.tables import MOVIES_AGGREGATED, TABLES
-from movie_platform.printable import json_printable
 from movie_platform.settings import Settings, load_settings
 
 
@@ -133,7 +131,7 @@ def deliver_dataset(
     with tempfile.TemporaryDirectory(prefix="movie-platform-sample-") as folder:
         path = Path(folder) / ZIP_NAME
         write_dataset(path, scale=scale, seed=seed, spreadsheet=spreadsheet, without=without)
-        open_store(settings.source_uri("dataset")).upload(key, path)
+        open_store(settings.source_uri("dataset"), settings.s3_waits).upload(key, path)
     return key
 
 
@@ -158,7 +156,7 @@ def run_deliveries(settings: Settings, first: str, last: str, *, force: bool = F
     """Run what was delivered from the first to the last day; whether nothing of the platform failed."""
     from movie_platform.warehouse import FORCE
 
-    raw = open_store(settings.source_uri("dataset"))
+    raw = open_store(settings.source_uri("dataset"), settings.s3_waits)
     listing = SOURCE.shape.listing(raw, SOURCE.start(settings), datetime.now(UTC))
     show_rejected(SOURCE, settings, listing.rejected_keys, listing.rejected)
     found = [delivery for day, delivery in listing.deliveries.items() if first <= day <= last]
@@ -199,7 +197,7 @@ def answers(as_json: bool, rows: int) -> None:
     undated = movies_without_year(warehouse)
     if as_json:
         found_rows = {question.view: rows_found.to_pylist() for question, rows_found in found}
-        click.echo(json_printable(json.dumps({**found_rows, "movies_without_year": undated}, ensure_ascii=False)))
+        print_json({**found_rows, "movies_without_year": undated})
         return
     for question, rows_found in found:
         largest = sorted(rows_found.to_pylist(), key=partial(_size, question.measure), reverse=True)[:rows]

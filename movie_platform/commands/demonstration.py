@@ -114,7 +114,7 @@ def _missing(raw: ObjectStore, source: Source, days: Sequence[date]) -> list[dat
 def _feed(settings: Settings, now: datetime) -> bool:
     from movie_platform.samples.imdb_feed import DEFECTS, FeedClient, deliver
 
-    raw, client = open_store(settings.source_uri("feed")), FeedClient()
+    raw, client = open_store(settings.source_uri("feed"), settings.s3_waits), FeedClient()
     last = key_of(now)
     for number, window in enumerate(span(settings.feed_start, last)):
         if not any(raw.objects(f"imdb_raw_data/{window}/")):
@@ -128,7 +128,7 @@ def _quality(settings: Settings, today: date) -> bool:
     from movie_platform.pipelines.quality_movies.source import SOURCE
     from movie_platform.samples.quality_movies import FILE_NAME, MovieCritic, defective
 
-    raw, days = open_store(settings.source_uri("quality")), _days(settings.quality_start, today)
+    raw, days = open_store(settings.source_uri("quality"), settings.s3_waits), _days(settings.quality_start, today)
     critic = MovieCritic()
     for number, day in enumerate(days):
         if not any(raw.objects(f"{SOURCE.prefix}{day}/")):
@@ -141,7 +141,7 @@ def _dataset(settings: Settings, today: date) -> bool:
     from movie_platform.pipelines.movies_dataset.source import SOURCE
 
     first = settings.dataset_start
-    if _missing(open_store(settings.source_uri("dataset")), SOURCE, [first]):
+    if _missing(open_store(settings.source_uri("dataset"), settings.s3_waits), SOURCE, [first]):
         movies_dataset.deliver_dataset(settings, first, scale=DATASET_SCALE)
     return movies_dataset.run_deliveries(settings, first.isoformat(), today.isoformat())
 
@@ -150,7 +150,7 @@ def _behavior(settings: Settings, today: date) -> bool:
     from movie_platform.pipelines.user_behavior.source import SOURCE
 
     days = _days(settings.behavior_start, today)
-    if missing := _missing(open_store(settings.source_uri("behavior")), SOURCE, days):
+    if missing := _missing(open_store(settings.source_uri("behavior"), settings.s3_waits), SOURCE, days):
         user_behavior.deliver_days(settings, missing)
     return user_behavior.run_days(settings, days[0], days[-1])
 
@@ -166,7 +166,10 @@ def _report(settings: Settings) -> None:
 
 
 def _summary(settings: Settings, now: datetime) -> None:
-    raw, lake = open_store(settings.source_uri("feed")), open_store(settings.lake_uri)
+    raw, lake = (
+        open_store(settings.source_uri("feed"), settings.s3_waits),
+        open_store(settings.lake_uri, settings.s3_waits),
+    )
     feed = feed_status(raw, lake, settings.feed_start, now)
     daily = [(source, source_status(source, settings, lake, now)) for source in daily_sources()]
     out.print()

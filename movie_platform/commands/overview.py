@@ -1,6 +1,5 @@
 """Commands about the platform as a whole: where it stands, whether it is set up right, and a demonstration."""
 
-import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -35,7 +34,7 @@ def status(as_json: bool) -> None:
     others = {source.name: (source, source_status(source, settings, lake, now)) for source in daily_sources()}
     if as_json:
         sources = {name: found.as_json() for name, (_, found) in others.items()}
-        click.echo(json.dumps({**feed.as_json(), "sources": sources}, ensure_ascii=False, indent=2))
+        print_json({**feed.as_json(), "sources": sources}, indent=2)
         return
     _show_feed(feed)
     for source, found in others.values():

@@ -87,7 +87,7 @@ def replay_quality(first: date, last: date) -> None:
     Rows that were good stay so; a day that was blocked is loaded when today's rules do not block it.
     """
     settings = load_settings()
-    lake = open_store(settings.lake_uri)
+    lake = open_store(settings.lake_uri, settings.s3_waits)
     quarantined = [day for day in quarantined_days(lake) if _is_partition(settings, day)]
     days = [day for day in quarantined if first.isoformat() <= day <= last.isoformat()]
     if not days:
@@ -99,7 +99,10 @@ def replay_quality(first: date, last: date) -> None:
 
 def run_days(settings: Settings, first: str, last: str, *, force: bool = False) -> bool:
     """Run what was delivered of a range; whether nothing of the platform failed."""
-    raw, lake = open_store(settings.source_uri("quality")), open_store(settings.lake_uri)
+    raw, lake = (
+        open_store(settings.source_uri("quality"), settings.s3_waits),
+        open_store(settings.lake_uri, settings.s3_waits),
+    )
     listing = SOURCE.shape.listing(raw, SOURCE.start(settings), datetime.now(UTC))
     show_rejected(SOURCE, settings, listing.rejected_keys, listing.rejected)
     known = {*listing.deliveries, *ARCHIVE.days(lake)}
@@ -122,7 +125,7 @@ def _run(
     from movie_platform.pipelines.quality_movies.assets import REPLAY
     from movie_platform.warehouse import FORCE
 
-    lake = open_store(settings.lake_uri)
+    lake = open_store(settings.lake_uri, settings.s3_waits)
     ok = run_range(
         settings,
         SOURCE,

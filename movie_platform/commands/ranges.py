@@ -42,7 +42,7 @@ yes_option = click.option("--yes", is_flag=True, help="Deliver to what is not on
 
 def store_to_deliver_to(settings: Settings, source: Source, *, yes: bool) -> ObjectStore:
     """The source's raw side, where samples may be delivered to it."""
-    raw = open_store(settings.source_uri(source.command))
+    raw = open_store(settings.source_uri(source.command), settings.s3_waits)
     if not isinstance(raw, LocalStore) and not yes:
         raise click.UsageError(f"{raw.uri} is not on this machine's disk; add --yes to deliver there all the same")
     return raw
@@ -79,7 +79,6 @@ def run_range(
     *,
     selection: Callable[[Sequence[str]], Sequence[str]] | None = None,
     tags: Mapping[str, bool] | None = None,
-    resources: Mapping[str, Any] | None = None,
     show_refused: bool = True,
     described: Callable[[Sequence[str]], Mapping[str, Any]] | None = None,
 ) -> bool:
@@ -99,7 +98,7 @@ def run_range(
     # The other sources' assets would be built, with their libraries and rules, for nothing.
     own = [pipeline for pipeline in PIPELINES if pipeline.endswith(f".{source.name}")]
     progress = TerminalProgress()
-    given = {"progress": progress, "notifier": notifier, **(resources or {})}
+    given = {"progress": progress, "notifier": notifier}
     definitions = build_defs(settings, resources=given, pipelines=own or PIPELINES)
     asked = {tag: "true" for tag, is_asked in (tags or {}).items() if is_asked}
     ok, unreachable = True, 0

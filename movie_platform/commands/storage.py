@@ -1,7 +1,6 @@
 """Lake and warehouse in the terminal: make the warehouse anew, and compare the lake with its manifests."""
 
 from collections.abc import Sequence
-from importlib import import_module
 
 import click
 
@@ -12,13 +11,6 @@ from movie_platform.lake import open_store
 from movie_platform.pipelines import PIPELINES, source_of
 from movie_platform.settings import load_settings
 
-LOADERS = {
-    "imdb_feed": "movie_platform.pipelines.imdb_feed.loading",
-    "movies_dataset": "movie_platform.pipelines.movies_dataset.loading",
-    "quality_movies": "movie_platform.pipelines.quality_movies.loading",
-    "user_behavior": "movie_platform.pipelines.user_behavior.metric_build",
-}
-"""Where each pipeline loads all that the lake has of it."""
 RUN_ID = "movie-platform warehouse rebuild"
 
 
@@ -51,9 +43,9 @@ def rebuild_warehouse(without: Sequence[str]) -> None:
 
     def load(into: Warehouse) -> None:
         for pipeline in PIPELINES:
-            name = pipeline.rpartition(".")[2]
-            count = import_module(LOADERS[name]).load_all(into, lake, run_id=RUN_ID)
-            out.print(safe(f"{source_of(pipeline).title}: {count} {source_of(pipeline).partition}s loaded"))
+            source = source_of(pipeline)
+            count = source.load_all(into, lake, RUN_ID)
+            out.print(safe(f"{source.title}: {count} {source.partition}s loaded"))
 
     purchases = [USER_PURCHASE.qualified_name] if settings.purchases == "warehouse" else []
     done = rebuild(current, load, not_from_lake=purchases, without=without)

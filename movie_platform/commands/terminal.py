@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from movie_platform.commands.options import Mode, mode
-from movie_platform.printable import printable
+from movie_platform.printable import json_printable, printable
 
 T = TypeVar("T")
 
@@ -46,9 +46,9 @@ force_option = click.option(
 )
 
 
-def print_json(found: Mapping[str, Any]) -> None:
-    """One object on one line."""
-    click.echo(json.dumps(found, ensure_ascii=False, default=str))
+def print_json(found: Mapping[str, Any], *, indent: int | None = None) -> None:
+    """One object, on one line where nothing else is said; what a terminal would obey in it is spelled out."""
+    click.echo(json_printable(json.dumps(found, ensure_ascii=False, default=str, indent=indent)))
 
 
 def safe(value: object) -> Text:

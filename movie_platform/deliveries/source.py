@@ -50,6 +50,8 @@ class Source:
     made: tuple[str, ...]
     """Prefixes of what the lake makes of a delivery, each followed by the window or day."""
     owed_loads: "Callable[[ObjectStore, Warehouse, Mapping[str, Standing]], Mapping[str, str]]"
+    load_all: "Callable[[Warehouse, ObjectStore, str], int]"
+    """Loads what the lake has of every window or day, under a run's id, for a warehouse that is made anew; how many."""
     was_made: Callable[[ObjectStore, ObjectStore, Delivery], bool]
     is_waiting: Callable[[Delivery, datetime], bool] = lambda _delivery, _now: False
     archive: str = ""

@@ -243,12 +243,12 @@ def _extras(
         "master": master,
         "name": f"movie-platform {job.rpartition(':')[2]} {run_id[:8]}",
         "configuration": dict(settings.spark_conf),
-        "work": open_store(settings.lake_uri).uri_of(f"{PREFIX}work/{run_id}") if work else None,
+        "work": open_store(settings.lake_uri, settings.s3_waits).uri_of(f"{PREFIX}work/{run_id}") if work else None,
     }
 
 
 def _bucket(settings: Settings) -> S3Store:
-    lake = open_store(settings.lake_uri)
+    lake = open_store(settings.lake_uri, settings.s3_waits)
     if not isinstance(lake, S3Store):
         raise SettingsError(
             f"{variable('engine')}={settings.engine!r} needs a lake on S3, where the cluster finds script and data, "

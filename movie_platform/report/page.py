@@ -55,7 +55,7 @@ def publish(settings: Settings, lake: ObjectStore, now: datetime) -> int:
 
 
 def make_report(settings: Settings) -> str:
-    return report_page(settings, open_store(settings.lake_uri), datetime.now(UTC))
+    return report_page(settings, open_store(settings.lake_uri, settings.s3_waits), datetime.now(UTC))
 
 
 def _sections(inputs: Inputs) -> tuple[list[Section], list[Section]]:

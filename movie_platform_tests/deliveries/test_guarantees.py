@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from movie_platform.deliveries import manifests
+from movie_platform.deliveries.verification import verified
 from movie_platform.errors import PlatformError, WorldUnavailable
 from movie_platform.lake import ObjectStore
 from movie_platform.pipelines.movies_dataset import build, publication
@@ -173,6 +174,30 @@ def test_a_lake_that_was_emptied_is_filled_again_and_passes_the_ledger(local: Su
     local.deliver(4)
     local.settle()
     assert_everywhere(local, 4)
+
+
+def test_a_warehouse_that_is_made_anew_is_loaded_from_the_lake_alone(local: Subject, tmp_path: Path) -> None:
+    for content in (1, 2):
+        local.deliver(content)
+        local.run()
+    shutil.rmtree(tmp_path / "raw")
+    local.warehouse = DuckDBWarehouse(tmp_path / "anew.duckdb")
+    assert local.source.load_all(local.warehouse, local.lake, "made anew") == 1
+    assert local.loaded() == 2
+    assert local.owed() == {}
+
+
+def test_what_is_archived_is_compared_with_its_manifest(local: Subject) -> None:
+    local.deliver(1)
+    local.run()
+    assert verified(local.lake, local.source).damaged == []
+    folders = [folder for _, folder in local.source.archives if folder]
+    archived = [info.key for folder in folders for info in local.lake.objects(folder)]
+    assert bool(archived) == bool(folders)  # the data set's zip stays where it was delivered
+    for key in archived:
+        local.lake.write(key, b"?" + local.lake.read(key)[1:])
+        found = verified(local.lake, local.source).damaged
+        assert any(key.rpartition("/")[2] in problem for problem in found)
 
 
 def test_a_lake_that_was_restored_from_an_earlier_copy_ends_as_delivered(local: Subject, tmp_path: Path) -> None:

@@ -149,10 +149,8 @@ def load_all(warehouse: Warehouse, lake: ObjectStore, *, run_id: str) -> int:
     """Load every window that the lake has a clean file of; how many. A `PlatformError` names one that cannot be."""
     windows = processed_windows(lake)
     for start in range(0, len(windows), LOADED_TOGETHER):
-        made = []
-        for window, found in zip(
-            windows[start:], provenances(lake, windows[start : start + LOADED_TOGETHER]), strict=False
-        ):
+        made, together = [], windows[start : start + LOADED_TOGETHER]
+        for window, found in zip(together, provenances(lake, together), strict=True):
             if not isinstance(found, Provenance):
                 raise PlatformError(f"{lake.uri_of(clean_key(window))} cannot be loaded: {found or 'it is damaged'}")
             made.append(found)

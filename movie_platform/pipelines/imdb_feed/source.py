@@ -27,6 +27,12 @@ def _owed_loads(lake: ObjectStore, warehouse: "Warehouse", known: Mapping[str, S
     return owed_loads(lake, warehouse, known)
 
 
+def _load_all(warehouse: "Warehouse", lake: ObjectStore, run_id: str) -> int:
+    from movie_platform.pipelines.imdb_feed.loading import load_all
+
+    return load_all(warehouse, lake, run_id=run_id)
+
+
 def _was_made(_raw: ObjectStore, lake: ObjectStore, delivery: Delivery) -> bool:
     return arrivals.was_made(lake, delivery)
 
@@ -60,6 +66,7 @@ SOURCE = Source(
     assets=("imdb_archive", "imdb_clean", "imdb_movies"),
     made=("clean_files/", "partitioned/filetime=", "rejects/imdb_feed/", "bad-records/imdb_feed/"),
     owed_loads=_owed_loads,
+    load_all=_load_all,
     was_made=_was_made,
     archives=((NAME, "archive/"),),
     standings=_standings,

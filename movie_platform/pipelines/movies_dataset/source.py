@@ -21,6 +21,12 @@ def _owed_loads(lake: ObjectStore, warehouse: "Warehouse", known: Mapping[str, S
     return owed_loads(lake, warehouse, known)
 
 
+def _load_all(warehouse: "Warehouse", lake: ObjectStore, run_id: str) -> int:
+    from movie_platform.pipelines.movies_dataset.loading import load_all
+
+    return load_all(warehouse, lake, run_id=run_id)
+
+
 def _was_made(_raw: ObjectStore, lake: ObjectStore, delivery: Delivery) -> bool:
     published = read_publication(lake, delivery.partition)
     return published is not None and [published.etag] == list(delivery.etags.values())
@@ -39,5 +45,6 @@ SOURCE = Source(
     assets=(*(table.name for table in TABLES), *(question.view for question in QUESTIONS)),
     made=(OUTPUT, REJECTS),
     owed_loads=_owed_loads,
+    load_all=_load_all,
     was_made=_was_made,
 )

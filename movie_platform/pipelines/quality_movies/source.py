@@ -20,6 +20,12 @@ def _owed_loads(lake: ObjectStore, warehouse: "Warehouse", known: Mapping[str, S
     return owed_loads(lake, warehouse, known)
 
 
+def _load_all(warehouse: "Warehouse", lake: ObjectStore, run_id: str) -> int:
+    from movie_platform.pipelines.quality_movies.loading import load_all
+
+    return load_all(warehouse, lake, run_id=run_id)
+
+
 def _was_made(_raw: ObjectStore, lake: ObjectStore, delivery: Delivery) -> bool:
     record = record_of(lake, delivery.partition)
     return record is not None and record.is_made_from(delivery)
@@ -51,6 +57,7 @@ SOURCE = Source(
         "evaluations/quality_movies/",
     ),
     owed_loads=_owed_loads,
+    load_all=_load_all,
     was_made=_was_made,
     archives=((NAME, ARCHIVE.root),),
 )

@@ -36,7 +36,7 @@ class DayOutcome:
 
 
 def outcome_of(lake: ObjectStore, day: date) -> DayOutcome:
-    """What lies in the lake for the day now."""
+    """What the lake holds for the day now."""
 
     def rows(key: str) -> int | None:
         try:

@@ -22,6 +22,12 @@ def _owed_loads(lake: ObjectStore, warehouse: "Warehouse", known: Mapping[str, S
     return owed_loads(lake, warehouse, known)
 
 
+def _load_all(warehouse: "Warehouse", lake: ObjectStore, run_id: str) -> int:
+    from movie_platform.pipelines.user_behavior.metric_build import load_all
+
+    return load_all(warehouse, lake, run_id=run_id)
+
+
 def _was_made(raw: ObjectStore, lake: ObjectStore, delivery: Delivery) -> bool:
     """Whether the day has a metric, and its archive exactly the delivered bytes: earlier versions kept no etags."""
     day = delivery.partition
@@ -81,6 +87,7 @@ SOURCE = Source(
         "stage/user_behavior_metric/",
     ),
     owed_loads=_owed_loads,
+    load_all=_load_all,
     was_made=_was_made,
     archive=REVIEWS,
     archives=((REVIEWS, ARCHIVE.root), (PURCHASES, "")),
