@@ -12,6 +12,7 @@ from movie_platform.errors import SettingsError
 from movie_platform.settings import load_settings
 
 SESSION = """
+import contextlib
 import json
 import psutil
 from movie_platform.engine.spark import start_session
@@ -22,11 +23,14 @@ asked = {
     "spark.hadoop.my.own": "secret:own",
 }
 session = start_session("shown", master="local[1]", configuration=asked)
-programs = psutil.Process().children(recursive=True)
-listening = [c.laddr.ip for p in programs for c in p.net_connections("tcp") if c.status == psutil.CONN_LISTEN]
+arguments, listening = [], []
+for program in psutil.Process().children(recursive=True):
+    with contextlib.suppress(psutil.NoSuchProcess):  # a shell of Spark's own start that has ended meanwhile
+        arguments += program.cmdline()
+        listening += [c.laddr.ip for c in program.net_connections("tcp") if c.status == psutil.CONN_LISTEN]
 configured = session.sparkContext.getConf()
 print(json.dumps({
-    "arguments": [word for program in programs for word in program.cmdline()],
+    "arguments": arguments,
     "listening": listening,
     "ui": session.sparkContext.uiWebUrl,
     "configured": {name: configured.get(name) for name in asked},
