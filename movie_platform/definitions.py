@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from movie_platform.monitoring.definitions import monitoring_definitions
 from movie_platform.orchestration import platform_resources
 from movie_platform.orchestration.run_notices import run_sensors
 from movie_platform.pipelines import PIPELINES, source_of
@@ -23,6 +24,7 @@ def build_defs(
     settings = settings or load_settings()
     parts = [import_module(f"{pipeline}.definitions").definitions(settings) for pipeline in pipelines]
     parts.append(report_definitions(settings, pipelines))
+    parts.append(monitoring_definitions(settings, pipelines))
     shared = platform_resources(settings, [source_of(pipeline).command for pipeline in pipelines])
     own = {name: resource for part in parts for name, resource in (part.resources or {}).items()}
     whole = dg.Definitions(sensors=run_sensors(), executor=dg.in_process_executor)

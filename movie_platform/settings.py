@@ -216,6 +216,18 @@ class Settings(BaseSettings):
     dataset_start: date = Field(date(2026, 1, 1), description="first day of The Movies Dataset's deliveries")
     quality_start: date = Field(date(2026, 1, 1), description="first day of the quality movies' deliveries")
     behavior_start: date = Field(date(2026, 1, 1), description="first day of the user behavior metric")
+    feed_due: Duration = Field(
+        timedelta(minutes=30),
+        description="how long after its beginning a window must be served before the feed is overdue; 0 for no cadence",
+    )
+    dataset_due: Duration = Field(
+        timedelta(0), description="the same for a day of The Movies Dataset, which comes now and then"
+    )
+    quality_due: Duration = Field(
+        timedelta(hours=25),
+        description="the same for a day of the quality movies: 8h for 08:00 UTC of the day, 25h for 01:00 of the next",
+    )
+    behavior_due: Duration = Field(timedelta(hours=26), description="the same for a day with movie reviews")
     dataset_max_bytes: int = Field(
         20_000_000_000, gt=0, description="bytes that a file of the data set's zip may have when unpacked"
     )

@@ -14,6 +14,8 @@ from movie_platform.deliveries.source import Source
 from movie_platform.deliveries.status import SourceStatus
 from movie_platform.errors import PlatformError
 from movie_platform.lake import open_store
+from movie_platform.monitoring import watch
+from movie_platform.monitoring.freshness import Freshness, freshness_of_all
 from movie_platform.notify import open_channel, read_routes
 from movie_platform.pipelines import PIPELINES, source_of
 from movie_platform.pipelines.imdb_feed.status import FeedStatus, feed_status
@@ -26,19 +28,41 @@ NAMED = 10
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def status(as_json: bool) -> None:
-    """Show where the deliveries of every source stand: processed, waiting or refused, and why. Opens no warehouse."""
+    """Show where every source stands: fresh or overdue, processed, waiting or refused, and why. Opens no warehouse."""
     settings, now = load_settings(), datetime.now(UTC)
     lake = open_store(settings.lake_uri, settings.s3_waits)
     raw = open_store(settings.source_uri("feed"), settings.s3_waits)
     feed = feed_status(raw, lake, settings.feed_start, now)
     others = {source.name: (source, source_status(source, settings, lake, now)) for source in daily_sources()}
+    fresh, record = freshness_of_all(lake, settings, now), watch.read(lake, settings.platform_name)
     if as_json:
-        sources = {name: found.as_json() for name, (_, found) in others.items()}
-        print_json({**feed.as_json(), "sources": sources}, indent=2)
+        shown = {
+            **feed.as_json(),
+            "sources": {name: found.as_json() for name, (_, found) in others.items()},
+            "freshness": {of.source: of.as_json(now) for of in fresh},
+            "troubles": record.as_json(),
+        }
+        print_json(shown, indent=2)
         return
     _show_feed(feed)
     for source, found in others.values():
         _show_source(source, found)
+    _show_freshness(fresh, now)
+    _show_troubles(record, now)
+
+
+def _show_freshness(fresh: list[Freshness], now: datetime) -> None:
+    rows = [
+        (of.title, of.state(now), of.shown or "-", f"{of.due:%Y-%m-%d %H:%M} UTC" if of.due else "-") for of in fresh
+    ]
+    out.print(table("Freshness", ("source", "state", "newest served", "next one due by"), rows))
+
+
+def _show_troubles(record: watch.Record, now: datetime) -> None:
+    if record.open:
+        rows = [(of.word.lower(), of.name, f"{of.since:%Y-%m-%d %H:%M} UTC", of.reason, of.to_do) for of in record.open]
+        out.print(table("Troubles", ("what", "of", "since", "reason", "to do"), rows))
+    out.print(safe(f"troubles:  {len(record.open)} open, {record.line(now)}"))
 
 
 def _show_feed(found: FeedStatus) -> None:

@@ -25,6 +25,9 @@ class Report:
     """By window or day how far it had come then, to see whether it was run since."""
     rejected: Listing = field(default_factory=Listing)
     """The keys that are no delivery: a scan of the newest windows alone does not see them."""
+    since: Mapping[str, str] = field(default_factory=dict)
+    """Of each window or day that is owed, also where a run of it is under way, the time of the first report in a row
+    that had it."""
 
     def next(self, taken: str, at_most: int) -> tuple[dict[str, str], str]:
         """The windows or days behind what was taken up, and how far the report is taken up with them."""
@@ -51,14 +54,22 @@ def write(
     owed: Iterable[str],
     now: datetime,
     rejected: Listing | None = None,
+    *,
+    under_way: Iterable[str] = (),
 ) -> None:
-    """Leave what is owed, and which keys are no delivery; the earlier report is replaced."""
+    """Leave what is owed, and which keys are no delivery; the earlier report is replaced.
+
+    What is `under_way` is owed too, and not for the sensor to ask for.
+    """
     partitions = sorted(owed)
     known = source.standing_of_all(lake, partitions[0], partitions[-1]) if partitions else {}
     rejected = rejected or Listing()
+    time = now.astimezone(UTC).isoformat(timespec="microseconds")
+    before = read(lake, source.name, platform).since
     report = {
-        "time": now.astimezone(UTC).isoformat(timespec="microseconds"),
+        "time": time,
         "owed": {partition: _come(known.get(partition, Standing())) for partition in partitions},
+        "since": {partition: before.get(partition, time) for partition in sorted({*partitions, *under_way})},
         "rejected": rejected.rejected,
         "rejected_keys": rejected.rejected_keys,
     }
@@ -71,7 +82,9 @@ def read(lake: ObjectStore, source: str, platform: str) -> Report:
         owed = {str(partition): str(come) for partition, come in report["owed"].items()}
         named = {str(key): str(why) for key, why in report["rejected_keys"].items()}
         rejected = Listing(rejected_keys=named, rejected=max(int(report["rejected"]), len(named)))
-        return Report(str(report["time"]), owed, rejected)
+        # Reports of earlier versions lack it; what is owed then counts from the next report on.
+        since = {str(partition): str(time) for partition, time in report.get("since", {}).items()}
+        return Report(str(report["time"]), owed, rejected, since)
     except (ObjectMissing, ValueError, TypeError, KeyError, AttributeError):
         return Report()
 

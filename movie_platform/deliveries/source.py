@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from movie_platform.deliveries import manifests, receipts
@@ -61,6 +61,10 @@ class Source:
     folder of copies a manifest names whole keys."""
     missed: Callable[[Mapping[str, Standing], datetime], Mapping[str, str]] = lambda _known, _now: {}
     """Windows or days that should have been processed although nothing was delivered for them."""
+    due: Callable[[Settings], timedelta] = lambda _settings: timedelta(0)
+    """How long after its beginning a window or day must be served; nothing where the source has no cadence."""
+    is_served: Callable[[ObjectStore, str], bool] = lambda _lake, _partition: True
+    """Whether a processed window or day is loaded, and not held back by its rules."""
     standings: Callable[[ObjectStore, str, str], Mapping[str, Standing]] | None = None
     """Where a source keeps more than one kind of archive: its standings from a first to a last window or day."""
 

@@ -6,7 +6,14 @@ it. A channel that cannot be reached never raises.
 
 from movie_platform.notify.channels import Channel, open_channel
 from movie_platform.notify.memory import notify_once
-from movie_platform.notify.notices import EvaluationEnded, Notice, RuleResult, RulesetUnreadable, RunEnded
+from movie_platform.notify.notices import (
+    EvaluationEnded,
+    Notice,
+    RuleResult,
+    RulesetUnreadable,
+    RunEnded,
+    TroubleNotice,
+)
 from movie_platform.notify.notifier import Delivered, Notifier, open_notifier
 from movie_platform.notify.routing import Routes, read_routes
 from movie_platform.notify.troubles import notify_unless_known
@@ -21,6 +28,7 @@ __all__ = [
     "RuleResult",
     "RulesetUnreadable",
     "RunEnded",
+    "TroubleNotice",
     "notify_once",
     "notify_unless_known",
     "open_channel",

@@ -229,6 +229,68 @@ class RunEnded:
 
 
 @dataclass(frozen=True)
+class TroubleNotice:
+    """Something is wrong that no run and no delivery says, or still is after a day, or is over."""
+
+    word: str
+    """What kind of trouble, as a subject begins: OVERDUE."""
+    name: str
+    """What is in trouble, for people."""
+    topic: Literal["freshness", "platform"]
+    state: Literal["began", "lasts", "over"]
+    reason: str
+    to_do: str
+    since: datetime
+    at: datetime
+    link: str = ""
+
+    @property
+    def id(self) -> str:
+        return f"{self.word} {self.name} {self.since.isoformat()} {self.state}"
+
+    @property
+    def is_good_news(self) -> bool:
+        return self.state == "over"
+
+    @property
+    def subject(self) -> str:
+        if self.is_good_news:
+            return _line(f"OVER: {self.name}: {self.word.lower()} since {self.since:%Y-%m-%d %H:%M} UTC")
+        still = "STILL " if self.state == "lasts" else ""
+        return _line(f"{still}{self.word}: {self.name}: {_cut(self.reason)}")
+
+    @property
+    def body(self) -> str:
+        lines = [
+            f"What:      {self.name}, {self.word.lower()}",
+            f"Since:     {self.since:%Y-%m-%d %H:%M:%S} UTC",
+        ]
+        if self.is_good_news:
+            lines.append(f"Over:      {self.at:%Y-%m-%d %H:%M:%S} UTC")
+        else:
+            lines += [f"Reason:    {self.reason}", "", f"To do: {self.to_do}"]
+        if self.link:
+            lines += ["", f"Link: {self.link}"]
+        return _text(lines)
+
+    @property
+    def detail_type(self) -> str:
+        return "Movie Platform Trouble"
+
+    @property
+    def detail(self) -> Mapping[str, Any]:
+        return {
+            "trouble": self.word.lower(),
+            "name": self.name,
+            "topic": self.topic,
+            "state": "SUCCEEDED" if self.is_good_news else "FAILED",
+            "reason": _cut(self.reason, 2_000),
+            "since": self.since.isoformat(),
+            "link": self.link,
+        }
+
+
+@dataclass(frozen=True)
 class RulesetUnreadable:
     """A ruleset cannot be read, and the deliveries of its data set wait until it can."""
 

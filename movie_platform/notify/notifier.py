@@ -56,23 +56,27 @@ class Notifier:
         """Where people see the run; empty where no UI is known."""
         return f"{self._ui}/runs/{run_id}" if self._ui else ""
 
-    def notify(self, notice: Notice, *, already: Collection[str] = ()) -> Delivered:
+    def link_to(self, page: str) -> str:
+        """Where people see a page of the UI; empty where no UI is known."""
+        return f"{self._ui}/{page}" if self._ui else ""
+
+    def notify(self, notice: Notice, *, already: Collection[str] = (), attempts: int = ATTEMPTS) -> Delivered:
         """Send it through each channel but those that took it already. Never raises for what a channel did."""
         by, failures = [], {}
         for channel in self.channels:
             if channel.name in already or not self._routes.hears(channel.name, notice):
                 continue
-            if failure := self._failure(channel, notice):
+            if failure := self._failure(channel, notice, attempts):
                 failures[channel.name] = failure
                 self._log.error("%s was not sent: %s", notice.subject, failure)
             else:
                 by.append(channel.name)
         return Delivered(tuple(by), failures)
 
-    def _failure(self, channel: Channel, notice: Notice) -> str:
+    def _failure(self, channel: Channel, notice: Notice, attempts: int) -> str:
         """Why the notice did not get through; empty where it did."""
         last = ""
-        for attempt in range(ATTEMPTS):
+        for attempt in range(attempts):
             if attempt:
                 self._wait(WAITS[attempt - 1])
             try:

@@ -6,20 +6,28 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from movie_platform.errors import SettingsError
-from movie_platform.notify.notices import EvaluationEnded, Notice, RulesetUnreadable
+from movie_platform.notify.notices import EvaluationEnded, Notice, RulesetUnreadable, TroubleNotice
 
 SEVERITIES = ("info", "warning", "critical")
-TOPICS = ("quality", "runs")
+TOPICS = ("quality", "runs", "freshness", "platform")
 _RULE = re.compile(r"(?P<topic>[\w*-]+)(?::(?P<severity>\w+))?\s*->\s*(?P<who>.+)")
 
 
 def topic_of(notice: Notice) -> str:
-    """What a notice is about: the quality of a delivery, or how a run ended."""
+    """What a notice is about: the quality of a delivery, how a run ended, a source that is overdue, or the platform
+    itself."""
+    if isinstance(notice, TroubleNotice):
+        return notice.topic
     return "quality" if isinstance(notice, EvaluationEnded | RulesetUnreadable) else "runs"
 
 
 def severity_of(notice: Notice) -> str:
-    """`critical` where something was not loaded or a run failed, `warning` where checks failed, else `info`."""
+    """`critical` where something was not loaded or a run failed, `warning` where checks failed, else `info`.
+
+    The end of a trouble is as severe as its beginning: whoever heard the one hears the other.
+    """
+    if isinstance(notice, TroubleNotice):
+        return "critical"
     if notice.is_good_news:
         return "info"
     stopped = notice.ends_as if isinstance(notice, EvaluationEnded) else notice.detail.get("state") == "FAILED"

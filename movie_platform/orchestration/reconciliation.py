@@ -40,7 +40,8 @@ def reconciliation(source: Source, settings: Settings, *, minute: int) -> dg.Sch
                 owed = source.owed(raw, lake, None, start, now, listing=listing)
             running = partitions_under_way(context.instance, source)
             due = {p: reason for p, reason in owed.items() if not any(a <= p <= b for a, b in running)}
-            reconciled.write(lake, source, settings.platform_name, due, now, listing)
+            under_way = owed.keys() - due.keys()
+            reconciled.write(lake, source, settings.platform_name, due, now, listing, under_way=under_way)
         named = dict(islice(due.items(), NAMED))
         context.log.info(f"{len(due)} {source.partition}s are owed, the sensor asks for them: {named}")
         for key, why_rejected in islice(listing.rejected_keys.items(), NAMED):

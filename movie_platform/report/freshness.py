@@ -1,50 +1,38 @@
 """How old what is served is, for each source."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 from movie_platform.deliveries import manifests, receipts, reconciled
 from movie_platform.deliveries.source import Source
 from movie_platform.errors import PlatformError
+from movie_platform.monitoring import watch
+from movie_platform.monitoring.freshness import Freshness, freshness_of
 from movie_platform.pipelines import PIPELINES, source_of
-from movie_platform.pipelines.imdb_feed.windows import LENGTH, start_of
 from movie_platform.pipelines.quality_movies import archive as quality_movies
 from movie_platform.pipelines.quality_movies.day_records import record_of
 from movie_platform.report.feed import Windows
-from movie_platform.report.markup import joined, moment, note, table, tag
+from movie_platform.report.markup import Markup, joined, moment, note, table, tag
 from movie_platform.report.section import Section
 from movie_platform.report.sources import Inputs
 
-WINDOW_STALE = timedelta(hours=1)
-DAY_STALE = timedelta(days=1)
-"""So long after the end of its newest window or day a source counts as stale."""
-
 
 @dataclass(frozen=True)
-class Freshness:
-    """Where a source stands, from the lake's records alone."""
+class Served:
+    """A source's freshness, and what it has served, from the lake's records alone."""
 
-    title: str
-    newest: str
-    ended: datetime | None
+    freshness: Freshness
     came: str
     served: int
     refused: int
     owed: int
     owed_at: str
-    stale_after: timedelta
-
-    def state(self, now: datetime) -> str:
-        if self.ended is None:
-            return "nothing yet"
-        return "stale" if now - self.ended > self.stale_after else "fresh"
 
 
-def freshness_of(inputs: Inputs, source: Source, feed: Windows) -> Freshness:
+def served_of(inputs: Inputs, source: Source, feed: Windows) -> Served:
     lake = inputs.lake
-    is_window = source.partition == "window"
-    if is_window:
+    if source.partition == "window":
         done, refused = set(feed.served), {refusal.window for refusal in feed.refused}
     else:
         done = {day for day, standing in source.standing_of_all(lake).items() if standing.receipts}
@@ -53,28 +41,21 @@ def freshness_of(inputs: Inputs, source: Source, feed: Windows) -> Freshness:
         records = inputs.each(partial(record_of, lake), sorted(done))
         held = {record.day for record in records if record and not record.is_loaded}
         done, refused = done - held, refused | held
-    newest = max(done, default="")
+    freshness = freshness_of(source, lake, inputs.settings, inputs.now)
     report = reconciled.read(lake, source.name, inputs.settings.platform_name)
-    ended = None
-    if newest:
-        begun = start_of(newest) if is_window else datetime.fromisoformat(newest).replace(tzinfo=UTC)
-        ended = begun + (LENGTH if is_window else timedelta(days=1))
-    came = _came(inputs, source, newest) if newest else ""
-    stale_after = WINDOW_STALE if is_window else DAY_STALE
-    shown = f"{ended - LENGTH:%Y-%m-%d %H:%M}" if ended and is_window else newest
-    return Freshness(
-        source.title, shown, ended, came, len(done), len(refused), len(report.owed), report.time, stale_after
-    )
+    came = _came(inputs, source, freshness.newest) if freshness.newest else ""
+    return Served(freshness, came, len(done), len(refused), len(report.owed), report.time)
 
 
 def freshness_section(inputs: Inputs, feed: Windows) -> Section:
-    found = [freshness_of(inputs, source_of(pipeline), feed) for pipeline in PIPELINES]
+    found = [served_of(inputs, source_of(pipeline), feed) for pipeline in PIPELINES]
     rows = [
         (
-            tag("b", one.title),
-            tag("span", state := one.state(inputs.now), class_=f"badge {state.split()[0]}"),
-            one.newest or "-",
-            _age(inputs.now, one.ended),
+            tag("b", one.freshness.title),
+            tag("span", state := one.freshness.state(inputs.now), class_=f"badge {state.split()[0]}"),
+            one.freshness.shown or "-",
+            _age(inputs.now, one.freshness.ended),
+            f"{one.freshness.due:%Y-%m-%d %H:%M}" if one.freshness.due else "-",
             one.came or "-",
             one.served,
             one.refused,
@@ -87,17 +68,28 @@ def freshness_section(inputs: Inputs, feed: Windows) -> Section:
         "state",
         "newest served",
         "over since",
+        "next one due by",
         "its files came",
         "served",
         "held back",
         "owed",
     )
     about = (
-        "Fresh: the newest served window ended within the last hour, the newest served day within the last day. "
-        "Held back: refused or blocked. Owed is what the last hourly reconciliation found delivered and not processed "
-        "or not loaded."
+        "Overdue: the window or day after the newest served one is not served when it is due, which "
+        "MOVIE_PLATFORM_FEED_DUE and its like say. Held back: refused or blocked. Owed is what the last hourly "
+        "reconciliation found delivered and not processed or not loaded."
     )
-    return Section("Freshness", joined([table(columns, rows), note(about)]))
+    return Section("Freshness", joined([table(columns, rows), note(about), _troubles(inputs)]))
+
+
+def _troubles(inputs: Inputs) -> Markup:
+    record = watch.read(inputs.lake, inputs.settings.platform_name)
+    heading = tag("h3", "What is wrong with the platform itself")
+    line = note(f"{len(record.open)} open, {record.line(inputs.now)}.")
+    if not record.open:
+        return joined([heading, line])
+    rows = [(of.word.lower(), of.name, f"{of.since:%Y-%m-%d %H:%M}", of.reason, of.to_do) for of in record.open]
+    return joined([heading, table(("what", "of", "since", "reason", "to do"), rows), line])
 
 
 def _came(inputs: Inputs, source: Source, newest: str) -> str:

@@ -1,6 +1,7 @@
 """The feed in the terminal: play the client, run windows, see where they stand."""
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -147,6 +148,19 @@ def test_status_shows_people_the_refused_windows_with_their_reason(command: Comm
     assert code == 0
     assert W in out
     assert f"{A} is empty" in out
+
+
+def test_status_says_which_source_is_overdue_and_that_nobody_watches(command: Command, raw: ObjectStore) -> None:
+    deliver(raw, W)
+    command("run", "feed", "--from", W, "--to", W)
+    found = json.loads(command("status", "--json")[1])
+    due = "2026-01-01T00:40:00+00:00"
+    assert found["freshness"]["imdb_feed"] == {"state": "overdue", "newest": W, "due": due}
+    assert found["freshness"]["quality_movies"]["state"] == "nothing yet"
+    assert found["troubles"] == {"at": "", "open": []}
+    shown = command("status")[1]
+    assert re.search(r"IMDB feed +│ overdue +│ 2026-01-01 00:00 +│ 2026-01-01 00:40 UTC", shown)
+    assert "0 open, nobody has looked yet" in shown
 
 
 def test_the_simulated_client_delivers_the_same_every_time(command: Command, raw: ObjectStore, tmp_path: Path) -> None:

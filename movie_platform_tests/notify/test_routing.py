@@ -119,7 +119,7 @@ def test_the_rules_in_the_documentation_are_rules() -> None:
     text = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
     example = text.partition("```rules\n")[2].partition("```")[0]
     routes = parse_routes(example, ["log", "apprise:pagerduty", "apprise:slack"], "docs/operations.md")
-    assert len(routes.rules) == 5
+    assert len(routes.rules) == 7
 
 
 def test_every_notice_that_asks_for_something_leads_to_its_place_in_the_runbook() -> None:

@@ -14,6 +14,8 @@ from click.testing import CliRunner
 
 from movie_platform.commands.report import report
 from movie_platform.lake import open_store
+from movie_platform.monitoring.troubles import Trouble
+from movie_platform.monitoring.watch import Memory, Open, recorded
 from movie_platform.pipelines.movies_dataset.answers import QUESTIONS, answer
 from movie_platform.pipelines.movies_dataset.loading import load
 from movie_platform.report import page as page_module
@@ -26,6 +28,7 @@ from movie_platform.warehouse.duckdb.lock import Deadline, held
 from movie_platform.warehouse.duckdb.published import Published
 from movie_platform_tests.report.conftest import (
     DAY,
+    HARM,
     LAST,
     LATE,
     MISSING,
@@ -118,10 +121,23 @@ def test_each_window_has_its_state(filled: Filled, page: str) -> None:
 
 def test_each_source_is_as_fresh_as_what_it_serves(page: str) -> None:
     fresh = section(page, "Freshness")
-    assert rows_of(fresh, "IMDB feed")[:2] == ["stale", "2026-01-02 10:40"]
+    assert rows_of(fresh, "IMDB feed")[:2] == ["overdue", "2026-01-02 10:40"]
     assert rows_of(fresh, "Quality movies")[:3] == ["fresh", "2026-01-02", "0 h 5 min"]
     assert rows_of(fresh, "The Movies Dataset")[1] == str(DAY)
-    assert rows_of(fresh, "User behavior")[1] == str(DAY)
+    assert rows_of(fresh, "User behavior")[:2] == ["nothing yet", "-"], "its metric was made without any review"
+    assert "nobody has looked yet" in fresh
+
+
+def test_what_the_watch_found_is_shown_with_what_to_do(tmp_path: Path) -> None:
+    settings = settings_below(tmp_path)
+    lake = open_store(settings.lake_uri)
+    trouble = Trouble("FAILING", f"sensor {HARM}", "platform", NOW, "no answer", "restart the daemon")
+    memory = Memory(open={trouble.key: Open(trouble)})
+    recorded(memory, Memory(), lake, settings.platform_name, NOW)
+    text = Seen(section(report_page(settings, lake, NOW), "Freshness")).text
+    assert f"sensor {SHOWN_HARM}" in text
+    assert "restart the daemon" in text
+    assert "1 open, as the sensor platform_watch found at 2026-01-03 00:05 UTC" in text
 
 
 def test_the_rules_of_every_day_and_what_is_out_of_line_are_shown(page: str) -> None:

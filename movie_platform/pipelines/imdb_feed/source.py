@@ -60,6 +60,7 @@ SOURCE = Source(
     partition="window",
     shape=Windows(),
     start=lambda settings: settings.feed_start,
+    due=lambda settings: settings.feed_due,
     raw_asset="imdb_raw_triplet",
     description="Three CSV files that the client delivers every ten minutes: movies (type A), pairs of movie and "
     "director (type B), people (type C).",

@@ -40,6 +40,7 @@ SOURCE = Source(
     partition="day",
     shape=FILES,
     start=lambda settings: settings.dataset_start.isoformat(),
+    due=lambda settings: settings.dataset_due,
     raw_asset="the_movies_dataset",
     description="The Movies Dataset as it is delivered: one zip with movies, keywords, credits, links and ratings.",
     assets=(*(table.name for table in TABLES), *(question.view for question in QUESTIONS)),

@@ -31,6 +31,11 @@ def _was_made(_raw: ObjectStore, lake: ObjectStore, delivery: Delivery) -> bool:
     return record is not None and record.is_made_from(delivery)
 
 
+def _is_served(lake: ObjectStore, day: str) -> bool:
+    record = record_of(lake, day)
+    return record is None or record.is_loaded
+
+
 SOURCE = Source(
     name=NAME,
     command="quality",
@@ -39,6 +44,8 @@ SOURCE = Source(
     partition="day",
     shape=FILES,
     start=lambda settings: settings.quality_start.isoformat(),
+    due=lambda settings: settings.quality_due,
+    is_served=_is_served,
     raw_asset="quality_movies_raw",
     description="CSV files of rated movies that come every day, in `input_data/<date>/` or directly in `input_data/`.",
     assets=(

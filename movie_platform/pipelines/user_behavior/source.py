@@ -77,6 +77,7 @@ SOURCE = Source(
     partition="day",
     shape=FILES,
     start=lambda settings: settings.behavior_start.isoformat(),
+    due=lambda settings: settings.behavior_due,
     raw_asset="movie_review_files",
     description="A vendor's CSV files of movie reviews, in `movie_review/<date>/` or directly in `movie_review/`.",
     assets=("user_purchases", "movie_reviews_raw", "movie_reviews_classified", "user_behavior_metric"),
