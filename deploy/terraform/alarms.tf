@@ -30,6 +30,8 @@ resource "aws_cloudwatch_metric_alarm" "rules" {
     aws_cloudwatch_event_rule.all.name,
     aws_cloudwatch_event_rule.failed_runs.name,
     aws_cloudwatch_event_rule.failed_evaluations.name,
+    aws_cloudwatch_event_rule.troubles.name,
+    aws_cloudwatch_event_rule.unreadable_rulesets.name,
   ])
 
   alarm_name          = "${each.value}-not-delivered"

@@ -135,6 +135,63 @@ resource "aws_cloudwatch_event_target" "failed_evaluations" {
   }
 }
 
+# Also the end of a trouble: whoever heard of it hears that it is over.
+resource "aws_cloudwatch_event_rule" "troubles" {
+  name           = "${var.name}-troubles"
+  description    = "A source is overdue, a sensor keeps failing, a daemon is silent or a load is owed, and when it is over"
+  event_bus_name = aws_cloudwatch_event_bus.platform.name
+
+  event_pattern = jsonencode({
+    source        = ["movie-platform"]
+    "detail-type" = ["Movie Platform Trouble"]
+    detail        = { state = ["FAILED", "SUCCEEDED"] }
+  })
+}
+
+resource "aws_cloudwatch_event_target" "troubles" {
+  rule           = aws_cloudwatch_event_rule.troubles.name
+  event_bus_name = aws_cloudwatch_event_bus.platform.name
+  arn            = aws_sns_topic.alerts.arn
+
+  input_transformer {
+    input_paths = {
+      state   = "$.detail.state"
+      trouble = "$.detail.trouble"
+      name    = "$.detail.name"
+      since   = "$.detail.since"
+      reason  = "$.detail.reason"
+      link    = "$.detail.link"
+    }
+    input_template = "\"<state>: <name> is <trouble> since <since>: <reason>. See <link>. SUCCEEDED means that it is over.\""
+  }
+}
+
+resource "aws_cloudwatch_event_rule" "unreadable_rulesets" {
+  name           = "${var.name}-unreadable-rulesets"
+  description    = "Deliveries wait for a ruleset that cannot be read"
+  event_bus_name = aws_cloudwatch_event_bus.platform.name
+
+  event_pattern = jsonencode({
+    source        = ["movie-platform"]
+    "detail-type" = ["Movie Platform Ruleset Unreadable"]
+    detail        = { state = ["FAILED"] }
+  })
+}
+
+resource "aws_cloudwatch_event_target" "unreadable_rulesets" {
+  rule           = aws_cloudwatch_event_rule.unreadable_rulesets.name
+  event_bus_name = aws_cloudwatch_event_bus.platform.name
+  arn            = aws_sns_topic.alerts.arn
+
+  input_transformer {
+    input_paths = {
+      dataset = "$.detail.dataset"
+      reason  = "$.detail.reason"
+    }
+    input_template = "\"Deliveries of <dataset> wait: <reason>\""
+  }
+}
+
 # AWS's own events come on the default bus.
 resource "aws_cloudwatch_event_rule" "failed_spark_jobs" {
   name        = "${var.name}-failed-spark-jobs"

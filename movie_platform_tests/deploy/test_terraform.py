@@ -117,15 +117,22 @@ def test_every_alarm_calls_somebody_and_leads_to_its_place_in_the_runbook() -> N
 def test_rules_match_the_events_that_the_platform_sends() -> None:
     from datetime import UTC, datetime
 
-    from movie_platform.notify import EvaluationEnded, RunEnded
+    from movie_platform.notify import EvaluationEnded, RulesetUnreadable, RunEnded, TroubleNotice
     from movie_platform.notify.channels import SOURCE
 
     at = datetime(2026, 1, 5, tzinfo=UTC)
     run = RunEnded("id", "job", False, (), "", at)
     evaluation = EvaluationEnded("id", "movies", "2026-01-05", "rating", 0.0, (), 1, 0, 1, "run", at, ends_as="blocked")
+    trouble = TroubleNotice("OVERDUE", "IMDB feed", "freshness", "began", "nothing came", "ask", at, at)
+    notices = {
+        "failed_runs": run,
+        "failed_evaluations": evaluation,
+        "troubles": trouble,
+        "unreadable_rulesets": RulesetUnreadable("movies", "line 1", at),
+    }
     rules = resource("aws_cloudwatch_event_rule")
     targets = resource("aws_cloudwatch_event_target")
-    for name, notice in (("failed_runs", run), ("failed_evaluations", evaluation)):
+    for name, notice in notices.items():
         pattern = str(rules[name]["event_pattern"])
         assert f'"{SOURCE}"' in pattern
         assert f'"{notice.detail_type}"' in pattern
