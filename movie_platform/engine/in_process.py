@@ -21,6 +21,7 @@ from movie_platform.csv_files.records import RereadableRecords
 from movie_platform.engine.literal import MAX_PARTS, NATIVE_NONE, NATIVE_NULL, native_pattern, read_literals
 from movie_platform.engine.protocol import Format
 from movie_platform.sql_names import quoted
+from movie_platform.waits import Waits
 
 ROW_GROUP = 122_880
 
@@ -30,7 +31,10 @@ class DuckDBEngine:
 
     name = "duckdb"
 
-    def __init__(self, *, memory: str = "500MB", threads: int | None = None, work: Path | None = None) -> None:
+    def __init__(
+        self, *, memory: str = "500MB", threads: int | None = None, work: Path | None = None, waits: Waits | None = None
+    ) -> None:
+        self.waits = waits or Waits()
         self._work = tempfile.TemporaryDirectory(prefix="movie-platform-engine-", dir=work)
         self._ibis = ibis.duckdb.connect(":memory:", memory_limit=memory, temp_directory=self._work.name)
         if threads:

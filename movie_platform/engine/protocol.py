@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Protocol, Self
 
 from movie_platform.csv_files.columns import CsvFile, RecordColumn
+from movie_platform.waits import Waits
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -23,6 +24,8 @@ class Engine(Protocol):
     """An engine under way; leaving its `with` block ends it and removes what it staged."""
 
     name: str
+    waits: Waits
+    """How long S3 may take where a job reads or writes a store."""
 
     def records(self, file: CsvFile, columns: Sequence[RecordColumn]) -> "ir.Table":
         """All records of a CSV file with the columns of `record_schema(columns)`, read anew whenever it is computed:

@@ -37,6 +37,7 @@ from movie_platform.lake import open_store
 from movie_platform.lake.parquet import ArrowSink
 from movie_platform.secrets_manager import REFERENCE, secret_text
 from movie_platform.settings import defaults_for_programs, java_found
+from movie_platform.waits import Waits
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -75,10 +76,11 @@ class SparkEngine:
 
     name = "spark"
 
-    def __init__(self, session: "SparkSession", *, work: str | None = None) -> None:
+    def __init__(self, session: "SparkSession", *, work: str | None = None, waits: Waits | None = None) -> None:
+        self.waits = waits or Waits()
         self._folder = None if work else tempfile.TemporaryDirectory(prefix="movie-platform-spark-")
         base = work or Path(self._folder.name).as_uri()  # type: ignore[union-attr]
-        self._work = open_store(f"{base}/{uuid.uuid4().hex}")
+        self._work = open_store(f"{base}/{uuid.uuid4().hex}", self.waits)
         self._session = session
         self._ibis = ibis.pyspark.connect(session)
         self._staged: dict[str, DataFrame] = {}
@@ -155,7 +157,7 @@ class SparkEngine:
         types = {field.name: PyArrowType.to_ibis(field.type) for field in schema}
         frame = self._frame(table.select(**{name: table[name].cast(type_) for name, type_ in types.items()}))
         prefix = f"written-{next(_numbers)}/"
-        part = partial(write_part, store=self._work.uri, prefix=prefix, kind=kind, schema=schema)
+        part = partial(write_part, store=self._work.uri, waits=self.waits, prefix=prefix, kind=kind, schema=schema)
         written = sorted(Part(*row) for row in frame.mapInArrow(part, Part.SPARK_SCHEMA).collect())
         if not written:
             nothing = schema.empty_table().to_batches() or [pa.RecordBatch.from_pylist([], schema)]
@@ -205,7 +207,7 @@ class SparkEngine:
             return self._session.read.parquet(*[self._work.uri_of(key) for key in keys])
         # Spark itself knows no S3 unless jars are added; its workers reach the store as everybody here does.
         listed = self._session.createDataFrame([(key,) for key in keys], "key string").repartition(len(keys))
-        return listed.mapInArrow(partial(read_part, store=self._work.uri), from_arrow_schema(schema))
+        return listed.mapInArrow(partial(read_part, store=self._work.uri, waits=self.waits), from_arrow_schema(schema))
 
     def _frame(self, table: ir.Table) -> "DataFrame":
         # Making a view is Ibis' way to make frames that an expression holds known to Spark.

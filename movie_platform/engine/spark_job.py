@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from movie_platform.engine.jobs import FAILURE, RESULT, failure, run_job
 from movie_platform.engine.spark import SparkEngine, start_session
+from movie_platform.waits import Waits
 
 T = TypeVar("T")
 _REPORT_EVERY_SECONDS = 5.0
@@ -54,7 +55,7 @@ def main(arguments: list[str]) -> None:
             session = start_session(asked["name"], master=asked["master"], configuration=asked["configuration"])
             try:
                 pipes.log.info(f"Spark {session.version} on {session.sparkContext.master}")
-                with SparkEngine(session, work=asked["work"]) as engine:
+                with SparkEngine(session, work=asked["work"], waits=Waits(**asked["waits"])) as engine:
                     result = run_job(asked["job"], asked["parameters"], engine, PipesProgress(pipes.log))
             finally:
                 session.stop()

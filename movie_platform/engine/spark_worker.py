@@ -21,6 +21,7 @@ from movie_platform.engine.literal import (
 )
 from movie_platform.engine.protocol import Format
 from movie_platform.lake import open_store
+from movie_platform.waits import Waits
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,6 +98,7 @@ def write_part(
     batches: Iterator[pa.RecordBatch],
     *,
     store: str,
+    waits: Waits,
     prefix: str,
     kind: Format,
     schema: pa.Schema,
@@ -113,7 +115,7 @@ def write_part(
     if first is None and not even_if_empty:
         return
     rows = 0
-    with open_store(store).writer(Part(number, 0).key(prefix, kind)) as out:
+    with open_store(store, waits).writer(Part(number, 0).key(prefix, kind)) as out:
         writer = _WRITERS[kind](out, schema)
         while first is not None:
             writer.write(first)
@@ -123,9 +125,9 @@ def write_part(
     yield pa.record_batch([pa.array([number], pa.int32()), pa.array([rows], pa.int64())], names=["number", "rows"])
 
 
-def read_part(batches: Iterator[pa.RecordBatch], *, store: str) -> Iterator[pa.RecordBatch]:
+def read_part(batches: Iterator[pa.RecordBatch], *, store: str, waits: Waits) -> Iterator[pa.RecordBatch]:
     """The rows of the Parquet objects whose keys come in."""
-    opened = open_store(store)
+    opened = open_store(store, waits)
     for batch in batches:
         for key in batch["key"].to_pylist():
             with opened.open(key) as file:

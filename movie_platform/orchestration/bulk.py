@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any, Protocol
 
 import dagster as dg
@@ -22,6 +23,7 @@ from movie_platform.errors import SettingsError
 from movie_platform.lake import S3Store, open_store
 from movie_platform.progress import LogProgress
 from movie_platform.settings import PACKAGE_PARENT, Settings, variable
+from movie_platform.waits import Waits
 
 POLL_SECONDS = 5.0
 _ENDED = {"COMPLETED", "FAILED", "CANCELLED", "INTERRUPTED"}
@@ -43,7 +45,7 @@ class Bulk(Protocol):
 def bulk_of(settings: Settings) -> Bulk:
     """The engine that the setting names; nothing is started before the first job."""
     if settings.engine == "duckdb":
-        return InProcess()
+        return InProcess(settings.s3_waits)
     target = settings.engine.removeprefix("spark").removeprefix(":") or "local[*]"
     if target.startswith("emr-serverless:"):
         return ServerlessSpark(target.removeprefix("emr-serverless:"), settings)
@@ -57,10 +59,13 @@ class InProcess:
 
     engine = "duckdb"
 
+    def __init__(self, waits: Waits) -> None:
+        self._waits = waits
+
     def run(self, context: dg.AssetExecutionContext, job: str, parameters: Mapping[str, Any]) -> Result:
         from movie_platform.engine.in_process import DuckDBEngine
 
-        with DuckDBEngine() as engine:
+        with DuckDBEngine(waits=self._waits) as engine:
             return run_job(job, parameters, engine, LogProgress())
 
 
@@ -243,6 +248,7 @@ def _extras(
         "master": master,
         "name": f"movie-platform {job.rpartition(':')[2]} {run_id[:8]}",
         "configuration": dict(settings.spark_conf),
+        "waits": asdict(settings.s3_waits),
         "work": open_store(settings.lake_uri, settings.s3_waits).uri_of(f"{PREFIX}work/{run_id}") if work else None,
     }
 

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,11 @@ class WaitsForLoss:
         while not Path(os.environ["LOST"]).exists():
             time.sleep(0.1)
         return "good" in text
+
+
+def waits(engine: Any, progress: Any) -> dict[str, Any]:
+    """How long a job lets S3 take."""
+    return asdict(engine.waits)
 
 
 def endless(engine: Any, progress: Any) -> dict[str, Any]:

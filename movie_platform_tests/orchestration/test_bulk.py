@@ -4,17 +4,20 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 
 import psutil
 import pytest
 
 from movie_platform.engine.jobs import JobFailed
-from movie_platform.errors import SettingsError
+from movie_platform.errors import SettingsError, WorldUnavailable
 from movie_platform.lake import ObjectStore, open_store
 from movie_platform.orchestration.bulk import InProcess, ServerlessSpark, StepSpark, SubprocessSpark, bulk_of
 from movie_platform.pipelines.user_behavior.classification import stage_key
 from movie_platform_tests.engine.cluster import wait_until
+from movie_platform_tests.faults.proxy import address_of, proxied
 from movie_platform_tests.orchestration.bulk_runs import (
     BULK_JOBS,
     CANCELLABLE,
@@ -84,3 +87,23 @@ def test_emr_needs_a_lake_on_s3(lake: ObjectStore) -> None:
     for engine in ("spark:emr-serverless:00f1", "spark:emr:j-1"):
         with pytest.raises(SettingsError, match="needs a lake on S3"):
             run(settings_of(lake, engine), classify(lake, "token"))
+
+
+def test_a_job_waits_for_s3_as_long_as_the_settings_say(lake: ObjectStore) -> None:
+    settings = settings_of(lake, "duckdb").model_copy(update={"s3_answer": timedelta(seconds=7)})
+    assert run(settings, {}, f"{BULK_JOBS}:waits")[0] == asdict(settings.s3_waits)
+
+
+def test_a_spark_job_that_s3_keeps_waiting_ends_as_the_settings_say(
+    java: None, bucket: str, aws: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = open_store(bucket)
+    deliver(lake, 20)
+    short = {name: timedelta(seconds=0.5) for name in ("s3_connect", "s3_answer", "s3_body", "s3_retry")}
+    settings = settings_of(lake, "spark:local[1]").model_copy(update=short)
+    with proxied(address_of(aws)) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.address)
+        proxy.strike("hang before the first byte")
+        with pytest.raises(WorldUnavailable, match="could not be reached"):
+            run(settings, classify(lake, "lexicon"))
+        assert proxy.struck

@@ -101,7 +101,7 @@ def publish_delivery(
 
     A zip that is replaced meanwhile is built again from what is there then.
     """
-    source, target = open_store(raw), open_store(lake)
+    source, target = open_store(raw, engine.waits), open_store(lake, engine.waits)
     limits = Limits(max_bytes, max_ratio)
     published = until_undisturbed(
         lambda: _published(engine, progress, source, target, day, limits), f"The Movies Dataset of {day}"

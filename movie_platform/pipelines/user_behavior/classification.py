@@ -36,7 +36,7 @@ def classify_day(engine: Engine, progress: Progress, *, lake: str, day: str, cla
     The stage has one object, the same bytes whatever the engine; a day without a file has one without rows. The result
     holds the account's fields, the classifier with its version, and the stage's rows, bytes and sha256.
     """
-    store = open_store(lake)
+    store = open_store(lake, engine.waits)
     return until_undisturbed(lambda: _classified(engine, progress, store, day, classifier), f"the reviews of {day}")
 
 
