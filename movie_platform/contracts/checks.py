@@ -30,7 +30,6 @@ NATIVE = ("type", "metric", "arguments", "unit", "query", *OPERATORS.values(), *
 _DIMENSIONS = {
     "Complete": "completeness",
     "Uniq": "uniqueness",
-    "Unique": "uniqueness",
     "PrimaryKey": "uniqueness",
     "Freshness": "timeliness",
     "DataType": "conformity",

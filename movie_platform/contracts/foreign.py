@@ -23,9 +23,14 @@ class NotARule(Exception):
     """Something of a contract that DQDL cannot say, and why."""
 
 
+def column_name(prop: Node) -> str:
+    """What a column is called in the data."""
+    return prop.get("physicalName" if prop.has("physicalName") else "name").text
+
+
 def texts_of(check: Node, table: Node, prop: Node | None, columns: Mapping[str, bool]) -> Iterator[str]:
     """A check of type `library` or `sql` as texts of rules that all have to hold."""
-    column = None if prop is None else prop.get("physicalName" if prop.has("physicalName") else "name").text
+    column, kind = (None, None) if prop is None else (column_name(prop), prop.get("logicalType").value)
     if check.get("type").value == "sql":
         yield _custom_sql(check, table, column)
         return
@@ -43,7 +48,7 @@ def texts_of(check: Node, table: Node, prop: Node | None, columns: Mapping[str, 
     elif metric == "nullValues":
         yield _nulls(check, column, percent)
     elif metric in ("missingValues", "invalidValues"):
-        yield from _values(check, metric, column, columns.get(column, False), percent)
+        yield from _values(check, metric, column, columns.get(column, False), percent, holds_text=kind not in _TYPES)
     else:
         raise NotARule(f"{metric} is not a metric of a column that is known here")
 
@@ -52,7 +57,7 @@ def constraints(table: Node, columns: Mapping[str, bool]) -> Iterator[tuple[str,
     """What the columns' descriptions ask for: each place in the document, and the texts of its rules."""
     keys: list[tuple[float, str]] = []
     for prop in table.get("properties").items():
-        column = prop.get("physicalName" if prop.has("physicalName") else "name").text
+        column = column_name(prop)
         yield prop.path, iter([f"ColumnExists {quote(column)}"])
         if prop.get("required").truth:
             yield prop.get("required").path, iter([f"IsComplete {quote(column)}"])
@@ -136,14 +141,19 @@ def _nulls(check: Node, column: str, percent: bool) -> str:
     return _counted(check, f"{identifier(column)} is null", percent=False)
 
 
-def _values(check: Node, metric: str, column: str, holds_no_null: bool, percent: bool) -> Iterator[str]:
-    """Values that are listed as missing, or that are none of a list or do not fit a pattern. Nulls are not invalid."""
+def _values(
+    check: Node, metric: str, column: str, holds_no_null: bool, percent: bool, *, holds_text: bool
+) -> Iterator[str]:
+    """Values that are listed as missing, or that are none of a list or do not fit a pattern. Nulls are not invalid.
+
+    Words for what is missing are looked for where there can be words: a column of numbers has none.
+    """
     given = check.get("arguments")
     where = "" if holds_no_null else f" where {quote(not_null(column))}"
     conditions, broken = [], []
     if metric == "missingValues":
         words = [word.value for word in given.get("missingValues").items()] if given.value else [None, ""]
-        texts = [word for word in words if word is not None]
+        texts = [word for word in words if word is not None and (holds_text or not isinstance(word, str))]
         if None in words:
             broken.append(f"{identifier(column)} is null")
         if texts:
@@ -153,6 +163,8 @@ def _values(check: Node, metric: str, column: str, holds_no_null: bool, percent:
             yield from [f"IsComplete {quote(column)}"] if None in words else []
             yield from [f"ColumnValues {quote(column)} {condition}{where}" for condition in conditions]
             return
+        if not broken:
+            raise NotARule("it lists only words, and the column holds none")
         yield _counted(check, " or ".join(broken), percent)
         return
     if given.value and given.has("validValues"):

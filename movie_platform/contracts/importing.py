@@ -1,10 +1,11 @@
 """Contracts back to rulesets: what a contract asks of a table's data as DQDL, and by name what cannot be said so."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from movie_platform.contracts.checks import ENGINE, NATIVE, RULE, native_of
-from movie_platform.contracts.foreign import NotARule, constraints, texts_of
+from movie_platform.contracts.foreign import NotARule, column_name, constraints, texts_of
 from movie_platform.contracts.reading import ContractUnreadable, Node, read_document
 from movie_platform.contracts.writing import RULESET
 from movie_platform.quality.errors import RulesetError
@@ -50,6 +51,10 @@ def read_contract(data: bytes) -> list[Imported]:
         for key in _OF_WHOLE_CONTRACT
         for entry in document.get(key).items()
     ]
+    names = Counter(table.get("name").text for table in tables)
+    twice = [name for name, times in names.items() if times > 1]
+    if twice:
+        raise ContractUnreadable(f"schema describes {twice[0]} {names[twice[0]]} times; a table has one description")
     return [_Table(table, of_all).imported() for table in tables]
 
 
@@ -61,7 +66,7 @@ class _Table:
         """What the platform wrote beside the checks; None for a contract that it did not write."""
         self._properties = list(table.get("properties").items())
         self._columns = {
-            _column(node): node.get("required").truth or node.get("primaryKey").truth for node in self._properties
+            column_name(node): node.get("required").truth or node.get("primaryKey").truth for node in self._properties
         }
         self._left_out = list(left_out)
         self._rules: list[tuple[str, Rule]] = []
@@ -105,7 +110,7 @@ class _Table:
             if rule is not None and native_of(rule, self._columns) == demands:
                 self._rules.append((known, rule))
                 return
-        column = _column(prop) if prop is not None else None
+        column = column_name(prop) if prop is not None else None
         self._take(check.path, known, self._texts(check, column), severity=check.get("severity").value)
 
     def _texts(self, check: Node, column: str | None) -> Iterator[str]:
@@ -118,7 +123,7 @@ class _Table:
         elif kind == "text":
             raise NotARule("it is a text for people")
         else:
-            prop = next((node for node in self._properties if _column(node) == column), None)
+            prop = next((node for node in self._properties if column_name(node) == column), None)
             yield from texts_of(check, self._node, prop, self._columns)
 
     def _take(self, path: str, name: str, texts: Iterator[str], severity: object = None) -> None:
@@ -146,10 +151,6 @@ class _Table:
         except RulesetError:
             return None
         return rules[0] if len(rules) == 1 else None
-
-
-def _column(node: Node) -> str:
-    return node.get("physicalName" if node.has("physicalName") else "name").text
 
 
 def _custom(node: Node, name: str) -> Node | None:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 
@@ -144,9 +145,22 @@ def test_what_columns_are_described_to_hold_becomes_rules() -> None:
     assert imported.render().startswith("# Not a rule: schema[0].properties[0].logicalTypeOptions.format: ")
 
 
-def test_imported_counts_are_what_the_metrics_count() -> None:
-    import pyarrow as pa
+def test_words_for_what_is_missing_are_not_looked_for_among_numbers() -> None:
+    missing = "metric: missingValues, arguments: {missingValues: [null, N/A, -1]}"
+    imported = of_table(
+        f"  properties:\n  - name: c\n    logicalType: integer\n"
+        f"    quality: [{{{missing}, mustBe: 0}}, {{{missing}, mustBeLessThan: 2}}]\n"
+    )
 
+    assert [rule.text for rule in imported.ruleset][2:] == [
+        'IsComplete "c"',
+        'ColumnValues "c" not in [-1] where "`c` is not null"',
+        'CustomSql "select count(case when `c` is null or `c` in (-1) then 1 end) from primary" < 2',
+    ]
+    assert evaluate(pa.table({"c": [1, 2, 3]}), imported.ruleset).score == 1.0
+
+
+def test_imported_counts_are_what_the_metrics_count() -> None:
     imported = of_table(
         "  properties:\n  - name: c\n    quality:\n"
         "    - {metric: nullValues, mustBe: 1}\n"
@@ -208,6 +222,7 @@ def test_words_mean_what_they_mean_in_todays_yaml() -> None:
         ("kind: DataContract\napiVersion: v2.2.2\n", "apiVersion is v2.2.2"),
         (HEAD, "schema is empty"),
         (HEAD + "schema: x\n", "schema is a text, not a list"),
+        (HEAD + "schema: [{name: a}, {name: a}]\n", "schema describes a 2 times"),
         (HEAD + "schema:\n- name: 5\n", "schema[0].name is a number, not a text"),
         (
             HEAD + "schema:\n- name: a\n  properties:\n  - {name: b, required: 1}\n",
