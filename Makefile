@@ -65,7 +65,8 @@ bench: .venv/all  ## the table of speed as ratios, into bench/results.md; one su
 model: .venv/all  ## the review model trained again: its weights and its card
 	$(BIN)/python training/review_model.py
 
-soak: .venv/all  ## hours, not minutes
+soak: export FUZZ_SECONDS ?= 3600
+soak: .venv/all  ## hours, not minutes; FUZZ_SECONDS=60 gives each fuzzer a minute
 	$(BIN)/python -m pytest -m soak --timeout 0 $(TESTS)
 
 lock: .venv/bin/uv  ## requirements.lock made to fit pyproject.toml; versions that still fit stay

@@ -76,7 +76,7 @@ def test_a_run_of_the_feed_imports_what_the_feed_uses(tmp_path: Path) -> None:
     assert of_sources == {"imdb_feed"}
 
 
-@pytest.mark.parametrize("command", [(), ("run",), ("simulate",), ("quality",)])
+@pytest.mark.parametrize("command", [(), ("run",), ("simulate",), ("quality",), ("contract",)])
 def test_the_list_of_commands_shows_the_first_line_of_each_ones_help(command: tuple[str, ...]) -> None:
     group: click.Command = cli
     context = click.Context(cli, info_name="movie-platform")

@@ -43,6 +43,7 @@ cli = Commands(
         "answers": f"{HERE}.dataset:answers",
         "report": f"{HERE}.report:report",
         "quality": f"{HERE}.quality:quality",
+        "contract": f"{HERE}.contract:contract",
         "reviews": f"{HERE}.reviews:reviews",
         "warehouse": f"{HERE}.storage:warehouse",
         "lake": f"{HERE}.storage:lake",

@@ -36,7 +36,7 @@ from movie_platform.quality.rule_shapes import (
 )
 from movie_platform.quality.ruleset import ACTION_LABELS, ACTIONS, Analyzer, CompositeRule, Rule, Ruleset, SimpleRule
 
-_FUNCTIONS = {
+FUNCTIONS = {
     "now": (0, 0),
     "last": (0, 1),
     "avg": (1, 1),
@@ -51,6 +51,7 @@ _FUNCTIONS = {
     "abs": (1, 1),
     "multiply": (2, 2),
 }
+"""The functions of conditions, each with the least and the most arguments that it takes."""
 
 _OPERATORS = {"==": "=", "<>": "!="}
 
@@ -273,9 +274,9 @@ class _Builder(Transformer[Token, Ruleset]):
     @v_args(meta=True)
     def call(self, meta: Meta, children: list[Any]) -> Call:
         name, *arguments = children
-        if str(name) not in _FUNCTIONS:
-            self._wrong(meta, f"{name} is not a function", tuple(f"{known}()" for known in _FUNCTIONS))
-        least, most = _FUNCTIONS[str(name)]
+        if str(name) not in FUNCTIONS:
+            self._wrong(meta, f"{name} is not a function", tuple(f"{known}()" for known in FUNCTIONS))
+        least, most = FUNCTIONS[str(name)]
         if not least <= len(arguments) <= most:
             self._wrong(meta, f"{name} takes {count_of(least, most)}, not {len(arguments)}")
         return Call(str(name), tuple(arguments))

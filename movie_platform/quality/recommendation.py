@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import pyarrow as pa
@@ -38,6 +39,8 @@ _LONGEST_KEY = 250
 _Z = 1.96
 _FEW_ROWS = 30
 """From fewer rows no list of values, no spread and no range is proposed: the next delivery would break it."""
+_SPREAD = 0.05
+"""How far the next standard deviation may be from this one, where the rows are enough to know it so well."""
 _DIRT_AT_MOST = 0.02
 """Values of another shape are dirt when they make up at most this share of the column."""
 
@@ -111,11 +114,31 @@ def recommend(
         raise DataUnreadable("there are no rows to make rules from")
     whole = _Profile(_together(days, profiles)) if earlier else profiles[0]
     counts = [profile.rows for profile in profiles]
-    rules = [_rule("RowCount", None, _between(min(counts) // 2, max(counts) * 2)), *_proposals(whole, nulls)]
+    fewest = min(counts)
+    is_few = fewest < _FEW_ROWS
+    size = Condition(">", (Number("0"),)) if is_few else _between(fewest // 2, max(counts) * 2)
+    moving = _moving(profiles)
+    rules = [_rule("RowCount", None, size), *_proposals(whole, nulls, fewest, moving)]
     if earlier:
-        rules += _proposals(profiles[0], nulls)
+        rules += _proposals(profiles[0], nulls, fewest, moving)
     kept = _that_hold(rules, days, nulls, whole.suspicious)
-    return Recommendation(tuple(kept), tuple(whole.suspicious), whole.rows, tuple(_notes(whole)), len(days))
+    return Recommendation(tuple(kept), tuple(whole.suspicious), whole.rows, tuple(_notes(whole, fewest)), len(days))
+
+
+def _moving(profiles: Sequence["_Profile"]) -> frozenset[str]:
+    """Columns of numbers where no two deliveries have a value in the same range: the next one has others again."""
+    found = set()
+    for name in profiles[0].named if len(profiles) > 1 else ():
+        ranges = sorted(
+            (moments.low, moments.high)
+            for profile in profiles
+            if (moments := profile.named[name].moments) is not None
+            and moments.low is not None
+            and moments.high is not None
+        )
+        if len(ranges) > 1 and all(one[1] < other[0] for one, other in pairwise(ranges)):
+            found.add(name)
+    return frozenset(found)
 
 
 def _together(days: Sequence[DataSet], profiles: Sequence["_Profile"]) -> DataSet:
@@ -150,8 +173,13 @@ def _common(place: int, days: Sequence[DataSet], profiles: Sequence["_Profile"])
     return pa.field(name, pa.float64() if numeric else pa.string())
 
 
-def _proposals(profile: "_Profile", nulls: Nulls) -> list[SimpleRule]:
-    return [rule for column in profile.columns for rule in _for_column(column, profile.rows, nulls)]
+def _proposals(profile: "_Profile", nulls: Nulls, fewest: int, moving: frozenset[str]) -> list[SimpleRule]:
+    """What is proposed for the columns; `fewest` rows had the smallest delivery, and `moving` columns have no range."""
+    found = []
+    for column in profile.columns:
+        is_new_each_time = column.name in moving or _is_identifier(column, column.present == profile.rows)
+        found += _for_column(column, profile.rows, nulls, fewest, is_new_each_time)
+    return found
 
 
 def _that_hold(
@@ -173,12 +201,14 @@ def _that_hold(
             yield RecommendedRule(outcomes[0].rule, outcomes[0], next((note for note in notes if note), None))
 
 
-def _notes(profile: "_Profile") -> Iterator[str]:
-    if profile.rows < _FEW_ROWS:
+def _notes(profile: "_Profile", fewest: int) -> Iterator[str]:
+    if fewest < _FEW_ROWS:
         yield (
-            f"Only {profile.rows} rows: no value lists, spreads or ranges are proposed from fewer than {_FEW_ROWS}; "
-            "repeat it with more"
+            f"Only {fewest} {'row' if fewest == 1 else 'rows'}: no value lists, spreads or ranges are proposed from "
+            f"fewer than {_FEW_ROWS}; repeat it with more"
         )
+    elif _tolerance(fewest) > _SPREAD:
+        yield f"Only {fewest} rows: standard deviations are asked to be within {_tolerance(fewest):.0%}, not 5%"
     for column in profile.columns:
         if column.blanks:
             rows = "1 row" if column.blanks == 1 else f"{column.blanks:,} rows"
@@ -198,7 +228,9 @@ def _excuse(outcome: Outcome, suspicious: Sequence[SuspiciousValue]) -> str | No
     return None
 
 
-def _for_column(column: "_ColumnProfile", rows: int, nulls: Nulls) -> list[SimpleRule]:
+def _for_column(
+    column: "_ColumnProfile", rows: int, nulls: Nulls, fewest: int, is_new_each_time: bool
+) -> list[SimpleRule]:
     name = column.name
     rules: list[SimpleRule] = []
     complete = column.present == rows
@@ -206,18 +238,16 @@ def _for_column(column: "_ColumnProfile", rows: int, nulls: Nulls) -> list[Simpl
         rules.append(_rule("IsComplete", name))
     elif _LEAST_COMPLETE < column.present / rows < 1 and (bound := _wald(column.present, rows)) > 0:
         rules.append(_rule("Completeness", name, Condition(">=", (_number(bound),))))
-    if not column.present:
-        return rules
-    if rows < _FEW_ROWS:
+    if not column.present or fewest < _FEW_ROWS:
         return rules
     # Where there are nulls, a rule on values holds for those that are there.
     where = None if complete or nulls == "legacy" else f"{_identifier(name)} is not null"
-    if column.kind == "text" or column.is_integer:
+    if (column.kind == "text" or column.is_integer) and not is_new_each_time:
         rules.extend(_value_lists(column, where))
-    if column.is_integer and column.moments is not None:
-        spread = column.moments.standard_deviation
-        low, high = Decimal(str(round(0.95 * spread, 2))), Decimal(str(round(1.05 * spread, 2)))
-        if low < Decimal(str(spread)) < high and not _is_identifier(column, complete):
+    if column.is_integer and column.moments is not None and not is_new_each_time:
+        spread, part = column.moments.standard_deviation, _tolerance(fewest)
+        low, high = (Decimal(str(round(share * spread, 2))) for share in (1 - part, 1 + part))
+        if low < Decimal(str(spread)) < high:
             rules.append(_rule("StandardDeviation", name, _between(low, high)))
     if complete and column.uniqueness > _NEARLY_UNIQUE and column.longest <= _LONGEST_KEY:
         rules.append(_rule("Uniqueness", name, Condition(">", (Number(str(_NEARLY_UNIQUE)),))))
@@ -226,22 +256,32 @@ def _for_column(column: "_ColumnProfile", rows: int, nulls: Nulls) -> list[Simpl
             rules.append(_rule("ColumnLength", name, Condition("<=", (_number(column.longest),)), where))
         else:
             rules.append(_rule("ColumnLength", name, _between(column.shortest - 1, column.longest + 1), where))
-    if column.moments is not None and column.moments.low is not None and column.moments.high is not None:
-        if _is_identifier(column, complete):
-            return rules
-        low, high = Decimal(repr(column.moments.low)) - 1, Decimal(repr(column.moments.high)) + 1
+    found = column.moments
+    if found is not None and found.low is not None and found.high is not None and not is_new_each_time:
+        low, high = Decimal(repr(found.low)) - 1, Decimal(repr(found.high)) + 1
         rules.append(_rule("ColumnValues", name, _between(low, high), where))
     return rules
 
 
+def _tolerance(rows: int) -> float:
+    """The part by which the standard deviations of two deliveries of so many rows differ, 19 times of 20."""
+    return max(_SPREAD, _Z / math.sqrt(2 * rows))
+
+
 def _is_identifier(column: "_ColumnProfile", complete: bool) -> bool:
-    """Whether a column numbers its rows: the next delivery has other numbers, so that their range says nothing."""
+    """Whether a column identifies something: the next delivery has other values, so that theirs say nothing.
+
+    A name such as `movie_id` or `movieId` says so. Where it does not, whole numbers that are all different are taken
+    for such when they have few gaps, are in ascending order or have a name such as `customerid` or `invoice_no`.
+    """
+    if re.search(r"(^|[^A-Za-z])(id|ID|Id)$|[a-z](Id|ID)$", column.name):
+        return True
     found = column.moments
     if not (complete and column.is_integer and column.uniqueness == 1.0 and found is not None):
         return False
-    named = re.search(r"(^|[^a-z])(id|key|number|nr|no)$|[a-z]Id$", column.name, re.IGNORECASE) is not None
+    named = re.search(r"(^|[^a-z])(key|number|nr|no)$|id$", column.name, re.IGNORECASE) is not None
     dense = found.low is not None and found.high is not None and found.high - found.low + 1 <= 2 * found.count
-    return named or dense
+    return named or dense or column.is_ascending
 
 
 def _value_lists(column: "_ColumnProfile", where: str | None) -> list[SimpleRule]:
@@ -305,6 +345,8 @@ class _ColumnProfile:
         self._counts: dict[Any, int] | None = {} if self.kind == "text" or self.is_integer else None
         self._seen_text = False
         self.blanks = 0
+        self.is_ascending = self.is_integer
+        self._last: int | None = None
 
     @property
     def is_blank(self) -> bool:
@@ -318,6 +360,11 @@ class _ColumnProfile:
             self._keys.add(batch)
         if self.moments is not None:
             self.moments.add(batch.numbers(self.name))
+        if self.is_ascending and len(column) > column.null_count:
+            values = column.drop_null()
+            rising = pc.all(pc.less(values[:-1], values[1:])).as_py() is not False
+            self.is_ascending = rising and (self._last is None or self._last < values[0].as_py())
+            self._last = values[-1].as_py()
         if self._counts is not None:
             for entry in pc.value_counts(column.drop_null()).to_pylist():
                 self._counts[entry["values"]] = self._counts.get(entry["values"], 0) + entry["counts"]

@@ -21,6 +21,8 @@ from unittest import mock
 
 import pyarrow as pa
 
+from movie_platform.contracts.importing import read_contract
+from movie_platform.contracts.reading import ContractUnreadable
 from movie_platform.csv_files import records as csv_records
 from movie_platform.csv_files.records import CsvFile, RecordColumn, read_records
 from movie_platform.deliveries import manifests, receipts, reconciled, watching
@@ -31,6 +33,7 @@ from movie_platform.pipelines.imdb_feed import arrivals, refusals
 from movie_platform.pipelines.imdb_feed.tables import TRIPLET
 from movie_platform.pipelines.imdb_feed.verification import Verification, file_name, verify
 from movie_platform.pipelines.movies_dataset.archive import Limits, open_archive
+from movie_platform.quality.parsing import parse_ruleset
 from movie_platform.settings import Settings, load_settings
 
 WINDOW = "202601010000"
@@ -213,7 +216,30 @@ def _file(position: int) -> bytes:
     return bytes([position]) + ",".join(kind.columns).encode() + f'\r\n{row}\n"1"{row[1:]}\n\n'.encode()
 
 
+def contract(data: bytes) -> None:
+    """A data contract is refused in words, or gives rulesets that are what their texts say."""
+    try:
+        tables = read_contract(data)
+    except ContractUnreadable:
+        return
+    for table in tables:
+        if table.ruleset:
+            assert parse_ruleset(table.render()) == table.ruleset
+
+
+_CONTRACT = b"""apiVersion: v3.1.0
+kind: DataContract
+schema:
+- name: t
+  quality: [{metric: rowCount, mustBeBetween: [1, 9]}, {type: sql, query: 'select 1 from {object}', mustBe: 1.5}]
+  properties:
+  - &p {name: a, logicalType: string, required: true, logicalTypeOptions: {pattern: '^x', maxLength: 3}}
+  - {name: b, primaryKey: true, relationships: [{to: u.c}], quality: [{metric: nullValues, mustBe: 5, unit: percent},
+    {metric: invalidValues, arguments: {validValues: [x, "y'"]}, mustBeLessThan: 2}]}
+"""
+
 TARGETS = {
+    "contract": Target(contract, (_CONTRACT, _CONTRACT.replace(b"- {name: b,", b"- {name: *p, n: ~,"))),
     "triplet": Target(triplet, tuple(_file(position) for position in range(3))),
     "records": Target(
         records,

@@ -3,13 +3,16 @@
 `python -m movie_platform_tests.quality.conformance` prints the table that docs/dqdl.md holds.
 """
 
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pyarrow as pa
 
-from movie_platform.quality import MetricPoint
+from movie_platform.quality import InMemoryHistory, StoredFile
+from movie_platform_tests.quality.conformance_cases import CASES, ERROR, FAILED, PASSED, REFUSED
 
 NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
 FRAME = pa.table(
@@ -26,9 +29,20 @@ FRAME = pa.table(
 )
 OTHER = pa.table({"key": [1, 2, 3, 4], "v": pa.array([1.0, 2.0, 9.0, None]), "name": ["x", "y", "z", "q"]})
 REFERENCES = {"other": OTHER, "copy": FRAME}
-HISTORY = {"Dataset.*.RowCount": (2.0, 4.0, 6.0)}
-
-PASSED, FAILED, ERROR, REFUSED = "Passed", "Failed", "Error", "refused"
+HISTORY = {
+    "Dataset.*.RowCount": (2.0, 4.0, 6.0),
+    "Dataset.*.ColumnCount": (20.0, 20.0, 21.0, 20.0, 20.0),
+    "Column.id.Completeness": (1.0,) * 5,
+}
+_CONTENTS = {
+    "s3://files/x.csv": (b"0123456789", 1),
+    "s3://files/y.csv": (b"aaaa", 30),
+    "s3://copies/x.csv": (b"0123456789", 2),
+}
+FILES = [
+    StoredFile(name, len(content), NOW - timedelta(hours=hours), partial(io.BytesIO, content))
+    for name, (content, hours) in _CONTENTS.items()
+]
 SAME = "the same"
 
 
@@ -365,6 +379,8 @@ def every_case() -> Iterator[tuple[str, str, str]]:
         for feature in features:
             for rule, result in feature.cases:
                 yield feature.name, rule, result
+    for rule, result in CASES:
+        yield "every rule type", rule, result
 
 
 def table() -> str:
@@ -377,10 +393,13 @@ def table() -> str:
     return "\n".join(lines)
 
 
-def points(metric: str) -> list[MetricPoint]:
-    """The past of a metric, a day apart."""
-    values = HISTORY.get(metric, ())
-    return [MetricPoint(datetime(2026, 6, day, tzinfo=UTC), value) for day, value in enumerate(values, start=1)]
+def past() -> InMemoryHistory:
+    """The metrics of earlier evaluations, a day apart, the last of them the newest."""
+    history = InMemoryHistory()
+    for day in range(max(map(len, HISTORY.values()))):
+        at = NOW - timedelta(days=day + 1)
+        history.record("primary", at, {name: values[-1 - day] for name, values in HISTORY.items() if day < len(values)})
+    return history
 
 
 def _cell(text: str) -> str:

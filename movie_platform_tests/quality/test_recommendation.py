@@ -45,7 +45,7 @@ def test_values_of_many_kinds_are_not_listed() -> None:
 
 
 def test_numbers_are_bounded_and_integers_asked_for_their_spread() -> None:
-    frame = pd.DataFrame({"votes": [5 * n for n in range(1000)], "rating": [7.6, 9.3] * 500})
+    frame = pd.DataFrame({"votes": [5 * (7 * n % 1000) for n in range(1000)], "rating": [7.6, 9.3] * 500})
 
     rules = proposed(frame)
 
@@ -115,7 +115,7 @@ def test_a_few_rows_carry_no_lists_spreads_or_ranges_and_this_is_said() -> None:
     recommendation = recommend(frame)
 
     assert [found.rule.claim for found in recommendation.rules] == [
-        "RowCount between 3 and 12",
+        "RowCount > 0",
         'IsComplete "id"',
         'IsComplete "v"',
         'IsComplete "c"',
@@ -132,6 +132,64 @@ def test_the_range_of_an_identifier_is_never_proposed() -> None:
         "film_id" in rule or "number" in rule for rule in rules if rule.startswith(("ColumnValues", "Stand"))
     )
     assert 'ColumnValues "votes" between 6 and 91' in rules
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pd.Series([n % 100 * 31 for n in range(1000)], name="movie_id"),  # repeated
+        pd.Series([None, *(n % 200 * 31 for n in range(999))], name="personId", dtype="Int64"),  # incomplete
+        pd.Series([f"tt{n % 100:07}" for n in range(1000)], name="imdb_id"),  # text
+        pd.Series([n * 7919 % 100_000 for n in range(1000)], name="customerid"),
+        pd.Series([1_700_000_000 + n * n for n in range(1000)], name="at"),  # ascending
+    ],
+    ids=lambda column: column.name,
+)
+def test_nothing_is_proposed_of_values_that_the_next_delivery_has_others_of(column: pd.Series) -> None:
+    rules = proposed(pd.DataFrame({column.name: column}))
+
+    assert [rule for rule in rules if rule.startswith(("ColumnValues", "StandardDeviation"))] == []
+
+
+def test_a_name_that_only_ends_like_an_identifiers_is_none() -> None:
+    rules = proposed(pd.DataFrame({"paid": [n * 7919 % 1000 // 2 * 2 for n in range(1000)]}))
+
+    assert 'ColumnValues "paid" between -1 and 999' in rules
+
+
+def test_a_column_that_moves_on_with_each_delivery_has_no_range() -> None:
+    days = [
+        pd.DataFrame({"epoch": [day * 1000 + n % 300 for n in range(600)], "v": [1, 900] * 300}) for day in (1, 2, 3)
+    ]
+
+    rules = [found.rule.claim for found in recommend(days[2], earlier=days[:2]).rules]
+
+    assert [rule for rule in rules if '"epoch"' in rule] == ['IsComplete "epoch"']
+    assert 'ColumnValues "v" between 0 and 901' in rules
+
+
+def test_the_fewer_rows_the_wider_the_spread_that_is_asked_for() -> None:
+    few, many = ({"votes": [n * 7919 % 1000 for n in range(rows)]} for rows in (50, 1000))
+
+    of_few, of_many = recommend(pd.DataFrame(few)), recommend(pd.DataFrame(many))
+
+    assert "Only 50 rows: standard deviations are asked to be within 20%, not 5%" in of_few.notes
+    assert of_many.notes == ()
+    low, high = next(
+        found.rule.condition.operands  # type: ignore[attr-defined]
+        for found in of_few.rules
+        if found.rule.claim.startswith("StandardDeviation")
+    )
+    assert float(high.text) / float(low.text) == pytest.approx(1.196 / 0.804, rel=1e-3)
+
+
+def test_few_rows_of_one_delivery_are_not_made_many_by_the_others() -> None:
+    days = [pd.DataFrame({"c": ["a", "b"] * (rows // 2)}) for rows in (2, 500)]
+
+    recommendation = recommend(days[0], earlier=days[1:])
+
+    assert [found.rule.claim for found in recommendation.rules] == ["RowCount > 0", 'IsComplete "c"']
+    assert any("Only 2 rows" in note for note in recommendation.notes)
 
 
 def test_blank_texts_that_count_as_values_are_named() -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import date
-from importlib.resources import files
 from typing import Any
 
 import dagster as dg
@@ -29,7 +28,7 @@ from movie_platform.pipelines.user_behavior.tables import (
     USER_BEHAVIOR_METRIC,
     USER_PURCHASE,
 )
-from movie_platform.quality.ruleset_files import RulesetFile, read_ruleset_file
+from movie_platform.quality.ruleset_files import RulesetFile
 from movie_platform.settings import Settings
 from movie_platform.table import Table
 from movie_platform.warehouse import FORCE, Warehouse
@@ -39,10 +38,6 @@ GROUP = "user_behavior"
 DELIVERED = dg.AssetKey(SOURCE.raw_asset)
 FULL = "movie_platform/full"
 """A run with this tag stages all purchases under its day, not only those of the day."""
-
-
-def metric_ruleset() -> RulesetFile:
-    return read_ruleset_file(files(__package__).joinpath("rulesets", "user_behavior_metric.dqdl"))
 
 
 def user_purchases(days: dg.PartitionsDefinition, judged: DayChecks) -> dg.AssetsDefinition:

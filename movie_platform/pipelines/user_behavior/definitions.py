@@ -6,9 +6,10 @@ from movie_platform.orchestration.partitions import daily
 from movie_platform.orchestration.reconciliation import reconciliation
 from movie_platform.orchestration.resources import opened
 from movie_platform.orchestration.sensors import daily_sensor
-from movie_platform.pipelines.user_behavior.assets import behavior_assets, metric_ruleset
+from movie_platform.pipelines.user_behavior.assets import behavior_assets
 from movie_platform.pipelines.user_behavior.checks import every_check
 from movie_platform.pipelines.user_behavior.purchase_sources import purchase_source
+from movie_platform.pipelines.user_behavior.rulesets import metric_ruleset
 from movie_platform.pipelines.user_behavior.schedules import nightly_metric
 from movie_platform.pipelines.user_behavior.source import SOURCE
 from movie_platform.settings import Settings
