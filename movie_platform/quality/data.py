@@ -3,7 +3,7 @@
 import io
 import tempfile
 import weakref
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, TypeAlias, runtime_checkable
@@ -16,8 +16,9 @@ import pyarrow.parquet as pq
 
 from movie_platform.quality.errors import DataUnreadable, RuleNotComputable
 from movie_platform.quality.presentation import harmless
+from movie_platform.quality.read_ahead import read_ahead
 
-BATCH_ROWS = 131_072
+BATCH_ROWS = 65_536
 
 SPOOL_BYTES = 64 * 2**20
 """A stream of batches larger than this goes through a temporary file instead of memory."""
@@ -138,6 +139,7 @@ class ParquetData:
         try:
             with pq.ParquetFile(self._content()) as file:
                 whole = file.schema_arrow.remove_metadata()
+                self._encoded = _repeating_texts(file)
         except (pa.ArrowException, OSError) as failure:
             raise DataUnreadable(f"{source.name} is not a readable Parquet file: {failure}") from failure
         self._schema = pa.schema([field for field in whole if field.name not in leave_out])
@@ -151,8 +153,15 @@ class ParquetData:
         return self._schema
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-        wanted = list(columns) if columns is not None else self._schema.names
-        with pq.ParquetFile(self._content()) as file:
+        return read_ahead(self._read(list(columns) if columns is not None else self._schema.names, ()))
+
+    def encoded_batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """As `batches`, with texts that repeat as the file has them: each text once, and a number for each row."""
+        return read_ahead(self._read(list(columns), self._encoded))
+
+    def _read(self, wanted: list[str], encoded: Sequence[str]) -> Generator[pa.RecordBatch, None, None]:
+        # Without a buffer of whole row groups: the batches are read once, in order.
+        with pq.ParquetFile(self._content(), pre_buffer=False, read_dictionary=encoded) as file:
             if not wanted:
                 for start in range(0, file.metadata.num_rows, BATCH_ROWS):
                     yield _rows_only(min(BATCH_ROWS, file.metadata.num_rows - start))
@@ -168,6 +177,21 @@ class ParquetData:
             if mask.any():
                 kept.append(batch.filter(pa.array(mask)))
         return pa.Table.from_batches(kept, schema=self.schema)
+
+
+def _repeating_texts(file: pq.ParquetFile) -> list[str]:
+    """The text columns of which the file has each text once, and numbers for the rows.
+
+    A text written out takes 4 bytes for its length alone, so less than that for a value is a number for a text.
+    """
+    found = {
+        name for name, kind in zip(file.schema_arrow.names, file.schema_arrow.types, strict=True) if kind == pa.string()
+    }
+    for group in map(file.metadata.row_group, range(file.metadata.num_row_groups)):
+        for column in map(group.column, range(group.num_columns)):
+            if column.total_uncompressed_size >= 4 * column.num_values:
+                found.discard(column.path_in_schema)
+    return sorted(found)
 
 
 def spool(parts: Iterable[Any]) -> DataSet:

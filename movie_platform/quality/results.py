@@ -1,6 +1,6 @@
 """What comes out of an evaluation: outcomes, score, metrics, and which rows are good."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from movie_platform.quality.data import DataSet, FrameData, as_frame
 from movie_platform.quality.judging.context import OutcomeWord
 from movie_platform.quality.presentation import json_text
+from movie_platform.quality.read_ahead import read_ahead
 from movie_platform.quality.row_results import RowResults, result_fields, unpack
 from movie_platform.quality.row_tests import Nulls
 from movie_platform.quality.ruleset import Action, Rule, Ruleset
@@ -179,12 +180,17 @@ class Evaluation:
         """Writes the good and the bad rows, each as one Parquet file, to paths or open files, in one reading."""
         plain, marked = self._schema(with_results=False), self._schema(with_results=True)
         with pq.ParquetWriter(good, plain) as good_file, pq.ParquetWriter(bad, marked) as bad_file:
-            for batch, is_bad, results in self._judged_batches(lambda bad: bad):
-                if not is_bad.all():
-                    good_file.write_batch(batch.filter(pa.array(~is_bad)))
-                if is_bad.any():
-                    kept = batch.filter(pa.array(is_bad))
-                    bad_file.write_batch(pa.RecordBatch.from_arrays([*kept.columns, *results], schema=marked))
+            for good_rows, bad_rows in read_ahead(self._split_batches(marked)):
+                if good_rows.num_rows:
+                    good_file.write_batch(good_rows)
+                if bad_rows.num_rows:
+                    bad_file.write_batch(bad_rows)
+
+    def _split_batches(self, marked: pa.Schema) -> Generator[tuple[pa.RecordBatch, pa.RecordBatch], None, None]:
+        for batch, is_bad, results in self._judged_batches(lambda bad: bad):
+            bad_rows = batch.filter(pa.array(is_bad))
+            good_rows = batch.filter(pa.array(~is_bad))
+            yield good_rows, pa.RecordBatch.from_arrays([*bad_rows.columns, *results], schema=marked)
 
     def _schema(self, *, with_results: bool) -> pa.Schema:
         fields = [*self.data.schema]

@@ -173,17 +173,42 @@ def test_a_parquet_file_of_many_row_groups_is_judged_like_its_table(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from movie_platform.quality import data as data_module
+    from movie_platform.quality import keys as keys_module
 
-    table = pa.table({"id": [n % 97 for n in range(1_000)], "v": [None if n % 13 == 0 else n for n in range(1_000)]})
-    pq.write_table(table, tmp_path / "data.parquet", row_group_size=10)
-    rules = ('IsUnique "id"', 'ColumnValues "v" > 500 where "id < 50"', 'Mean "v" > 1', 'IsComplete "v"')
+    rows = range(5_000)
+    table = pa.table(
+        {
+            "id": [n % 4_997 for n in rows],
+            "v": [None if n % 13 == 0 else n for n in rows],
+            "kind": [(None, "", " ", "a", "bb", "17")[n % 6] for n in rows],
+            "title": [f"The Film {n}" for n in rows],
+        }
+    )
+    pq.write_table(table, tmp_path / "data.parquet", row_group_size=1_500)
+    rules = (
+        'IsUnique "id"',
+        'IsUnique "title"',
+        'IsPrimaryKey "id" "kind"',
+        'ColumnValues "v" > 500 where "id < 50 and kind = \'a\'"',
+        'Mean "v" > 1',
+        'IsComplete "kind"',
+        'ColumnLength "kind" <= 1',
+        'ColumnValues "kind" > 16',
+        'ColumnValues "kind" matches "[a-z]*"',
+        'ColumnDataType "kind" = "INTEGER" with threshold > 0.1',
+    )
     whole = judge(table, *rules)
 
-    monkeypatch.setattr(data_module, "BATCH_ROWS", 7)
+    monkeypatch.setattr(data_module, "BATCH_ROWS", 700)
+    monkeypatch.setattr(keys_module, "HELD_BYTES", 0)
     streamed = judge(tmp_path / "data.parquet", *rules)
     streamed.write(tmp_path)
 
+    assert isinstance(streamed.data, data_module.ParquetData)
+    batch = next(streamed.data.encoded_batches(["kind", "title"]))
+    assert [pa.types.is_dictionary(kind) for kind in batch.schema.types] == [True, False]
     assert streamed.to_json() == whole.to_json()
+    assert streamed.observations == whole.observations
     assert streamed.judged().to_pylist() == whole.judged().to_pylist()
     assert pq.read_table(tmp_path / "good.parquet") == whole.good()
     assert pq.read_table(tmp_path / "bad.parquet").to_pylist() == whole.bad().to_pylist()
