@@ -160,13 +160,14 @@ class ParquetData:
         return read_ahead(self._read(list(columns), self._encoded))
 
     def _read(self, wanted: list[str], encoded: Sequence[str]) -> Generator[pa.RecordBatch, None, None]:
-        # Without a buffer of whole row groups: the batches are read once, in order.
+        # Neither buffered by row group nor in several threads: it is read once, in order, beside the work on it.
         with pq.ParquetFile(self._content(), pre_buffer=False, read_dictionary=encoded) as file:
             if not wanted:
                 for start in range(0, file.metadata.num_rows, BATCH_ROWS):
                     yield _rows_only(min(BATCH_ROWS, file.metadata.num_rows - start))
                 return
-            for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=wanted):
+            read = file.iter_batches(batch_size=BATCH_ROWS, columns=wanted, use_threads=False)
+            for batch in _of_full_size(read):
                 yield batch.select(wanted).replace_schema_metadata(None)
 
     def take(self, wanted: np.ndarray) -> pa.Table:
@@ -177,6 +178,27 @@ class ParquetData:
             if mask.any():
                 kept.append(batch.filter(pa.array(mask)))
         return pa.Table.from_batches(kept, schema=self.schema)
+
+
+def _of_full_size(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The rows in batches of BATCH_ROWS: those with dictionaries come cut at the end of each row group."""
+    parts: list[pa.RecordBatch] = []
+    rows = 0
+    for batch in batches:
+        parts.append(batch)
+        rows += batch.num_rows
+        if rows >= BATCH_ROWS:
+            yield from _joined(parts)
+            parts, rows = [], 0
+    yield from _joined(parts)
+
+
+def _joined(parts: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
+    """The same rows as one batch; as several where their texts together are beyond 2 GB."""
+    if len(parts) < 2:
+        return parts
+    joined: list[pa.RecordBatch] = pa.Table.from_batches(parts).unify_dictionaries().combine_chunks().to_batches()
+    return joined
 
 
 def _repeating_texts(file: pq.ParquetFile) -> list[str]:

@@ -147,8 +147,8 @@ class _Hashes:
         hashes = np.concatenate(self._hashes)
         self._hashes = []
         ordered = np.sort(hashes)
-        twice = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
-        shared[shared] = np.isin(hashes, twice)
+        twice = ordered[1:][ordered[1:] == ordered[:-1]]
+        shared[shared] = np.isin(hashes, twice) if len(twice) else False
         return self._count, shared
 
 

@@ -19,6 +19,9 @@ from movie_platform.quality.row_results import RowResults, result_fields, unpack
 from movie_platform.quality.row_tests import Nulls
 from movie_platform.quality.ruleset import Action, Rule, Ruleset
 
+GROUP_ROWS = 65_536
+"""Rows of a row group of a written file: fewer repeat more of its dictionaries, more take more memory."""
+
 
 @dataclass(frozen=True)
 class FailingRow:
@@ -180,17 +183,23 @@ class Evaluation:
         """Writes the good and the bad rows, each as one Parquet file, to paths or open files, in one reading."""
         plain, marked = self._schema(with_results=False), self._schema(with_results=True)
         with pq.ParquetWriter(good, plain) as good_file, pq.ParquetWriter(bad, marked) as bad_file:
-            for good_rows, bad_rows in read_ahead(self._split_batches(marked)):
-                if good_rows.num_rows:
-                    good_file.write_batch(good_rows)
-                if bad_rows.num_rows:
-                    bad_file.write_batch(bad_rows)
+            for is_bad, group in read_ahead(self._row_groups(marked)):
+                (bad_file if is_bad else good_file).write_table(group)
 
-    def _split_batches(self, marked: pa.Schema) -> Generator[tuple[pa.RecordBatch, pa.RecordBatch], None, None]:
+    def _row_groups(self, marked: pa.Schema) -> Generator[tuple[bool, pa.Table], None, None]:
+        """The good and the bad rows, each in order, in tables of GROUP_ROWS to twice as many, and what is left."""
+        waiting: dict[bool, list[pa.RecordBatch]] = {False: [], True: []}
         for batch, is_bad, results in self._judged_batches(lambda bad: bad):
             bad_rows = batch.filter(pa.array(is_bad))
-            good_rows = batch.filter(pa.array(~is_bad))
-            yield good_rows, pa.RecordBatch.from_arrays([*bad_rows.columns, *results], schema=marked)
+            waiting[False].append(batch.filter(pa.array(~is_bad)))
+            waiting[True].append(pa.RecordBatch.from_arrays([*bad_rows.columns, *results], schema=marked))
+            for bad, parts in waiting.items():
+                if sum(part.num_rows for part in parts) >= GROUP_ROWS:
+                    yield bad, pa.Table.from_batches(parts)
+                    parts.clear()
+        for bad, parts in waiting.items():
+            if any(part.num_rows for part in parts):
+                yield bad, pa.Table.from_batches(parts)
 
     def _schema(self, *, with_results: bool) -> pa.Schema:
         fields = [*self.data.schema]
