@@ -107,8 +107,10 @@ class Batch:
         places = pc.fill_null(encoded.indices.cast(pa.int64()), null).to_numpy(zero_copy_only=False)
         occurs = np.bincount(places, minlength=null + 1) > 0
         occurs[null] = True
-        values = pa.concat_arrays([encoded.dictionary, pa.nulls(1, encoded.dictionary.type)]).filter(pa.array(occurs))
-        return Batch(pa.RecordBatch.from_arrays([values], names=[name])), (np.cumsum(occurs) - 1)[places]
+        values = pa.concat_arrays([encoded.dictionary, pa.nulls(1, encoded.dictionary.type)])
+        if not occurs.all():
+            values, places = values.filter(pa.array(occurs)), (np.cumsum(occurs) - 1)[places]
+        return Batch(pa.RecordBatch.from_arrays([values], names=[name])), places
 
     def present(self, name: str) -> Mask:
         """Which rows have a value."""
