@@ -122,14 +122,14 @@ class Blanks(Measure):
 class Numbers(Measure):
     """Moments of a numeric column."""
 
-    def __init__(self, column: str, kind: pa.DataType, where: Where | None) -> None:
+    def __init__(self, column: str, kind: pa.DataType, where: Where | None, *, squares: bool) -> None:
         super().__init__()
         if kind_of(kind) != "number":
             raise RuleNotComputable(f'"{column}" holds {_kind_words(kind)}, not numbers')
         self.column = column
         self.where = where
         self.columns = (column, *(where.columns if where is not None else ()))
-        self.moments = Moments()
+        self.moments = Moments(squares=squares)
 
     def look(self, batch: Batch, within: Mask | None) -> None:
         numbers = batch.numbers(self.column)
@@ -319,9 +319,11 @@ class Measures:
     def blanks(self, column: str, where: str | None) -> Blanks:
         return self.shared(("blanks", column, where), lambda: Blanks(column, self.where(where)))
 
-    def numbers(self, column: str, where: str | None) -> Numbers:
-        kind = self.columns.type_of(column)
-        return self.shared(("numbers", column, where), lambda: Numbers(column, kind, self.where(where)))
+    def numbers(self, column: str, where: str | None, *, squares: bool) -> Numbers:
+        def make() -> Numbers:
+            return Numbers(column, self.columns.type_of(column), self.where(where), squares=squares)
+
+        return self.shared(("numbers", column, where, squares), make)
 
     def pairs(self, left: str, right: str, where: str | None) -> Pairs:
         return self.shared(("pairs", left, right, where), lambda: Pairs(self.columns, left, right, self.where(where)))
