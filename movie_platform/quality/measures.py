@@ -15,7 +15,6 @@ from movie_platform.quality.errors import NOT_COMPUTABLE, RuleNotComputable, not
 from movie_platform.quality.keys import KeyCounts, Occurrences
 from movie_platform.quality.row_results import PackedBits
 from movie_platform.quality.sandbox import Sandbox
-from movie_platform.quality.sql_text import Predicate
 from movie_platform.quality.statistics import Correlation, Moments
 
 EXAMPLES = 5
@@ -54,6 +53,8 @@ class Where:
     """A predicate on rows, evaluated once per batch."""
 
     def __init__(self, text: str, columns: Columns, sandbox: Callable[[], Sandbox]) -> None:
+        from movie_platform.quality.sql_text import Predicate
+
         self.text = text
         self._predicate = Predicate(text)
         self._names = {name: columns.find(name) for name in self._predicate.columns}
