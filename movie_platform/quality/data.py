@@ -206,9 +206,7 @@ def _repeating_texts(file: pq.ParquetFile) -> list[str]:
 
     A text written out takes 4 bytes for its length alone, so less than that for a value is a number for a text.
     """
-    found = {
-        name for name, kind in zip(file.schema_arrow.names, file.schema_arrow.types, strict=True) if kind == pa.string()
-    }
+    found = {field.name for field in file.schema_arrow if field.type == pa.string()}
     for group in map(file.metadata.row_group, range(file.metadata.num_row_groups)):
         for column in map(group.column, range(group.num_columns)):
             if column.total_uncompressed_size >= 4 * column.num_values:

@@ -153,10 +153,15 @@ class _Hashes:
 
 
 def _comparable(name: str, column: pa.Array) -> pa.Array:
-    if pa.types.is_nested(column.type):
-        raise RuleNotComputable(f'"{name}" holds {column.type}, which is no part of a key')
-    # DuckDB, which hashes and counts, knows no numbers of 256 bits.
-    return column.cast(pa.string()) if pa.types.is_decimal256(column.type) else column
+    """The values in a type that Arrow encodes and DuckDB hashes: equal where they are."""
+    kind = column.type
+    if isinstance(kind, pa.BaseExtensionType):
+        return _comparable(name, column.storage)
+    if pa.types.is_nested(kind):
+        raise RuleNotComputable(f'"{name}" holds {kind}, which is no part of a key')
+    if pa.types.is_decimal(kind) and not pa.types.is_decimal128(kind):
+        return column.cast(pa.string())
+    return column.cast(pa.binary()) if kind == pa.binary_view() else column
 
 
 def _has_key(part: pa.RecordBatch) -> np.ndarray:

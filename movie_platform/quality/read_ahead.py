@@ -13,11 +13,11 @@ def read_ahead(items: Generator[T, None, None]) -> Generator[T, None, None]:
     What the generator raises is raised here, in its turn. A consumer that stops early ends the generator too.
     """
     end = object()
-    with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as thread:
-        coming = thread.submit(next, items, end)
-        try:
+    try:
+        with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as thread:
+            coming = thread.submit(next, items, end)
             while (item := coming.result()) is not end:
                 coming = thread.submit(next, items, end)
                 yield item  # type: ignore[misc]
-        finally:
-            thread.submit(items.close)
+    finally:
+        items.close()
