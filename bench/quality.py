@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from movie_platform.quality import Ruleset, SimpleRule, evaluate, parse_ruleset, recommend
+from movie_platform.quality.conditions import Condition, Text
 from movie_platform.samples.quality_movies import MovieCritic
 
 LIMIT = 2.0
@@ -66,6 +68,27 @@ def rules() -> Ruleset:
         ]"""
     )
     return Ruleset([*found, *more][-43:])
+
+
+def rules_as_data(ruleset: Ruleset) -> list[dict[str, Any]]:
+    """The rules for a program that does not read DQDL."""
+    return [
+        {
+            "claim": rule.claim,
+            "type": rule.type,
+            "columns": rule.parameters,
+            "operator": rule.condition.operator if rule.condition else "",
+            "operands": _texts(rule.condition),
+            "threshold": float(_texts(rule.threshold)[0]) if rule.threshold else None,
+        }
+        for rule in ruleset
+        if isinstance(rule, SimpleRule)
+    ]
+
+
+def _texts(condition: Condition | None) -> list[str]:
+    operands = condition.operands if condition else ()
+    return [operand.value if isinstance(operand, Text) else operand.render() for operand in operands]
 
 
 def plain_masks(frame: pd.DataFrame, ruleset: Ruleset) -> tuple[int, int]:

@@ -1,6 +1,6 @@
 """The table of speed: each piece of work beside an anchor of the same run, as ratios of whole processes.
 
-    python -m bench.table [--rounds 5] [--only WORDS] [--scales 0.5,1] [--commit]
+    python -m bench.table [--rounds 5] [--only WORDS] [--scales 0.5,1] [--polars PYTHON] [--commit]
 
 Work and anchor take turns, so that whatever else the machine does meets both. A ratio is that of the medians, of wall
 time and of processor time (user and system); the spread is that of the ratios round by round. The whole table goes to
@@ -26,6 +26,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.movies_dataset import PLAIN_DUCKDB, PROGRAM
+from bench.quality import make_data, rules, rules_as_data
 from movie_platform.lake import open_store
 from movie_platform.pipelines.imdb_feed.windows import LENGTH, shift, span
 from movie_platform.samples.imdb_feed import FeedClient, deliver
@@ -53,6 +54,8 @@ class Row:
     environment: Mapping[str, str] = field(default_factory=dict)
     prepare: Callable[[int], object] = lambda _: None
     """What comes before each round and is not timed: a row that is left out makes no data."""
+    ends_with: int = 0
+    """What the work exits with."""
 
 
 @dataclass(frozen=True)
@@ -91,8 +94,8 @@ def _median(of: Sequence[Took], name: str) -> float:
     return statistics.median(getattr(took, name) for took in of)
 
 
-def timed(command: Sequence[str], environment: Mapping[str, str]) -> Took:
-    """One process from its start to its end, children included; anything but an end with 0 ends the benchmark."""
+def timed(command: Sequence[str], environment: Mapping[str, str], ends_with: int = 0) -> Took:
+    """One process from its start to its end, children included; any other end than expected ends the benchmark."""
     inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     started = time.perf_counter()
     with subprocess.Popen(
@@ -100,7 +103,7 @@ def timed(command: Sequence[str], environment: Mapping[str, str]) -> Took:
     ) as process:
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
+    if process.returncode != ends_with:
         raise SystemExit(f"{shlex.join(command)} ended with {process.returncode}")
     scale = 1 if sys.platform == "darwin" else 1024
     return Took(time.perf_counter() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * scale / 1e9)
@@ -112,7 +115,7 @@ def measure(row: Row, rounds: int) -> Measured:
     for number in range(rounds + 1):
         row.prepare(number)
         anchor.append(timed(row.anchor_program(number), row.environment))
-        work.append(timed(row.program(number), row.environment))
+        work.append(timed(row.program(number), row.environment, row.ends_with))
     return Measured(row, work[1:], anchor[1:])
 
 
@@ -218,6 +221,25 @@ def _put(archive: Path, place: Path, day: str) -> None:
     shutil.copyfile(archive, delivered)
 
 
+def quality_rows(folder: Path, polars: str, rows: int = 1_000_000) -> Iterator[Row]:
+    if subprocess.run([polars, "-c", "import polars"], capture_output=True, check=False).returncode:
+        print(f"quality check is left out: {polars} has no Polars; name a Python that has it with --polars")
+        return
+    data, ruleset, plain = (folder / name for name in ("movies.parquet", "movies.dqdl", "movies.json"))
+
+    def make(number: int) -> None:
+        if not number:
+            make_data(data, rows)
+            ruleset.write_text(rules().render())
+            plain.write_text(json.dumps(rules_as_data(rules())))
+
+    options = ("--rules", str(ruleset), "--nulls", "legacy", "--out", str(folder / "judged"))
+    check = always(*PROGRAM, "quality", "check", str(data), *options)
+    by_hand = (str(COMPARISON / "quality_in_polars.py"), str(data), str(plain), str(folder / "by_hand"))
+    what = f"quality check, {rows:,} rows, 43 rules"
+    yield Row(what, check, "Polars by hand", always(polars, *by_hand), 1.0, prepare=make, ends_with=1)
+
+
 def behavior_rows(folder: Path) -> Iterator[Row]:
     place = folder / "behavior"
     environment = platform_in(place, MOVIE_PLATFORM_BEHAVIOR_START=DAY)
@@ -287,6 +309,7 @@ def main() -> int:
     options.add_argument("--rounds", type=int, default=5)
     options.add_argument("--only", default="", help="rows whose work holds these words")
     options.add_argument("--scales", default="0.5,1", help="of the data set; an empty text for none")
+    options.add_argument("--polars", default=sys.executable, metavar="PYTHON", help="a Python that has Polars")
     options.add_argument("--commit", action="store_true", help="keep the ratios to compare with")
     given = options.parse_args()
     scales = [float(scale) for scale in given.scales.split(",") if scale]
@@ -298,6 +321,7 @@ def main() -> int:
             lambda: start_rows(folder),
             lambda: feed_rows(folder, given.rounds),
             lambda: dataset_rows(folder, scales),
+            lambda: quality_rows(folder, given.polars),
             lambda: behavior_rows(folder),
         )
         for row in (row for group in groups for row in group()):

@@ -60,6 +60,15 @@ def test_explaining_rules_imports_nothing_that_judges_data(tmp_path: Path) -> No
     assert found & {*UNUSED_AT_START, "dagster", "obstore", "pydantic", "pyarrow.parquet"} == set()
 
 
+def test_a_check_imports_an_engine_and_a_parser_of_sql_for_rules_that_need_them(tmp_path: Path) -> None:
+    rules, data = tmp_path / "rules.dqdl", tmp_path / "data.csv"
+    rules.write_text('Rules = [ IsComplete "title", IsUnique "title", Mean "year" > 1 ]')
+    data.write_text("title,year\nAlien,1979\nAliens,1986\n")
+    found = imported(tmp_path, COMMAND, "quality", "check", str(data), "--rules", str(rules))
+    assert "movie_platform.quality.evaluation" in found
+    assert found & {"duckdb", "sqlglot", "ibis", "pandera", "dagster"} == set()
+
+
 def test_the_code_location_imports_no_frames_and_no_engine(tmp_path: Path) -> None:
     found = imported(tmp_path, "from movie_platform.definitions import build_defs; build_defs()")
     assert "movie_platform.pipelines.user_behavior.assets" in found

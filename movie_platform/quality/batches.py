@@ -86,14 +86,40 @@ class Batch:
         """The column, decoded, NaN as null."""
         return self._once("column", name, lambda: plain(self.rows.column(self._places[name])))
 
+    def each(self, name: str, work: Callable[["Batch"], np.ndarray]) -> np.ndarray:
+        """What `work` gives for each row, looking at this column alone: once for each of its different values.
+
+        That is where the column comes dictionary-encoded and repeats its values; elsewhere `work` sees all rows.
+        """
+        distinct = self._once("distinct", name, lambda: self._distinct(name))
+        if distinct is None:
+            return work(self)
+        values, places = distinct
+        of_each: np.ndarray = work(values)[places]
+        return of_each
+
+    def _distinct(self, name: str) -> "tuple[Batch, np.ndarray] | None":
+        """The values that occur in a column, and a null, as a batch; and where in it the value of each row stands."""
+        encoded = self.rows.column(self._places[name])
+        if not pa.types.is_dictionary(encoded.type) or 2 * len(encoded.dictionary) > len(encoded):
+            return None
+        null = len(encoded.dictionary)
+        places = pc.fill_null(encoded.indices.cast(pa.int64()), null).to_numpy(zero_copy_only=False)
+        occurs = np.bincount(places, minlength=null + 1) > 0
+        occurs[null] = True
+        values = pa.concat_arrays([encoded.dictionary, pa.nulls(1, encoded.dictionary.type)])
+        if not occurs.all():
+            values, places = values.filter(pa.array(occurs)), (np.cumsum(occurs) - 1)[places]
+        return Batch(pa.RecordBatch.from_arrays([values], names=[name])), places
+
     def present(self, name: str) -> Mask:
         """Which rows have a value."""
 
-        def make() -> Mask:
-            column = self.column(name)
+        def of_all(batch: "Batch") -> Mask:
+            column = batch.column(name)
             return as_mask(pc.is_valid(column)) if column.null_count else np.ones(len(column), dtype=bool)
 
-        return self._once("present", name, make)
+        return self._once("present", name, lambda: self.each(name, of_all))
 
     def numbers(self, name: str) -> pa.Array:
         """The column as numbers; null where there is none. Integers stay integers."""
@@ -133,11 +159,11 @@ class Batch:
     def lengths(self, name: str) -> np.ndarray:
         """The number of characters of each value; a null has none."""
 
-        def make() -> np.ndarray:
-            counted: np.ndarray = pc.fill_null(pc.utf8_length(self.texts(name)), 0).to_numpy(zero_copy_only=False)
+        def of_all(batch: "Batch") -> np.ndarray:
+            counted: np.ndarray = pc.fill_null(pc.utf8_length(batch.texts(name)), 0).to_numpy(zero_copy_only=False)
             return counted
 
-        return self._once("lengths", name, make)
+        return self._once("lengths", name, lambda: self.each(name, of_all))
 
     def times(self, name: str) -> pa.Array:
         """The column as instants (UTC, microseconds); null where there is none or it is not an ISO date or time."""

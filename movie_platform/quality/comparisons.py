@@ -10,7 +10,7 @@ from movie_platform.quality.data import Columns, DataSet
 from movie_platform.quality.errors import RuleNotComputable
 from movie_platform.quality.ruleset import SimpleRule
 from movie_platform.quality.sandbox_tables import PRIMARY, SandboxTables
-from movie_platform.quality.sql_text import quoted
+from movie_platform.sql_names import quoted
 
 _AGGREGATES = {"avg": "avg", "sum": "sum", "min": "min", "max": "max", "count": "count"}
 

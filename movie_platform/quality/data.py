@@ -3,7 +3,7 @@
 import io
 import tempfile
 import weakref
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, TypeAlias, runtime_checkable
@@ -16,8 +16,9 @@ import pyarrow.parquet as pq
 
 from movie_platform.quality.errors import DataUnreadable, RuleNotComputable
 from movie_platform.quality.presentation import harmless
+from movie_platform.quality.read_ahead import read_ahead
 
-BATCH_ROWS = 131_072
+BATCH_ROWS = 65_536
 
 SPOOL_BYTES = 64 * 2**20
 """A stream of batches larger than this goes through a temporary file instead of memory."""
@@ -138,6 +139,7 @@ class ParquetData:
         try:
             with pq.ParquetFile(self._content()) as file:
                 whole = file.schema_arrow.remove_metadata()
+                self._encoded = _repeating_texts(file)
         except (pa.ArrowException, OSError) as failure:
             raise DataUnreadable(f"{source.name} is not a readable Parquet file: {failure}") from failure
         self._schema = pa.schema([field for field in whole if field.name not in leave_out])
@@ -151,13 +153,21 @@ class ParquetData:
         return self._schema
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-        wanted = list(columns) if columns is not None else self._schema.names
-        with pq.ParquetFile(self._content()) as file:
+        return read_ahead(self._read(list(columns) if columns is not None else self._schema.names, ()))
+
+    def encoded_batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """As `batches`, with texts that repeat as the file has them: each text once, and a number for each row."""
+        return read_ahead(self._read(list(columns), self._encoded))
+
+    def _read(self, wanted: list[str], encoded: Sequence[str]) -> Generator[pa.RecordBatch, None, None]:
+        # Neither buffered by row group nor in several threads: it is read once, in order, beside the work on it.
+        with pq.ParquetFile(self._content(), pre_buffer=False, read_dictionary=encoded) as file:
             if not wanted:
                 for start in range(0, file.metadata.num_rows, BATCH_ROWS):
                     yield _rows_only(min(BATCH_ROWS, file.metadata.num_rows - start))
                 return
-            for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=wanted):
+            read = file.iter_batches(batch_size=BATCH_ROWS, columns=wanted, use_threads=False)
+            for batch in _of_full_size(read):
                 yield batch.select(wanted).replace_schema_metadata(None)
 
     def take(self, wanted: np.ndarray) -> pa.Table:
@@ -168,6 +178,40 @@ class ParquetData:
             if mask.any():
                 kept.append(batch.filter(pa.array(mask)))
         return pa.Table.from_batches(kept, schema=self.schema)
+
+
+def _of_full_size(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The rows in batches of BATCH_ROWS: those with dictionaries come cut at the end of each row group."""
+    parts: list[pa.RecordBatch] = []
+    rows = 0
+    for batch in batches:
+        parts.append(batch)
+        rows += batch.num_rows
+        if rows >= BATCH_ROWS:
+            yield from _joined(parts)
+            parts, rows = [], 0
+    yield from _joined(parts)
+
+
+def _joined(parts: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
+    """The same rows as one batch; as several where their texts together are beyond 2 GB."""
+    if len(parts) < 2:
+        return parts
+    joined: list[pa.RecordBatch] = pa.Table.from_batches(parts).unify_dictionaries().combine_chunks().to_batches()
+    return joined
+
+
+def _repeating_texts(file: pq.ParquetFile) -> list[str]:
+    """The text columns of which the file has each text once, and numbers for the rows.
+
+    A text written out takes 4 bytes for its length alone, so less than that for a value is a number for a text.
+    """
+    found = {field.name for field in file.schema_arrow if field.type == pa.string()}
+    for group in map(file.metadata.row_group, range(file.metadata.num_row_groups)):
+        for column in map(group.column, range(group.num_columns)):
+            if column.total_uncompressed_size >= 4 * column.num_values:
+                found.discard(column.path_in_schema)
+    return sorted(found)
 
 
 def spool(parts: Iterable[Any]) -> DataSet:

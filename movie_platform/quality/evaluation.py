@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from movie_platform.quality.batches import Batch
-from movie_platform.quality.data import Columns, DataSet, Judgeable
+from movie_platform.quality.data import Columns, DataSet, Judgeable, ParquetData
 from movie_platform.quality.errors import NOT_COMPUTABLE, not_computable
 from movie_platform.quality.files import FileLister
 from movie_platform.quality.history import MetricHistory, NoHistory
@@ -59,7 +59,7 @@ def evaluate(
     with _LazySandbox(sql_seconds) as sandbox:
         context = EvaluationContext(
             columns=columns,
-            measures=Measures(columns, sandbox),
+            measures=Measures(opened, columns, sandbox),
             nulls=nulls,
             skip_filtered=filtered_rows == "skip",
             composite=composite,
@@ -132,7 +132,7 @@ def _pass_over(data: DataSet, measures: Measures) -> int:
     """Shows every batch to every measure; only the columns that someone needs are read."""
     wanted = list(dict.fromkeys(column for measure in measures.all for column in measure.columns))
     count = 0
-    for rows in data.batches(wanted):
+    for rows in data.encoded_batches(wanted) if isinstance(data, ParquetData) else data.batches(wanted):
         batch = Batch(rows)
         count += rows.num_rows
         for measure in measures.all:

@@ -1,72 +1,96 @@
-"""How often each key occurs, exactly: in memory while the keys are few, on disk when they are many."""
+"""How often each key occurs, exactly: keys are held while they are few, and known by hashes when they are many."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from movie_platform.quality.batches import Batch
+from movie_platform.quality.errors import RuleNotComputable
 
+if TYPE_CHECKING:
+    import duckdb
+
+HELD_BYTES = 8 * 2**20
+"""Keys larger than this together are known by their hashes."""
 MEMORY_BYTES = 256 * 2**20
-"""Keys larger than this together are counted by an engine that spills to disk."""
+"""Hashes, or repeated keys, larger than this together are counted by an engine that spills to disk."""
 
 
 class KeyCounts:
     """Counts the values of one column, or the combinations of several.
 
-    A row has a key when at least one of the columns has a value. `finish` gives the counts; which rows repeat a key is
-    worked out only when asked for, since that needs each row's key again.
+    A row has a key when at least one of the columns has a value. Keys with different hashes are different, so of many
+    keys only those whose hash occurs twice are compared themselves: `again` reads the key columns once more for that.
     """
 
-    def __init__(self, columns: Sequence[str], *, memory_bytes: int | None = None) -> None:
+    def __init__(
+        self,
+        columns: Sequence[str],
+        again: Callable[[], Iterator[pa.RecordBatch]],
+        *,
+        held_bytes: int | None = None,
+        memory_bytes: int | None = None,
+    ) -> None:
         self.columns = tuple(columns)
-        self._limit = MEMORY_BYTES if memory_bytes is None else memory_bytes
+        self._again = again
+        self._most_held = HELD_BYTES if held_bytes is None else held_bytes
+        self._most_memory = MEMORY_BYTES if memory_bytes is None else memory_bytes
         self._held: list[pa.RecordBatch] = []
         self._size = 0
-        self._rows = 0
-        self._disk: _DiskCounts | None = None
+        self._hashes: _Hashes | None = None
 
     def add(self, batch: Batch, within: np.ndarray | None = None) -> None:
         """Counts the rows of a batch; rows outside `within` have no key."""
-        arrays = [batch.column(column) for column in self.columns]
+        part = self._keys_of(batch)
         if within is not None:
             mask = pa.array(within)
-            arrays = [pc.if_else(mask, array, pa.scalar(None, array.type)) for array in arrays]
-        part = pa.RecordBatch.from_arrays(arrays, names=[f"k{place}" for place in range(len(arrays))])
-        self._rows += part.num_rows
-        if self._disk is not None:
-            self._disk.add(part)
+            arrays = [pc.if_else(mask, array, pa.scalar(None, array.type)) for array in part.columns]
+            part = pa.RecordBatch.from_arrays(arrays, schema=part.schema)
+        if self._hashes is not None:
+            self._hashes.add(part)
             return
         self._held.append(part)
         self._size += part.nbytes
-        if self._size > self._limit:
-            self._disk = _DiskCounts(part.schema)
+        if self._size > self._most_held:
+            self._hashes = _Hashes(self._most_memory)
             for earlier in self._held:
-                self._disk.add(earlier)
-            self._held.clear()
+                self._hashes.add(earlier)
+            self._held = []
 
     def finish(self) -> "Occurrences":
         """What was counted; the counter holds nothing afterwards."""
-        if self._disk is not None:
-            return self._disk.finish()
-        if not self._held:
-            return Occurrences({}, np.zeros(self._rows, dtype=bool), 0)
-        table = pa.Table.from_batches(self._held)
-        self._held = []
-        codes = _codes(table)
-        counted = codes >= 0
-        times = np.bincount(codes[counted]) if counted.any() else np.zeros(0, dtype=np.int64)
-        times = times[times > 0] if (times == 0).any() else times
-        per_code = np.bincount(codes[counted], minlength=int(codes.max(initial=-1)) + 1)
-        repeated = np.zeros(len(codes), dtype=bool)
-        repeated[counted] = per_code[codes[counted]] > 1
-        often, values = np.unique(times, return_counts=True)
-        counts = dict(zip(often.tolist(), values.tolist(), strict=True))
-        return Occurrences(counts, repeated, int(counted.sum()))
+        if self._hashes is None:
+            held, self._held = self._held, []
+            return _counted(held, self._most_memory)
+        keyed, shared = self._hashes.finish()
+        found = _counted(self._read_again(shared), self._most_memory)
+        alone = keyed - found.keyed_rows
+        counts = {1: alone} if alone else {}
+        for times, keys in found.counts.items():
+            counts[times] = counts.get(times, 0) + keys
+        shared[shared] = found.repeated
+        return Occurrences(counts, shared, keyed)
+
+    def _keys_of(self, batch: Batch) -> pa.RecordBatch:
+        arrays = [_comparable(column, batch.column(column)) for column in self.columns]
+        return pa.RecordBatch.from_arrays(arrays, names=[f"k{place}" for place in range(len(arrays))])
+
+    def _read_again(self, wanted: np.ndarray) -> Iterator[pa.RecordBatch]:
+        """The keys of the wanted rows."""
+        if not wanted.any():
+            return
+        start = 0
+        for rows in self._again():
+            mask = wanted[start : start + rows.num_rows]
+            start += rows.num_rows
+            if mask.any():
+                yield self._keys_of(Batch(rows)).filter(pa.array(mask))
 
 
 class Occurrences:
@@ -86,6 +110,87 @@ class Occurrences:
     def distinct(self) -> int:
         """Different keys."""
         return sum(self.counts.values())
+
+
+class _Hashes:
+    """64 bits of each key: keys that differ in them are different, and others may be."""
+
+    def __init__(self, memory_bytes: int) -> None:
+        import duckdb
+
+        self._connection = duckdb.connect(config={"threads": "1"})
+        self._most = memory_bytes // 8
+        self._hashes: list[np.ndarray] | None = []
+        self._keyed: list[np.ndarray] = []
+        self._count = 0
+
+    def add(self, part: pa.RecordBatch) -> None:
+        keyed = _has_key(part)
+        self._keyed.append(keyed)
+        self._count += int(np.count_nonzero(keyed))
+        if self._hashes is None:
+            return
+        if self._count > self._most:
+            self._hashes = None
+            return
+        self._connection.register("part", pa.Table.from_batches([part]))
+        names = ", ".join(part.schema.names)
+        found = self._connection.sql(f"SELECT hash({names}) AS hash FROM part").fetchnumpy()["hash"]  # noqa: S608
+        self._hashes.append(found if keyed.all() else found[keyed])
+
+    def finish(self) -> tuple[int, np.ndarray]:
+        """How many rows have a key, and which of them may share it with another."""
+        self._connection.close()
+        shared = np.concatenate(self._keyed)
+        if self._hashes is None:
+            return self._count, shared
+        hashes = np.concatenate(self._hashes)
+        self._hashes = []
+        ordered = np.sort(hashes)
+        twice = ordered[1:][ordered[1:] == ordered[:-1]]
+        shared[shared] = np.isin(hashes, twice) if len(twice) else False
+        return self._count, shared
+
+
+def _comparable(name: str, column: pa.Array) -> pa.Array:
+    """The values in a type that Arrow encodes and DuckDB hashes: equal where they are."""
+    kind = column.type
+    if isinstance(kind, pa.BaseExtensionType):
+        return _comparable(name, column.storage)
+    if pa.types.is_nested(kind):
+        raise RuleNotComputable(f'"{name}" holds {kind}, which is no part of a key')
+    if pa.types.is_decimal(kind) and not pa.types.is_decimal128(kind):
+        return column.cast(pa.string())
+    return column.cast(pa.binary()) if kind == pa.binary_view() else column
+
+
+def _has_key(part: pa.RecordBatch) -> np.ndarray:
+    keyed = np.zeros(part.num_rows, dtype=bool)
+    for column in part.columns:
+        keyed |= column.is_valid().to_numpy(zero_copy_only=False)
+    return keyed
+
+
+def _counted(parts: Iterable[pa.RecordBatch], memory_bytes: int) -> Occurrences:
+    """The keys themselves counted: in memory, or on disk when they need more."""
+    coming = iter(parts)
+    held: list[pa.RecordBatch] = []
+    size = 0
+    for part in coming:
+        held.append(part)
+        size += part.nbytes
+        if size > memory_bytes:
+            return _counted_on_disk(chain(held, coming), part.schema)
+    if not held:
+        return Occurrences({}, np.zeros(0, dtype=bool), 0)
+    codes = _codes(pa.Table.from_batches(held))
+    counted = codes >= 0
+    per_code = np.bincount(codes[counted], minlength=int(codes.max(initial=-1)) + 1)
+    repeated = np.zeros(len(codes), dtype=bool)
+    repeated[counted] = per_code[codes[counted]] > 1
+    often, values = np.unique(per_code[per_code > 0], return_counts=True)
+    counts = dict(zip(often.tolist(), values.tolist(), strict=True))
+    return Occurrences(counts, repeated, int(counted.sum()))
 
 
 def _codes(table: pa.Table) -> np.ndarray:
@@ -109,43 +214,42 @@ def _codes(table: pa.Table) -> np.ndarray:
     return combined
 
 
-class _DiskCounts:
-    def __init__(self, schema: pa.Schema) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="quality-keys-")
-        folder = Path(self._folder.name)
-        self._connection = duckdb.connect(
-            str(folder / "keys.duckdb"), config={"memory_limit": "1GB", "temp_directory": str(folder), "threads": "2"}
-        )
-        self._connection.execute("SET enable_progress_bar = false")
-        self._names = schema.names
-        self._rows = 0
-        self._connection.register("part", schema.empty_table())
-        self._connection.execute("CREATE TABLE keys AS SELECT 0::BIGINT AS row, * FROM part")
+def _counted_on_disk(parts: Iterable[pa.RecordBatch], schema: pa.Schema) -> Occurrences:
+    import duckdb
 
-    def add(self, part: pa.RecordBatch) -> None:
-        row = pa.array(np.arange(self._rows, self._rows + part.num_rows))
-        numbered = pa.RecordBatch.from_arrays([row, *part.columns], names=["row", *self._names])
-        self._connection.register("part", pa.Table.from_batches([numbered]))
-        self._connection.execute("INSERT INTO keys SELECT * FROM part")
-        self._rows += part.num_rows
+    with (
+        tempfile.TemporaryDirectory(prefix="quality-keys-") as folder,
+        duckdb.connect(
+            str(Path(folder) / "keys.duckdb"),
+            config={"memory_limit": "1GB", "temp_directory": folder, "threads": "2"},
+        ) as connection,
+    ):
+        return _counted_by(connection, parts, schema)
 
-    def finish(self) -> Occurrences:
-        names = ", ".join(self._names)
-        present = " OR ".join(f"{name} IS NOT NULL" for name in self._names)
-        same = " AND ".join(f"keys.{name} IS NOT DISTINCT FROM counted.{name}" for name in self._names)
-        self._connection.execute(
-            f"CREATE TABLE counted AS SELECT {names}, count(*) AS times FROM keys WHERE {present} GROUP BY {names}"  # noqa: S608
-        )
-        counts = dict(
-            self._connection.execute("SELECT times, count(*) FROM counted GROUP BY times ORDER BY times").fetchall()
-        )
-        repeated = np.zeros(self._rows, dtype=bool)
-        cursor = self._connection.execute(
-            f"SELECT row FROM keys SEMI JOIN (FROM counted WHERE times > 1) counted ON {same}"  # noqa: S608
-        )
-        while rows := cursor.fetchmany(1_000_000):
-            repeated[np.fromiter((row for (row,) in rows), dtype=np.int64, count=len(rows))] = True
-        keyed = sum(times * values for times, values in counts.items())
-        self._connection.close()
-        self._folder.cleanup()
-        return Occurrences(counts, repeated, keyed)
+
+def _counted_by(
+    connection: "duckdb.DuckDBPyConnection", parts: Iterable[pa.RecordBatch], schema: pa.Schema
+) -> Occurrences:
+    connection.execute("SET enable_progress_bar = false")
+    connection.register("part", schema.empty_table())
+    connection.execute("CREATE TABLE keys AS SELECT 0::BIGINT AS row, * FROM part")
+    total = 0
+    for part in parts:
+        row = pa.array(np.arange(total, total + part.num_rows))
+        connection.register("part", pa.table([row, *part.columns], names=["row", *schema.names]))
+        connection.execute("INSERT INTO keys SELECT * FROM part")
+        total += part.num_rows
+    names = ", ".join(schema.names)
+    present = " OR ".join(f"{name} IS NOT NULL" for name in schema.names)
+    same = " AND ".join(f"keys.{name} IS NOT DISTINCT FROM counted.{name}" for name in schema.names)
+    connection.execute(
+        f"CREATE TABLE counted AS SELECT {names}, count(*) AS times FROM keys WHERE {present} GROUP BY {names}"  # noqa: S608
+    )
+    counts = dict(connection.execute("SELECT times, count(*) FROM counted GROUP BY times ORDER BY times").fetchall())
+    repeated = np.zeros(total, dtype=bool)
+    cursor = connection.execute(
+        f"SELECT row FROM keys SEMI JOIN (FROM counted WHERE times > 1) counted ON {same}"  # noqa: S608
+    )
+    while rows := cursor.fetchmany(1_000_000):
+        repeated[np.fromiter((row for (row,) in rows), dtype=np.int64, count=len(rows))] = True
+    return Occurrences(counts, repeated, sum(times * values for times, values in counts.items()))

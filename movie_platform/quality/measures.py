@@ -10,12 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from movie_platform.quality.batches import Batch, Mask, as_mask, kind_of
-from movie_platform.quality.data import Columns
+from movie_platform.quality.data import Columns, DataSet
 from movie_platform.quality.errors import NOT_COMPUTABLE, RuleNotComputable, not_computable
 from movie_platform.quality.keys import KeyCounts, Occurrences
 from movie_platform.quality.row_results import PackedBits
 from movie_platform.quality.sandbox import Sandbox
-from movie_platform.quality.sql_text import Predicate
 from movie_platform.quality.statistics import Correlation, Moments
 
 EXAMPLES = 5
@@ -54,6 +53,8 @@ class Where:
     """A predicate on rows, evaluated once per batch."""
 
     def __init__(self, text: str, columns: Columns, sandbox: Callable[[], Sandbox]) -> None:
+        from movie_platform.quality.sql_text import Predicate
+
         self.text = text
         self._predicate = Predicate(text)
         self._names = {name: columns.find(name) for name in self._predicate.columns}
@@ -111,21 +112,25 @@ class Blanks(Measure):
         self.count = 0
 
     def look(self, batch: Batch, within: Mask | None) -> None:
-        blank = as_mask(pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(batch.column(self.columns[0]))), 0))
+        blank = batch.each(self.columns[0], self._is_blank)
         self.count += int(np.count_nonzero(blank if within is None else blank & within))
+
+    def _is_blank(self, batch: Batch) -> Mask:
+        column = batch.column(self.columns[0])
+        return as_mask(pc.or_(pc.equal(pc.binary_length(column), 0), pc.utf8_is_space(column)))
 
 
 class Numbers(Measure):
     """Moments of a numeric column."""
 
-    def __init__(self, column: str, kind: pa.DataType, where: Where | None) -> None:
+    def __init__(self, column: str, kind: pa.DataType, where: Where | None, *, squares: bool) -> None:
         super().__init__()
         if kind_of(kind) != "number":
             raise RuleNotComputable(f'"{column}" holds {_kind_words(kind)}, not numbers')
         self.column = column
         self.where = where
         self.columns = (column, *(where.columns if where is not None else ()))
-        self.moments = Moments()
+        self.moments = Moments(squares=squares)
 
     def look(self, batch: Batch, within: Mask | None) -> None:
         numbers = batch.numbers(self.column)
@@ -156,12 +161,11 @@ class Pairs(Measure):
 class Keys(Measure):
     """How often each key occurs."""
 
-    def __init__(self, names: tuple[str, ...], where: Where | None) -> None:
+    def __init__(self, data: DataSet, names: tuple[str, ...], where: Where | None) -> None:
         super().__init__()
-        self.names = names
         self.where = where
         self.columns = (*names, *(where.columns if where is not None else ()))
-        self._counts = KeyCounts(names)
+        self._counts = KeyCounts(names, lambda: data.batches(names))
         self._occurrences: Occurrences | None = None
 
     def look(self, batch: Batch, within: Mask | None) -> None:
@@ -230,12 +234,12 @@ class Extremes(Measure):
 
 
 class RowCheck(Measure):
-    """Which rows pass a test: counts, bits, and the first few that do not."""
+    """Which rows pass a test of one column: counts, bits, and the first few that do not."""
 
     def __init__(
         self,
+        column: str,
         test: Callable[[Batch], Mask],
-        shown: tuple[str, ...],
         where: Where | None,
         *,
         unreadable: Callable[[Batch], Mask] | None = None,
@@ -244,9 +248,9 @@ class RowCheck(Measure):
         super().__init__()
         self._test = test
         self._unreadable = unreadable
-        self._shown = shown
+        self._column = column
         self.where = where
-        self.columns = (*shown, *(where.columns if where is not None else ()))
+        self.columns = (column, *(where.columns if where is not None else ()))
         self.fails = PackedBits()
         self.skips = PackedBits() if keep_skips and where is not None else None
         self.rows = 0
@@ -257,7 +261,7 @@ class RowCheck(Measure):
         self.examples: list[tuple[int, dict[str, Any]]] = []
 
     def look(self, batch: Batch, within: Mask | None) -> None:
-        fails = ~self._test(batch)
+        fails = ~batch.each(self._column, self._test)
         if within is not None:
             fails &= within
             if self.skips is not None:
@@ -268,16 +272,16 @@ class RowCheck(Measure):
         if failed and len(self.examples) < EXAMPLES:
             self._show(batch, fails)
         if self._unreadable is not None:
-            wrong = self._unreadable(batch)
+            wrong = batch.each(self._column, self._unreadable)
             self.unreadable += int(np.count_nonzero(wrong if within is None else wrong & within))
-            self.present += int(np.count_nonzero(batch.present(self._shown[0])))
+            self.present += int(np.count_nonzero(batch.present(self._column)))
         self.fails.append(fails)
         self.rows += len(batch)
 
     def _show(self, batch: Batch, fails: Mask) -> None:
         for place in np.flatnonzero(fails)[: EXAMPLES - len(self.examples)]:
-            values = {name: batch.column(name)[int(place)].as_py() for name in self._shown}
-            self.examples.append((self.rows + int(place), values))
+            value = batch.column(self._column)[int(place)].as_py()
+            self.examples.append((self.rows + int(place), {self._column: value}))
 
 
 M = TypeVar("M", bound=Measure)
@@ -286,7 +290,8 @@ M = TypeVar("M", bound=Measure)
 class Measures:
     """All measures of one evaluation, each made once."""
 
-    def __init__(self, columns: Columns, sandbox: Callable[[], Sandbox]) -> None:
+    def __init__(self, data: DataSet, columns: Columns, sandbox: Callable[[], Sandbox]) -> None:
+        self.data = data
         self.columns = columns
         self.sandbox = sandbox
         self.all: list[Measure] = []
@@ -315,9 +320,11 @@ class Measures:
     def blanks(self, column: str, where: str | None) -> Blanks:
         return self.shared(("blanks", column, where), lambda: Blanks(column, self.where(where)))
 
-    def numbers(self, column: str, where: str | None) -> Numbers:
-        kind = self.columns.type_of(column)
-        return self.shared(("numbers", column, where), lambda: Numbers(column, kind, self.where(where)))
+    def numbers(self, column: str, where: str | None, *, squares: bool) -> Numbers:
+        def make() -> Numbers:
+            return Numbers(column, self.columns.type_of(column), self.where(where), squares=squares)
+
+        return self.shared(("numbers", column, where, squares), make)
 
     def pairs(self, left: str, right: str, where: str | None) -> Pairs:
         return self.shared(("pairs", left, right, where), lambda: Pairs(self.columns, left, right, self.where(where)))
@@ -326,7 +333,7 @@ class Measures:
         return self.shared(("missing", names, where), lambda: MissingKeys(names, self.where(where)))
 
     def keys(self, names: tuple[str, ...], where: str | None) -> Keys:
-        return self.shared(("keys", names, where), lambda: Keys(names, self.where(where)))
+        return self.shared(("keys", names, where), lambda: Keys(self.data, names, self.where(where)))
 
     def lengths(self, column: str, where: str | None) -> Extremes:
         def make() -> Extremes:

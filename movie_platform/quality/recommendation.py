@@ -313,7 +313,7 @@ class _Profile:
 
     def __init__(self, data: DataSet) -> None:
         self.rows = 0
-        self.columns = [_ColumnProfile(field.name, field.type) for field in data.schema]
+        self.columns = [_ColumnProfile(field.name, field.type, data) for field in data.schema]
         for part in data.batches():
             batch = Batch(part)
             self.rows += part.num_rows
@@ -329,7 +329,7 @@ class _Profile:
 
 
 class _ColumnProfile:
-    def __init__(self, name: str, kind: pa.DataType) -> None:
+    def __init__(self, name: str, kind: pa.DataType, data: DataSet) -> None:
         self.name = name
         self.kind = kind_of(kind)
         self.is_integer = pa.types.is_integer(kind)
@@ -341,7 +341,8 @@ class _ColumnProfile:
         self.value_counts: list[tuple[Any, int]] | None = None
         self.dirt: frozenset[Any] = frozenset()
         self.usual = ""
-        self._keys: KeyCounts | None = KeyCounts([name]) if self.kind != "other" else None
+        countable = self.kind != "other"
+        self._keys: KeyCounts | None = KeyCounts([name], lambda: data.batches([name])) if countable else None
         self._counts: dict[Any, int] | None = {} if self.kind == "text" or self.is_integer else None
         self._seen_text = False
         self.blanks = 0

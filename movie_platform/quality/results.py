@@ -1,6 +1,6 @@
 """What comes out of an evaluation: outcomes, score, metrics, and which rows are good."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,9 +14,13 @@ import pyarrow.parquet as pq
 from movie_platform.quality.data import DataSet, FrameData, as_frame
 from movie_platform.quality.judging.context import OutcomeWord
 from movie_platform.quality.presentation import json_text
+from movie_platform.quality.read_ahead import read_ahead
 from movie_platform.quality.row_results import RowResults, result_fields, unpack
 from movie_platform.quality.row_tests import Nulls
 from movie_platform.quality.ruleset import Action, Rule, Ruleset
+
+GROUP_ROWS = 65_536
+"""Rows of a row group of a written file: fewer repeat more of its dictionaries, more take more memory."""
 
 
 @dataclass(frozen=True)
@@ -179,12 +183,23 @@ class Evaluation:
         """Writes the good and the bad rows, each as one Parquet file, to paths or open files, in one reading."""
         plain, marked = self._schema(with_results=False), self._schema(with_results=True)
         with pq.ParquetWriter(good, plain) as good_file, pq.ParquetWriter(bad, marked) as bad_file:
-            for batch, is_bad, results in self._judged_batches(lambda bad: bad):
-                if not is_bad.all():
-                    good_file.write_batch(batch.filter(pa.array(~is_bad)))
-                if is_bad.any():
-                    kept = batch.filter(pa.array(is_bad))
-                    bad_file.write_batch(pa.RecordBatch.from_arrays([*kept.columns, *results], schema=marked))
+            for is_bad, group in read_ahead(self._row_groups(marked)):
+                (bad_file if is_bad else good_file).write_table(group)
+
+    def _row_groups(self, marked: pa.Schema) -> Generator[tuple[bool, pa.Table], None, None]:
+        """The good and the bad rows, each in order, in tables of GROUP_ROWS to twice as many, and what is left."""
+        waiting: dict[bool, list[pa.RecordBatch]] = {False: [], True: []}
+        for batch, is_bad, results in self._judged_batches(lambda bad: bad):
+            bad_rows = batch.filter(pa.array(is_bad))
+            waiting[False].append(batch.filter(pa.array(~is_bad)))
+            waiting[True].append(pa.RecordBatch.from_arrays([*bad_rows.columns, *results], schema=marked))
+            for bad, parts in waiting.items():
+                if sum(part.num_rows for part in parts) >= GROUP_ROWS:
+                    yield bad, pa.Table.from_batches(parts)
+                    parts.clear()
+        for bad, parts in waiting.items():
+            if any(part.num_rows for part in parts):
+                yield bad, pa.Table.from_batches(parts)
 
     def _schema(self, *, with_results: bool) -> pa.Schema:
         fields = [*self.data.schema]

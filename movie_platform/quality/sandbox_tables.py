@@ -13,7 +13,7 @@ from movie_platform.quality.data import Columns, DataSet, Judgeable, as_frame
 from movie_platform.quality.errors import DataUnreadable, RuleNotComputable
 from movie_platform.quality.opening import open_data
 from movie_platform.quality.sandbox import Sandbox
-from movie_platform.quality.sql_text import Predicate, columns_in, passing_rows, quoted, translated
+from movie_platform.sql_names import quoted
 
 PRIMARY = "primary"
 
@@ -33,6 +33,8 @@ class SandboxTables:
 
     def scalar(self, sql: str) -> float:
         """The one number that a query gives."""
+        from movie_platform.quality.sql_text import translated
+
         statement = translated(sql, self._known())
         self._load_for(sql)
         result = self._sandbox().select(f"SELECT * FROM ({statement}) LIMIT 2")  # noqa: S608
@@ -52,6 +54,8 @@ class SandboxTables:
 
     def passing(self, sql: str) -> str:
         """A query that returns rows of the data set, as one that returns their numbers; refused where it cannot be."""
+        from movie_platform.quality.sql_text import passing_rows
+
         return passing_rows(sql, self._known(), self.data.schema.names, self.row_number)
 
     def rows(self, sql: str, count: int) -> np.ndarray:
@@ -74,6 +78,8 @@ class SandboxTables:
 
     def predicate(self, where: str) -> str:
         """A `where` as a condition on rows of the data set."""
+        from movie_platform.quality.sql_text import Predicate
+
         columns = Columns(self.data.schema)
         predicate = Predicate(where)
         names = {name: columns.find(name) for name in predicate.columns}
@@ -132,6 +138,8 @@ class SandboxTables:
 
     def _load_for(self, sql: str) -> None:
         """Loads what a query mentions; every known data set can be mentioned."""
+        from movie_platform.quality.sql_text import columns_in
+
         mentioned = columns_in(sql)
         for name in sorted(self._known()):
             if not re.search(rf"(?<!\w){re.escape(name)}(?!\w)", sql, re.IGNORECASE):

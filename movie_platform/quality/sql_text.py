@@ -8,11 +8,7 @@ from sqlglot import exp
 
 from movie_platform.quality.errors import RuleNotComputable
 from movie_platform.quality.presentation import harmless
-
-
-def quoted(identifier: str) -> str:
-    """An identifier as SQL."""
-    return '"' + identifier.replace('"', '""') + '"'
+from movie_platform.sql_names import quoted
 
 
 def passing_rows(sql: str, tables: set[str], columns: Collection[str], row_number: str) -> str:

@@ -2,7 +2,9 @@
 
 import json
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
+from uuid import UUID
 
 import pandas as pd
 import pyarrow as pa
@@ -173,20 +175,74 @@ def test_a_parquet_file_of_many_row_groups_is_judged_like_its_table(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from movie_platform.quality import data as data_module
+    from movie_platform.quality import keys as keys_module
 
-    table = pa.table({"id": [n % 97 for n in range(1_000)], "v": [None if n % 13 == 0 else n for n in range(1_000)]})
-    pq.write_table(table, tmp_path / "data.parquet", row_group_size=10)
-    rules = ('IsUnique "id"', 'ColumnValues "v" > 500 where "id < 50"', 'Mean "v" > 1', 'IsComplete "v"')
+    rows = range(5_000)
+    table = pa.table(
+        {
+            "id": [n % 4_997 for n in rows],
+            "v": [None if n % 13 == 0 else n for n in rows],
+            "kind": [(None, "", " ", "a", "bb", "17")[n % 6] for n in rows],
+            "title": [f"The Film {n}" for n in rows],
+        }
+    )
+    pq.write_table(table, tmp_path / "data.parquet", row_group_size=1_500)
+    rules = (
+        'IsUnique "id"',
+        'IsUnique "title"',
+        'IsPrimaryKey "id" "kind"',
+        'ColumnValues "v" > 500 where "id < 50 and kind = \'a\'"',
+        'Mean "v" > 1',
+        'IsComplete "kind"',
+        'ColumnLength "kind" <= 1',
+        'ColumnValues "kind" > 16',
+        'ColumnValues "kind" matches "[a-z]*"',
+        'ColumnDataType "kind" = "INTEGER" with threshold > 0.1',
+    )
     whole = judge(table, *rules)
 
-    monkeypatch.setattr(data_module, "BATCH_ROWS", 7)
+    monkeypatch.setattr(data_module, "BATCH_ROWS", 700)
+    monkeypatch.setattr(keys_module, "HELD_BYTES", 0)
     streamed = judge(tmp_path / "data.parquet", *rules)
     streamed.write(tmp_path)
 
+    assert isinstance(streamed.data, data_module.ParquetData)
+    batch = next(streamed.data.encoded_batches(["kind", "title"]))
+    assert [pa.types.is_dictionary(kind) for kind in batch.schema.types] == [True, False]
     assert streamed.to_json() == whole.to_json()
+    assert streamed.observations == whole.observations
     assert streamed.judged().to_pylist() == whole.judged().to_pylist()
     assert pq.read_table(tmp_path / "good.parquet") == whole.good()
     assert pq.read_table(tmp_path / "bad.parquet").to_pylist() == whole.bad().to_pylist()
+
+
+KEYS = (
+    pa.array([1, 2, 1], pa.uint64()),
+    pa.array([0.5, 1.5, 0.5], pa.float16()),
+    *(
+        pa.array([Decimal("1.5"), Decimal(2), Decimal("1.5")], kind)
+        for kind in (pa.decimal32(5, 1), pa.decimal256(60, 1))
+    ),
+    pa.array([1, 2, 1], pa.timestamp("s", "Europe/Berlin")),
+    pa.array([1, 2, 1], pa.duration("us")),
+    pa.array([b"a", b"b", b"a"], pa.binary_view()),
+    pa.array(["a", "b", "a"], pa.large_string()),
+    pa.array([UUID(int=1).bytes, UUID(int=2).bytes, UUID(int=1).bytes], pa.uuid()),
+)
+
+
+@pytest.mark.parametrize("keys", KEYS, ids=lambda keys: str(keys.type))
+@pytest.mark.parametrize("held_bytes", [0, 2**20])
+def test_values_of_every_type_are_keys(monkeypatch: pytest.MonkeyPatch, keys: pa.Array, held_bytes: int) -> None:
+    monkeypatch.setattr("movie_platform.quality.keys.HELD_BYTES", held_bytes)
+    evaluation = judge(pa.table({"k": keys}), 'IsUnique "k"', 'DistinctValuesCount "k" = 2')
+    assert [outcome.outcome for outcome in evaluation.outcomes] == ["Failed", "Passed"]
+    assert evaluation.rows.bad_mask().tolist() == [True, False, True]
+
+
+def test_a_list_is_no_key() -> None:
+    evaluation = judge(pa.table({"k": [[1], [2]]}), 'IsUnique "k"')
+    assert evaluation.outcomes[0].failure_reason == '"k" holds list<item: int64>, which is no part of a key'
 
 
 @pytest.mark.parametrize("as_table", [True, False])

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections import Counter
 from fractions import Fraction
 from typing import Any
 from unittest import mock
@@ -311,7 +312,12 @@ def test_integers_are_summed_beyond_64_bits(values: list[int]) -> None:
 
 
 @QUICK
-@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=40))
+@given(
+    st.one_of(
+        st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=40),
+        st.lists(st.integers(-(2**31), 2**31), min_size=1, max_size=40),
+    )
+)
 def test_mean_and_deviation_are_those_of_the_definition(values: list[float]) -> None:
     found = Moments()
     found.add(pa.array(values))
@@ -323,25 +329,53 @@ def test_mean_and_deviation_are_those_of_the_definition(values: list[float]) -> 
     assert found.standard_deviation == pytest.approx(deviation, rel=1e-12, abs=1e-150)
 
 
-@settings(max_examples=15, deadline=None)
-@given(st.lists(st.tuples(cells, words), max_size=40), st.integers(1, 7))
-def test_keys_are_counted_alike_in_memory_and_on_disk(rows: list[tuple[int | None, str | None]], size: int) -> None:
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(st.tuples(cells, words), max_size=40),
+    st.integers(1, 7),
+    st.sampled_from([{}, {"held_bytes": 0}, {"held_bytes": 0, "memory_bytes": 0}]),
+    st.sampled_from([["a"], ["b"], ["a", "b"]]),
+)
+def test_keys_are_counted_alike_however_many_there_are(
+    rows: list[tuple[int | None, str | None]], size: int, limits: dict[str, int], columns: list[str]
+) -> None:
     table = pa.table(
         {"a": pa.array([r[0] for r in rows], pa.int64()), "b": pa.array([r[1] for r in rows], pa.string())}
     )
-    for columns in (["a"], ["b"], ["a", "b"]):
-        memory, disk = KeyCounts(columns), KeyCounts(columns, memory_bytes=0)
-        for batch in table.to_batches(max_chunksize=size):
-            memory.add(Batch(batch))
-            disk.add(Batch(batch))
-        one, other = memory.finish(), disk.finish()
+    outside = np.array([a == 3 for a, _ in rows], dtype=bool)
+    counter = KeyCounts(columns, lambda: iter(table.to_batches()), **limits)
+    start = 0
+    for batch in table.to_batches(max_chunksize=size):
+        counter.add(Batch(batch), ~outside[start : start + batch.num_rows])
+        start += batch.num_rows
+    found = counter.finish()
 
-        assert one.counts == other.counts
-        assert one.repeated.tolist() == other.repeated.tolist()
-        keys = [tuple(row[name] for name in columns) for row in table.to_pylist()]
-        real = [key for key in keys if any(part is not None for part in key)]
-        assert one.repeated.tolist() == [key in real and real.count(key) > 1 for key in keys]
-        assert one.unique == sum(real.count(key) == 1 for key in real)
+    keys = [
+        tuple(row[name] for name in columns) if not out else (None,)
+        for row, out in zip(table.to_pylist(), outside, strict=True)
+    ]
+    real = [key for key in keys if any(part is not None for part in key)]
+    assert found.repeated.tolist() == [key in real and real.count(key) > 1 for key in keys]
+    assert found.unique == sum(real.count(key) == 1 for key in real)
+    assert found.distinct == len(set(real))
+    assert found.keyed_rows == len(real)
+    assert found.counts == Counter(Counter(real).values())
+
+
+@QUICK
+@given(frames, rulesets, st.sampled_from(["documented", "legacy"]))
+def test_a_text_column_is_judged_alike_where_the_data_hold_each_text_once(
+    frame: pa.Table, rules: Ruleset, nulls: Any
+) -> None:
+    # Of the dictionary's texts one is in no row, and it is no number.
+    texts = pa.chunked_array([[*frame["w"].to_pylist(), "unused"]], pa.string()).dictionary_encode()
+    encoded = frame.set_column(3, "w", texts.slice(0, frame.num_rows))
+
+    plain, found = evaluate(frame, rules, nulls=nulls), evaluate(encoded, rules, nulls=nulls)
+
+    assert found.to_json() == plain.to_json()
+    assert found.metrics == plain.metrics
+    assert found.judged().to_pylist() == plain.judged().to_pylist()
 
 
 @QUICK

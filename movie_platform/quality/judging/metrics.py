@@ -67,7 +67,8 @@ def measured(
         case "Uniqueness" | "UniqueValueRatio" | "DistinctValuesCount" | "Entropy":
             return _key_statistic(kind, names, parameters, where, context)
         case "Mean" | "Sum" | "StandardDeviation" | "Variance":
-            numbers = measures.numbers(names[0], where)
+            squares = kind in ("StandardDeviation", "Variance")
+            numbers = measures.numbers(names[0], where, squares=squares)
 
             def moments() -> float:
                 numbers.done()

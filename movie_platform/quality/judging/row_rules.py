@@ -121,8 +121,8 @@ def _plan(
 ) -> DeferredOutcome:
     """A rule that judges each row; `tolerance` is what the share of passing rows must meet, all of them without one."""
     check = RowCheck(
+        column,
         test,
-        (column,),
         context.measures.where(rule.where),
         unreadable=unreadable,
         keep_skips=context.skip_filtered,
