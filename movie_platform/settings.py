@@ -127,7 +127,7 @@ def _web_address(value: str) -> str:
     raise ValueError("allowed is http://host[:port] or https://host[:port], with a path where the UI has one")
 
 
-def _duration(value: Any) -> Any:
+def duration(value: Any) -> Any:
     """`61`, `61s`, `30m`, `24h` and `7d`, as people write them."""
     if isinstance(value, str) and (match := re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhd]?)\s*", value)):
         seconds = float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}[match[2]]
@@ -146,7 +146,7 @@ def _whole_days(value: timedelta) -> timedelta:
 
 
 StoreUri = Annotated[str, AfterValidator(_store_uri)]
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Duration = Annotated[timedelta, BeforeValidator(duration)]
 
 
 class Settings(BaseSettings):

@@ -42,6 +42,7 @@ cli = Commands(
         "dataset": f"{HERE}.dataset:dataset",
         "answers": f"{HERE}.dataset:answers",
         "report": f"{HERE}.report:report",
+        "metrics": f"{HERE}.metrics:metrics",
         "quality": f"{HERE}.quality:quality",
         "reviews": f"{HERE}.reviews:reviews",
         "warehouse": f"{HERE}.storage:warehouse",
