@@ -36,7 +36,7 @@ FLOORS = (
     {"__main__"},
     {"commands"},
     {"definitions"},
-    {"samples", "report"},
+    {"samples", "report", "retention"},
     {"monitoring"},
     {"pipelines"},
     {"orchestration"},

@@ -47,6 +47,7 @@ cli = Commands(
         "reviews": f"{HERE}.reviews:reviews",
         "warehouse": f"{HERE}.storage:warehouse",
         "lake": f"{HERE}.storage:lake",
+        "retention": f"{HERE}.retention:retention",
     },
     "Take in movie data, prove its quality, serve it from a lake and a warehouse.",
 )

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import dagster as dg
@@ -50,6 +51,21 @@ def instance(home: Path) -> Iterator[dg.DagsterInstance]:
         opened.all_instigator_state()
     with opened:
         yield opened
+
+
+def old_runs(on: dg.DagsterInstance, jobs: Sequence[str], before: datetime) -> list[str]:
+    """The ids of the jobs' runs that ended and were asked for before the moment; the newest of each job stays, and the
+    newest that succeeded."""
+    ended = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+    found: list[str] = []
+    for job in jobs:
+        newest = {
+            *on.get_run_ids(dg.RunsFilter(job_name=job), limit=1),
+            *on.get_run_ids(dg.RunsFilter(job_name=job, statuses=[dg.DagsterRunStatus.SUCCESS]), limit=1),
+        }
+        ids = on.get_run_ids(dg.RunsFilter(job_name=job, statuses=ended, created_before=before))
+        found += [one for one in ids if one not in newest]
+    return found
 
 
 @contextmanager

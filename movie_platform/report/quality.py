@@ -142,8 +142,8 @@ def _bad_of(lake: ObjectStore, record: DayRecord) -> Markup:
     try:
         with lake.open(bad_key(record.day, "jsonl")) as file:
             lines = [json.loads(line) for line in itertools.islice(file, BAD_ROWS)]
-    except (ObjectMissing, ValueError):  # the day is being judged anew
-        return note(f"The bad rows of {record.day} are being written.")
+    except (ObjectMissing, ValueError):  # the day is being judged anew, or a policy of retention took them away
+        return note(f"The bad rows of {record.day} are not there now.")
     rows = []
     for line in lines:
         broken = line.get("DataQualityRulesFail") or []
