@@ -134,6 +134,12 @@ def test_no_image_is_taken_as_whatever_is_latest(services: dict[str, Any]) -> No
     assert services["moto"]["image"] == f"motoserver/moto:{locked('moto')}"
 
 
+def test_the_example_of_a_policy_names_every_kind() -> None:
+    from movie_platform.retention import KINDS, RUNS, read_policy
+
+    assert read_policy(DEPLOY / "retention.toml").ages.keys() == {*KINDS, RUNS}
+
+
 def test_every_file_of_deploy_is_looked_at_by_some_test() -> None:
     tests = "\n".join(path.read_text() for path in (ROOT / "movie_platform_tests").rglob("*.py"))
     files = [path for path in DEPLOY.rglob("*") if path.is_file() and ".terraform" not in path.parts]
