@@ -22,7 +22,7 @@ from movie_platform.commands.metrics import repeat, write_whole
 from movie_platform.deliveries import reconciled
 from movie_platform.errors import PlatformError, WorldUnavailable
 from movie_platform.lake import LocalStore
-from movie_platform.monitoring import metrics
+from movie_platform.monitoring import ledger, metrics
 from movie_platform.monitoring.cloudwatch import WORST, data_of, send
 from movie_platform.monitoring.metrics import HELP, OTHER_RULES, PREFIX, RULES_AT_MOST, collect, exposition, sample
 from movie_platform.monitoring.rows import ROWS, Rows
@@ -161,17 +161,22 @@ def test_the_numbers_are_those_that_status_and_the_ledger_show_while_a_load_runs
     process(platform.raw, platform.lake, BAD)
     deliver(platform.raw, shift(BAD, LENGTH))
     platform.raw.write("imdb_raw_data/2026-13-02/a.csv", b"")
+    platform.raw.delete([info.key for info in platform.raw.objects(f"imdb_raw_data/{W}/")])
+    table = {"table": "main.imdb_movie_windows"}
     free = platform.numbers(now)
-    assert value(free, "table_load_age_seconds", table="main.imdb_movie_windows") is not None
-    assert value(free, "table_rows", table="main.imdb_movie_windows") == 1
+    assert (value(free, "table_rows", **table), value(free, "table_loads_total", **table)) == (1, 1)
+    platform.lake.write(ledger.KEY, ledger.ledger_of(platform.settings, platform.lake, now).as_json())  # as the report
     platform.lake.delete([SUMMARIES])
     with held(platform.folder / "warehouse.duckdb.lock", "a load", Deadline.after(timedelta(0))):
-        found = platform.numbers(now)
-    assert value(found, "readable", part="ledger") == 0
+        found = platform.numbers(now + HOUR)
+    assert all(found[f"{PREFIX}readable"].values())
+    assert value(found, "table_rows", **table) == 1
+    assert value(found, "ledger_age_seconds") == pytest.approx(3600, abs=1)
+    assert value(found, "table_load_age_seconds", **table) == pytest.approx(3600, abs=60)
     assert platform.lake.info(SUMMARIES) is None, "who measures writes nothing"
     of = {"source": "imdb_feed"}
     shown = {name: value(found, f"partitions_{name}", **of) for name in ("processed", "waiting", "refused", "gone")}
-    assert shown == {"processed": 1, "waiting": 1, "refused": 1, "gone": 0}
+    assert shown == {"processed": 1, "waiting": 1, "refused": 1, "gone": 1}
     assert value(found, "keys_rejected", **of) == 1
     assert value(found, "refusals", rule="three_files", **of) == 1
     assert value(found, "rows", fate="bad", **of) == 1
