@@ -127,7 +127,17 @@ def _web_address(value: str) -> str:
     raise ValueError("allowed is http://host[:port] or https://host[:port], with a path where the UI has one")
 
 
-def _duration(value: Any) -> Any:
+def _lineage(value: str) -> str:
+    parts = parts_of(value, user=False)
+    if parts.scheme == "file" and parts.path.startswith("/") and not parts.netloc:
+        return value
+    try:
+        return _web_address(value)
+    except ValueError as error:
+        raise ValueError(f"{error}, or file:///absolute/file") from None
+
+
+def duration(value: Any) -> Any:
     """`61`, `61s`, `30m`, `24h` and `7d`, as people write them."""
     if isinstance(value, str) and (match := re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhd]?)\s*", value)):
         seconds = float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}[match[2]]
@@ -146,7 +156,7 @@ def _whole_days(value: timedelta) -> timedelta:
 
 
 StoreUri = Annotated[str, AfterValidator(_store_uri)]
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Duration = Annotated[timedelta, BeforeValidator(duration)]
 
 
 class Settings(BaseSettings):
@@ -247,6 +257,12 @@ class Settings(BaseSettings):
     sensor_wait: Duration = Field(
         timedelta(seconds=20), description="how long a sensor's tick waits for stores before it ends with `Not now`"
     )
+
+    lineage: Annotated[str, AfterValidator(_lineage)] | None = Field(
+        None, description="where OpenLineage events go: the address of Marquez or DataHub, or file:///absolute/file"
+    )
+    lineage_key: SecretStr | None = Field(None, description="the key or token that this address asks for")
+    lineage_namespace: str = Field("movie-platform", description="the namespace of jobs and data sets in these events")
 
     dagster_home: Annotated[Path, AfterValidator(lambda path: PROJECT_ROOT / path)] = Field(
         Path(".data/dagster"),

@@ -36,7 +36,7 @@ FLOORS = (
     {"__main__"},
     {"commands"},
     {"definitions"},
-    {"samples", "report", "contracts"},
+    {"samples", "report", "contracts", "retention"},
     {"monitoring"},
     {"pipelines"},
     {"orchestration"},

@@ -63,6 +63,37 @@ resource "aws_cloudwatch_metric_alarm" "topic" {
   alarm_actions       = [aws_sns_topic.alerts.arn]
 }
 
+# What `movie-platform metrics --cloudwatch` sends every five minutes: of each metric the worst of all sources.
+locals {
+  platform_alarms = {
+    overdue                      = { than = "GreaterThan", limit = 0, times = 1, runbook = "a source is overdue" }
+    owed_age_seconds             = { than = "GreaterThan", limit = 3600, times = 1, runbook = "a load is owed for more than an hour" }
+    partitions_refused           = { than = "GreaterThan", limit = 0, times = 1, runbook = "a delivery was refused" }
+    run_queue_age_seconds        = { than = "GreaterThan", limit = 1800, times = 1, runbook = "runs wait in the queue" }
+    daemon_heartbeat_age_seconds = { than = "GreaterThan", limit = 600, times = 1, runbook = "a daemon has no heartbeat" }
+    watch_age_seconds            = { than = "GreaterThan", limit = 1800, times = 1, runbook = "a daemon has no heartbeat" }
+    readable                     = { than = "LessThan", limit = 1, times = 2, runbook = "numbers are missing or old" }
+  }
+}
+
+resource "aws_cloudwatch_metric_alarm" "platform" {
+  for_each = local.platform_alarms
+
+  alarm_name          = "${var.name}-${replace(each.key, "_", "-")}"
+  alarm_description   = "docs/operations.md: ${each.value.runbook}"
+  namespace           = var.name
+  metric_name         = each.key
+  statistic           = each.value.than == "LessThan" ? "Minimum" : "Maximum"
+  period              = 600
+  evaluation_periods  = each.value.times
+  comparison_operator = "${each.value.than}Threshold"
+  threshold           = each.value.limit
+  # Numbers that do not come any more are one alarm and not seven.
+  treat_missing_data = each.key == "readable" ? "breaching" : "missing"
+  alarm_actions      = [aws_sns_topic.alerts.arn]
+  ok_actions         = [aws_sns_topic.alerts.arn]
+}
+
 # Every ten-minute window is loaded: a warehouse without a query for an hour is a platform that stands still.
 resource "aws_cloudwatch_metric_alarm" "warehouse_silent" {
   alarm_name          = "${var.name}-warehouse-silent"

@@ -119,6 +119,20 @@ data "aws_iam_policy_document" "platform" {
   }
 
   statement {
+    sid = "SendNumbers"
+    actions = [
+      "cloudwatch:PutMetricData", # what alarms look at: `movie-platform metrics --cloudwatch`
+    ]
+    resources = ["*"] # the call knows no resources, and is bound by its namespace
+
+    condition {
+      test     = "StringEquals"
+      variable = "cloudwatch:namespace"
+      values   = [var.name]
+    }
+  }
+
+  statement {
     sid = "ReadSecrets"
     actions = [
       "secretsmanager:GetSecretValue", # the warehouse's user and password, addresses of channels

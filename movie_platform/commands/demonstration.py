@@ -10,13 +10,13 @@ from movie_platform.commands import behavior as user_behavior
 from movie_platform.commands import dataset as movies_dataset
 from movie_platform.commands import quality_movies
 from movie_platform.commands.feed import run_windows
-from movie_platform.commands.statuses import daily_sources, source_status
 from movie_platform.commands.terminal import out, safe, table
 from movie_platform.deliveries.source import Source
 from movie_platform.deliveries.status import SourceStatus
 from movie_platform.lake import ObjectStore, open_store
+from movie_platform.monitoring.statuses import daily_sources, source_status, windows_status
 from movie_platform.pipelines.imdb_feed.source import SOURCE as FEED
-from movie_platform.pipelines.imdb_feed.status import FeedStatus, feed_status
+from movie_platform.pipelines.imdb_feed.status import FeedStatus
 from movie_platform.pipelines.imdb_feed.windows import LENGTH, key_of, shift, span
 from movie_platform.pipelines.quality_movies.day_records import judged_days, record_of
 from movie_platform.settings import Settings, default_settings, variable
@@ -166,11 +166,8 @@ def _report(settings: Settings) -> None:
 
 
 def _summary(settings: Settings, now: datetime) -> None:
-    raw, lake = (
-        open_store(settings.source_uri("feed"), settings.s3_waits),
-        open_store(settings.lake_uri, settings.s3_waits),
-    )
-    feed = feed_status(raw, lake, settings.feed_start, now)
+    lake = open_store(settings.lake_uri, settings.s3_waits)
+    feed = windows_status(settings, lake, now)
     daily = [(source, source_status(source, settings, lake, now)) for source in daily_sources()]
     out.print()
     out.print(table("Processed", ("source", "processed", "refused"), _counts(lake, feed, daily)))

@@ -42,11 +42,13 @@ cli = Commands(
         "dataset": f"{HERE}.dataset:dataset",
         "answers": f"{HERE}.dataset:answers",
         "report": f"{HERE}.report:report",
+        "metrics": f"{HERE}.metrics:metrics",
         "quality": f"{HERE}.quality:quality",
         "contract": f"{HERE}.contract:contract",
         "reviews": f"{HERE}.reviews:reviews",
         "warehouse": f"{HERE}.storage:warehouse",
         "lake": f"{HERE}.storage:lake",
+        "retention": f"{HERE}.retention:retention",
     },
     "Take in movie data, prove its quality, serve it from a lake and a warehouse.",
 )

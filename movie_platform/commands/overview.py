@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 import click
 
 from movie_platform.commands.options import json_option, mode
-from movie_platform.commands.statuses import daily_sources, source_status
 from movie_platform.commands.terminal import out, print_json, safe, table
 from movie_platform.deliveries import Listing
 from movie_platform.deliveries.delivery import NAMED_AT_MOST
@@ -16,9 +15,10 @@ from movie_platform.errors import PlatformError
 from movie_platform.lake import open_store
 from movie_platform.monitoring import watch
 from movie_platform.monitoring.freshness import Freshness, freshness_of_all
+from movie_platform.monitoring.statuses import daily_sources, source_status, windows_status
 from movie_platform.notify import open_channel, read_routes
 from movie_platform.pipelines import PIPELINES, source_of
-from movie_platform.pipelines.imdb_feed.status import FeedStatus, feed_status
+from movie_platform.pipelines.imdb_feed.status import FeedStatus
 from movie_platform.settings import Settings, load_settings, variable
 
 PROBE = "doctor/probe"
@@ -31,8 +31,7 @@ def status(as_json: bool) -> None:
     """Show where every source stands: fresh or overdue, processed, waiting or refused, and why. Opens no warehouse."""
     settings, now = load_settings(), datetime.now(UTC)
     lake = open_store(settings.lake_uri, settings.s3_waits)
-    raw = open_store(settings.source_uri("feed"), settings.s3_waits)
-    feed = feed_status(raw, lake, settings.feed_start, now)
+    feed = windows_status(settings, lake, now)
     others = {source.name: (source, source_status(source, settings, lake, now)) for source in daily_sources()}
     fresh, record = freshness_of_all(lake, settings, now), watch.read(lake, settings.platform_name)
     if as_json:

@@ -1,7 +1,7 @@
 """A source of deliveries: everything that sensor, reconciliation, commands, status and doctor need to know of it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -59,6 +59,8 @@ class Source:
     archives: tuple[tuple[str, str], ...] = ()
     """Folders of manifests, and of the lake's copies of what they name, each followed by the window or day; without a
     folder of copies a manifest names whole keys."""
+    made_in_parts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By the folder of further receipts the prefixes of what these speak of, which are among `made` too."""
     missed: Callable[[Mapping[str, Standing], datetime], Mapping[str, str]] = lambda _known, _now: {}
     """Windows or days that should have been processed although nothing was delivered for them."""
     due: Callable[[Settings], timedelta] = lambda _settings: timedelta(0)

@@ -1,6 +1,7 @@
 """Parquet in a store: written as it is made, or from what an engine wrote, the same bytes for the same rows."""
 
 import hashlib
+import io
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from movie_platform.errors import ObjectMissing
 from movie_platform.lake.store import ObjectStore
 from movie_platform.table import Table
 
@@ -38,6 +40,23 @@ def put_parquet(lake: ObjectStore, key: str, table: Table, path: Path | None) ->
         with made.open("rb") as written:
             digest = hashlib.file_digest(written, "sha256").hexdigest()
         return Written(rows, made.stat().st_size, digest, lake.upload(key, made))
+
+
+def rows_of(lake: ObjectStore, key: str) -> int:
+    """The rows of a Parquet object; 0 where it is not there."""
+    try:
+        with lake.open(key) as file:
+            return int(pq.read_metadata(file).num_rows)
+    except ObjectMissing:
+        return 0
+
+
+def read_parquet(lake: ObjectStore, key: str, columns: list[str] | None = None) -> Any:
+    """The object as an Arrow table; None where it is not there."""
+    try:
+        return pq.read_table(io.BytesIO(lake.read(key)), columns=columns)
+    except ObjectMissing:
+        return None
 
 
 def _groups(path: Path | None, table: Table) -> Iterator[pa.Table]:

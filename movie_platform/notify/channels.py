@@ -63,7 +63,7 @@ class TopicChannel:
             "kind": notice.detail_type,
             "state": "SUCCEEDED" if notice.is_good_news else "FAILED",
         }
-        with _reaching(self.name):
+        with reaching(self.name):
             self._sns().publish(
                 TopicArn=self._arn,
                 Subject=_subject(notice.subject),
@@ -74,12 +74,12 @@ class TopicChannel:
             )
 
     def examine(self) -> str:
-        with _reaching(self.name):
+        with reaching(self.name):
             self._sns().get_topic_attributes(TopicArn=self._arn)
         return "the topic is there"
 
     def _sns(self) -> Any:
-        return _client("sns", self._arn.split(":")[3], self._waits)
+        return aws_client("sns", self._arn.split(":")[3], self._waits)
 
 
 class BusChannel:
@@ -98,20 +98,20 @@ class BusChannel:
             "Detail": json.dumps(notice.detail, allow_nan=False),
             "EventBusName": self._bus,
         }
-        with _reaching(self.name):
+        with reaching(self.name):
             answer = self._events().put_events(Entries=[entry])
         for refused in answer.get("Entries", []):
             if code := refused.get("ErrorCode"):
                 raise _error(self.name, code, refused.get("ErrorMessage") or code)
 
     def examine(self) -> str:
-        with _reaching(self.name):
+        with reaching(self.name):
             self._events().describe_event_bus(Name=self._bus)
         return "the bus is there"
 
     def _events(self) -> Any:
         region = self._bus.split(":")[3] if self._bus.startswith("arn:") else None
-        return _client("events", region, self._waits)
+        return aws_client("events", region, self._waits)
 
 
 def open_channel(setting: str, addresses: Mapping[str, SecretStr] | None = None, waits: Waits = AWS) -> Channel:
@@ -132,7 +132,7 @@ def open_channel(setting: str, addresses: Mapping[str, SecretStr] | None = None,
     raise SettingsError(f"there is no channel {setting!r} to notify by")
 
 
-def _client(service: Any, region: str | None, waits: Waits) -> Any:
+def aws_client(service: Any, region: str | None, waits: Waits) -> Any:
     """A client that gives up within seconds: a notice is never worth a load's time."""
     import boto3
     from botocore.config import Config
@@ -142,7 +142,7 @@ def _client(service: Any, region: str | None, waits: Waits) -> Any:
 
 
 @contextmanager
-def _reaching(name: str) -> Iterator[None]:
+def reaching(name: str) -> Iterator[None]:
     try:
         from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
     except ImportError:
@@ -155,9 +155,7 @@ def _reaching(name: str) -> Iterator[None]:
         code = "Throttling" if status >= 500 or status == 429 else answer.get("Code", "")
         raise _error(name, code, answer.get("Message") or str(error)) from error
     except (NoRegionError, NoCredentialsError) as error:
-        raise SettingsError(
-            f"{name} cannot be notified: {error} AWS finds it by its own variables or files."
-        ) from error
+        raise SettingsError(f"{name} cannot be used: {error} AWS finds it by its own variables or files.") from error
     except BotoCoreError as error:
         raise WorldUnavailable(f"{name} could not be reached: {error}") from error
 

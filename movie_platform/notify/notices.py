@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
-from movie_platform.notify.advice import advice_on_evaluation, advice_on_run
+from movie_platform.notify.advice import RUNBOOK, advice_on_evaluation, advice_on_run
 from movie_platform.printable import printable
 
 RULES_AT_MOST = 50
@@ -319,7 +319,7 @@ class RulesetUnreadable:
                 f"Reason:    {self.reason}",
                 "",
                 "To do: mend the ruleset and reload the code location. Until then no delivery is judged or loaded, and "
-                "none is lost.",
+                f"none is lost. {RUNBOOK}: A ruleset cannot be read",
             ]
         )
 

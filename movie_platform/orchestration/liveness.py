@@ -1,6 +1,6 @@
-"""Whether Dagster itself works: which sensors and schedules keep failing, and when each daemon wrote a heartbeat."""
+"""Whether Dagster works: sensors and schedules that keep failing, heartbeats of daemons, runs that wait or ended."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -13,6 +13,7 @@ TICKS_AT_LEAST = {"sensor": 3, "schedule": 2}
 LASTS_AT_LEAST = {"sensor": timedelta(minutes=10), "schedule": timedelta(0)}
 """So many ticks in a row, over so long, are no passing trouble. A schedule's next tick may be a day away."""
 TICKS_LOOKED_AT = 100
+ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 ENDED_AFTER = timedelta(days=2)
 """A sensor or schedule without a tick for so long is switched off or gone."""
 
@@ -50,6 +51,46 @@ def heartbeats(instance: dg.DagsterInstance) -> dict[str, datetime | None]:
         daemon: datetime.fromtimestamp(written[daemon].timestamp, UTC) if daemon in written else None
         for daemon in sorted(instance.get_required_daemon_types())
     }
+
+
+@dataclass(frozen=True)
+class LastRun:
+    """The newest run of a job that ended."""
+
+    job: str
+    ended: datetime
+    seconds: float
+    succeeded: bool
+
+
+@dataclass(frozen=True)
+class Work:
+    """What Dagster's daemon has before it and behind it."""
+
+    queued: int
+    queued_since: datetime | None
+    """When the oldest queued run was asked for."""
+    heartbeats: Mapping[str, datetime | None]
+    last_runs: Sequence[LastRun]
+
+
+def work_of(instance: dg.DagsterInstance, jobs: Collection[str]) -> Work:
+    """One query for the queue, and one for each job."""
+    queued = dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED])
+    oldest = instance.get_run_records(queued, limit=1, order_by="create_timestamp", ascending=True)
+    ended = (run for job in jobs if (run := _last_run(instance, job)))
+    since = oldest[0].create_timestamp.astimezone(UTC) if oldest else None
+    return Work(instance.get_runs_count(queued), since, heartbeats(instance), tuple(ended))
+
+
+def _last_run(instance: dg.DagsterInstance, job: str) -> LastRun | None:
+    ended = dg.RunsFilter(job_name=job, statuses=ENDED)
+    for record in instance.get_run_records(ended, limit=1):
+        at = record.end_time or record.create_timestamp.timestamp()
+        seconds = at - (record.start_time or at)  # a run that never started took no time
+        succeeded = record.dagster_run.status is dg.DagsterRunStatus.SUCCESS
+        return LastRun(job, datetime.fromtimestamp(at, UTC), seconds, succeeded)
+    return None
 
 
 def _states(instance: dg.DagsterInstance, names: Collection[str]) -> Iterator[Any]:

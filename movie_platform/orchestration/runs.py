@@ -1,9 +1,11 @@
 """The same assets as in the UI, run in this process."""
 
 import fcntl
+import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import dagster as dg
@@ -34,10 +36,10 @@ def instance(home: Path) -> Iterator[dg.DagsterInstance]:
     """The Dagster instance in a folder, so that the UI shows what ran; made with the project's `dagster.yaml`.
 
     The first to come makes its databases, which Dagster does unguarded: several terminals that start at once wait for
-    each other.
+    each other. In a folder that may not be written, as in the image, an instance is configured that has them elsewhere.
     """
     home.mkdir(parents=True, exist_ok=True)
-    with _made_by_one(home):
+    with _made_by_one(home) if os.access(home, os.W_OK) else nullcontext():
         configuration = home / "dagster.yaml"
         if not configuration.exists():
             shipped = PROJECT_ROOT / "dagster.yaml"
@@ -49,6 +51,21 @@ def instance(home: Path) -> Iterator[dg.DagsterInstance]:
         opened.all_instigator_state()
     with opened:
         yield opened
+
+
+def old_runs(on: dg.DagsterInstance, jobs: Sequence[str], before: datetime) -> list[str]:
+    """The ids of the jobs' runs that ended and were asked for before the moment; the newest of each job stays, and the
+    newest that succeeded."""
+    ended = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+    found: list[str] = []
+    for job in jobs:
+        newest = {
+            *on.get_run_ids(dg.RunsFilter(job_name=job), limit=1),
+            *on.get_run_ids(dg.RunsFilter(job_name=job, statuses=[dg.DagsterRunStatus.SUCCESS]), limit=1),
+        }
+        ids = on.get_run_ids(dg.RunsFilter(job_name=job, statuses=ended, created_before=before))
+        found += [one for one in ids if one not in newest]
+    return found
 
 
 @contextmanager

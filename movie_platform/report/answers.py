@@ -9,11 +9,10 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from movie_platform.deliveries.days import is_day
 from movie_platform.lake import ObjectStore
 from movie_platform.pipelines.movies_dataset.answers import QUESTIONS, Question, views
 from movie_platform.pipelines.movies_dataset.charts import chart
-from movie_platform.pipelines.movies_dataset.publication import OUTPUT, Publication, read_publication
+from movie_platform.pipelines.movies_dataset.publication import Publication, newest_publication
 from movie_platform.pipelines.movies_dataset.tables import MOVIES_AGGREGATED
 from movie_platform.report.markup import Markup, csv_link, joined, note, table, tag
 from movie_platform.report.section import Section, chart_place
@@ -24,15 +23,6 @@ TABLE_ROWS = 12
 
 Answers = tuple[str, Mapping[str, pa.Table]]
 """The day of the data set, and each question's rows by the name of its view."""
-
-
-def newest_publication(lake: ObjectStore) -> Publication | None:
-    """The newest day whose data set is published with its aggregated movies."""
-    for day in sorted(filter(is_day, lake.folders(OUTPUT)), reverse=True):
-        published = read_publication(lake, day)
-        if published and published.tables.get(MOVIES_AGGREGATED.name):
-            return published
-    return None
 
 
 def answers_of(lake: ObjectStore, published: Publication) -> dict[str, pa.Table]:

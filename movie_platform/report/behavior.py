@@ -7,11 +7,12 @@ from typing import Any
 import pyarrow.compute as pc
 
 from movie_platform.deliveries.days import is_day
+from movie_platform.lake.parquet import read_parquet
 from movie_platform.pipelines.user_behavior.metric import stage_key
 from movie_platform.pipelines.user_behavior.outcome import outcome_of
 from movie_platform.report.markup import Markup, csv_link, joined, note, table, tag
 from movie_platform.report.section import Section, chart_place, line_chart
-from movie_platform.report.sources import Inputs, read_parquet
+from movie_platform.report.sources import Inputs
 
 DAYS = 90
 CUSTOMERS = 10

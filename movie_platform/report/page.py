@@ -7,6 +7,8 @@ from functools import partial
 
 from movie_platform.errors import PlatformError
 from movie_platform.lake import ObjectStore, open_store
+from movie_platform.monitoring import ledger as ledgers
+from movie_platform.monitoring.ledger import Ledger, ledger_of
 from movie_platform.report.answers import Answers, answers_section, newest_answers
 from movie_platform.report.behavior import behavior_section
 from movie_platform.report.document import document
@@ -17,7 +19,7 @@ from movie_platform.report.markup import note
 from movie_platform.report.quality import quality_section
 from movie_platform.report.rows import rows_section
 from movie_platform.report.section import Section
-from movie_platform.report.sources import LEDGER_KEY, Inputs, Ledger, ledger_of
+from movie_platform.report.sources import Inputs
 from movie_platform.settings import Settings
 
 KEY = "report/platform.html"
@@ -50,7 +52,7 @@ def publish(settings: Settings, lake: ObjectStore, now: datetime) -> int:
     page = report_page(settings, lake, now, ledger).encode()
     lake.write(KEY, page)
     if ledger.at:
-        lake.write(LEDGER_KEY, ledger.as_json())
+        lake.write(ledgers.KEY, ledger.as_json())
     return len(page)
 
 

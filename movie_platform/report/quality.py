@@ -8,11 +8,12 @@ from typing import Any
 
 from movie_platform.errors import ObjectMissing
 from movie_platform.lake import ObjectStore
+from movie_platform.lake.parquet import read_parquet
 from movie_platform.pipelines.quality_movies.day_records import (
     DayRecord,
     bad_key,
     judged_days,
-    outcomes_key,
+    outcomes_of,
     record_of,
 )
 from movie_platform.pipelines.quality_movies.history import LakeHistory, history_key, moment_of
@@ -22,7 +23,7 @@ from movie_platform.quality.presentation import shown
 from movie_platform.report.drawings import legend, rule_grid
 from movie_platform.report.markup import Markup, cut, joined, note, number, table, tag
 from movie_platform.report.section import Section, chart_place, line_chart
-from movie_platform.report.sources import Inputs, read_parquet
+from movie_platform.report.sources import Inputs
 
 SCORE_DAYS = 180
 GRID_DAYS = 45
@@ -69,15 +70,6 @@ def quality_section(inputs: Inputs) -> Section:
         _bad_rows(inputs, records),
     ]
     return Section("Quality", joined(body), {"chart-score": chart})
-
-
-def outcomes_of(lake: ObjectStore, day: str) -> list[dict[str, Any]]:
-    """How each rule came out on the day; nothing where the day could not be read."""
-    try:
-        found = json.loads(lake.read(outcomes_key(day)))
-    except (ObjectMissing, ValueError):  # a day that is being judged anew has none for a moment
-        return []
-    return [outcome for outcome in found if isinstance(outcome, dict) and "Rule" in outcome]
 
 
 def _days(records: Sequence[DayRecord]) -> Markup:
@@ -150,8 +142,8 @@ def _bad_of(lake: ObjectStore, record: DayRecord) -> Markup:
     try:
         with lake.open(bad_key(record.day, "jsonl")) as file:
             lines = [json.loads(line) for line in itertools.islice(file, BAD_ROWS)]
-    except (ObjectMissing, ValueError):  # the day is being judged anew
-        return note(f"The bad rows of {record.day} are being written.")
+    except (ObjectMissing, ValueError):  # the day is being judged anew, or a policy of retention took them away
+        return note(f"The bad rows of {record.day} are not there now.")
     rows = []
     for line in lines:
         broken = line.get("DataQualityRulesFail") or []

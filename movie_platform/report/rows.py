@@ -9,21 +9,22 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from movie_platform.engine.in_process import DuckDBEngine
+from movie_platform.lake.parquet import read_parquet, rows_of
 from movie_platform.pipelines.imdb_feed.processing import archive_prefix, bad_records_key, clean_key, rejects_key
 from movie_platform.pipelines.imdb_feed.tables import IMDB_MOVIE_WINDOWS
 from movie_platform.pipelines.imdb_feed.transforms import clean
 from movie_platform.pipelines.imdb_feed.verification import verify
+from movie_platform.pipelines.movies_dataset.publication import newest_publication
 from movie_platform.pipelines.quality_movies.day_records import judged_days, record_of
 from movie_platform.pipelines.quality_movies.tables import DELIVERIES
 from movie_platform.pipelines.user_behavior import classification, metric, purchases, reviews
 from movie_platform.pipelines.user_behavior.tables import MOVIE_REVIEW, USER_BEHAVIOR_METRIC
-from movie_platform.report.answers import newest_publication
 from movie_platform.report.behavior import metric_days
 from movie_platform.report.feed import Windows
 from movie_platform.report.markup import Markup, joined, note, tag
 from movie_platform.report.markup import table as listing
 from movie_platform.report.section import Section
-from movie_platform.report.sources import Inputs, read_parquet, rows_of
+from movie_platform.report.sources import Inputs
 from movie_platform.table import Table
 
 WINDOWS = 144

@@ -12,6 +12,8 @@ from typing import Any
 from urllib.parse import parse_qs
 
 _SIGNED = re.compile(r"Credential=([^/]+)/\d{8}/[^/]+/([^/]+)/aws4_request")
+_PREFIXES = {"monitoring": "cloudwatch"}
+"""Of services that IAM calls by another name than the one that their requests are signed for."""
 _S3_OPERATIONS = {
     "GET": "s3:GetObject",
     "HEAD": "s3:GetObject",
@@ -80,7 +82,7 @@ def _call(who: str, service: str, environ: dict[str, Any], body: bytes) -> Call:
         bucket, _, key = environ["PATH_INFO"].lstrip("/").partition("/")
         query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
         return Call(who, _s3_action(environ["REQUEST_METHOD"], key, query), bucket)
-    return Call(who, f"{service}:{_operation(service, environ, body)}")
+    return Call(who, f"{_PREFIXES.get(service, service)}:{_operation(service, environ, body)}")
 
 
 def _s3_action(method: str, key: str, query: dict[str, list[str]]) -> str:

@@ -15,7 +15,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
-OURS = ("code-server", "webserver", "daemon")
+OURS = ("code-server", "webserver", "daemon", "metrics")
 
 
 def locked(package: str) -> str:
@@ -96,7 +96,7 @@ def test_ours_run_as_nobody_special_on_a_read_only_root(services: dict[str, Any]
 
 def test_only_the_proxy_leads_to_dagster_and_nothing_listens_beyond_this_machine(services: dict[str, Any]) -> None:
     published = {name: service["ports"] for name, service in services.items() if "ports" in service}
-    assert set(published) == {"proxy", "metabase"}
+    assert set(published) == {"proxy", "metabase", "metrics"}
     assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
 
 
@@ -106,8 +106,8 @@ def test_the_proxy_asks_for_a_password_for_everything_but_its_own_health() -> No
     assert all("proxy_pass" not in what for where, what in places if "auth_basic_user_file" not in what)
 
 
-def test_only_the_code_server_gets_the_platforms_settings_and_secrets(services: dict[str, Any]) -> None:
-    assert [name for name, service in services.items() if "env_file" in service] == ["code-server"]
+def test_neither_ui_nor_daemon_gets_the_platforms_settings_and_secrets(services: dict[str, Any]) -> None:
+    assert [name for name, service in services.items() if "env_file" in service] == ["code-server", "metrics"]
 
 
 def test_the_examples_name_settings_that_there_are() -> None:
@@ -132,6 +132,12 @@ def test_no_image_is_taken_as_whatever_is_latest(services: dict[str, Any]) -> No
     foreign = {service["image"] for name, service in services.items() if name not in OURS}
     assert all(re.search(r":v?\d", image) for image in foreign)
     assert services["moto"]["image"] == f"motoserver/moto:{locked('moto')}"
+
+
+def test_the_example_of_a_policy_names_every_kind() -> None:
+    from movie_platform.retention import KINDS, RUNS, read_policy
+
+    assert read_policy(DEPLOY / "retention.toml").ages.keys() == {*KINDS, RUNS}
 
 
 def test_every_file_of_deploy_is_looked_at_by_some_test() -> None:

@@ -10,11 +10,18 @@ from typing import Any
 import hcl2
 import pytest
 
-from movie_platform_tests.deploy.policies import FOLDER, blocks, prefixes_of_the_client
+from movie_platform.monitoring.cloudwatch import WORST
+from movie_platform_tests.deploy.policies import FOLDER, blocks, prefixes_of_the_client, statements
 
 FILES = sorted(FOLDER.glob("*.tf"))
 _COMMENT = re.compile(r"(?m)(^|\s)#.*$")
 _REFERENCE = re.compile(r"(?<![\w.\"/-])(data\.)?(aws_\w+)\.(\w+)")
+
+
+def platform_alarms() -> dict[str, dict[str, Any]]:
+    """The alarms on the platform's own numbers, by metric."""
+    (found,) = [of for of in hcl2.loads((FOLDER / "alarms.tf").read_text())["locals"] if "platform_alarms" in of]
+    return {name: dict(alarm) for name, alarm in found["platform_alarms"].items()}
 
 
 def text() -> str:
@@ -111,7 +118,21 @@ def test_every_alarm_calls_somebody_and_leads_to_its_place_in_the_runbook() -> N
     for name, alarm in resource("aws_cloudwatch_metric_alarm").items():
         assert "aws_sns_topic.alerts.arn" in str(alarm["alarm_actions"]), name
         place = str(alarm["alarm_description"]).strip('"').removeprefix("docs/operations.md: ").lower()
-        assert f"\n### {place}\n" in runbook, name
+        places = [place]
+        if place == "${each.value.runbook}":
+            places = [of["runbook"].strip('"') for of in platform_alarms().values()]
+        assert [place for place in places if f"\n### {place}\n" not in runbook] == [], name
+
+
+def test_alarms_look_at_the_numbers_that_are_sent() -> None:
+    assert set(platform_alarms()) == set(WORST)
+    assert '"--cloudwatch' not in text()
+    alarm = resource("aws_cloudwatch_metric_alarm")["platform"]
+    granted = next(of for of in statements("platform") if of["sid"] == '"SendNumbers"')
+    assert (alarm["namespace"], granted["condition"][0]["values"]) == ("${var.name}", ["${var.name}"])
+    assert {name: of["than"] for name, of in platform_alarms().items()} == {
+        name: '"LessThan"' if worst is min else '"GreaterThan"' for name, worst in WORST.items()
+    }
 
 
 def test_rules_match_the_events_that_the_platform_sends() -> None:

@@ -1,5 +1,6 @@
 """The shipped instance files load, locally and against real PostgreSQL and S3."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -52,6 +53,19 @@ def test_the_production_instance_keeps_runs_in_postgresql_and_logs_in_s3(
         assert type(production.run_storage).__name__ == "PostgresRunStorage"
     objects = boto3.resource("s3").Bucket(bucket.removeprefix("s3://")).objects.filter(Prefix="compute-logs/")
     assert any(b"said by a run" in entry.get()["Body"].read() for entry in objects if entry.key.endswith(".out"))
+
+
+def test_an_instance_in_a_folder_that_may_not_be_written_is_opened_as_it_is_configured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "dagster.yaml").write_text(f"storage:\n  sqlite:\n    base_dir: {tmp_path}/elsewhere\n")
+    may = os.access  # root may write everywhere but on a read-only file system
+    monkeypatch.setattr(os, "access", lambda path, mode: path != home and may(path, mode))
+    with instance(home) as opened:
+        assert opened.get_runs_count() == 0
+    assert [path.name for path in home.iterdir()] == ["dagster.yaml"]
 
 
 def test_the_project_root_is_the_checkout() -> None:

@@ -14,6 +14,8 @@ from click.testing import CliRunner
 
 from movie_platform.commands.report import report
 from movie_platform.lake import open_store
+from movie_platform.monitoring import ledger
+from movie_platform.monitoring.ledger import Ledger, ledger_of
 from movie_platform.monitoring.troubles import Trouble
 from movie_platform.monitoring.watch import Memory, Open, recorded
 from movie_platform.pipelines.movies_dataset.answers import QUESTIONS, answer
@@ -22,7 +24,7 @@ from movie_platform.report import page as page_module
 from movie_platform.report.answers import answers_of
 from movie_platform.report.feed import windows_of
 from movie_platform.report.page import BYTES_AT_MOST, KEY, publish, report_page
-from movie_platform.report.sources import LEDGER_KEY, Inputs, Ledger, ledger_of
+from movie_platform.report.sources import Inputs
 from movie_platform.warehouse import open_warehouse
 from movie_platform.warehouse.duckdb.lock import Deadline, held
 from movie_platform.warehouse.duckdb.published import Published
@@ -225,7 +227,7 @@ def test_the_ledger_comes_from_the_copy_the_free_warehouse_or_the_last_report(fi
     publish(settings, lake, NOW)
     with held(path.with_name("warehouse.duckdb.lock"), "a load", Deadline.after(timedelta(0))):
         assert ledger_of(settings, lake, NOW + timedelta(days=1)) == asked
-        lake.delete([LEDGER_KEY])
+        lake.delete([ledger.KEY])
         unknown = ledger_of(settings, lake, NOW)
         assert (unknown.at, unknown.total) == ("", 0)
         assert "a load" in unknown.source

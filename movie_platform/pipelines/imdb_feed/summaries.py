@@ -114,8 +114,8 @@ def receipts_of(lake: ObjectStore, length: timedelta) -> dict[str, str]:
     return {window: info.key for window, info in _receipts(lake, length, _known(lake)).items()}
 
 
-def look_back(lake: ObjectStore, length: timedelta) -> dict[str, WindowSummary]:
-    """The processed windows from the newest one back, in order."""
+def look_back(lake: ObjectStore, length: timedelta, *, keeps: bool = True) -> dict[str, WindowSummary]:
+    """The processed windows from the newest one back, in order; with `keeps`, what was read anew is kept for later."""
     known = _known(lake)
     listed = _receipts(lake, length, known)
     found = {window: known[window] for window, info in listed.items() if known.get(window, ("",))[0] == _name(info)}
@@ -125,7 +125,7 @@ def look_back(lake: ObjectStore, length: timedelta) -> dict[str, WindowSummary]:
             if summary:
                 found[window] = (_name(unread[window]), summary)
     found = dict(sorted(found.items()))
-    if found != known:
+    if keeps and found != known:
         _write(lake, found)
     return {window: summary for window, (_, summary) in found.items()}
 

@@ -19,7 +19,7 @@ from movie_platform.deliveries import (
     until_undisturbed,
 )
 from movie_platform.deliveries.copies import must_be_unchanged
-from movie_platform.deliveries.days import DailyFiles
+from movie_platform.deliveries.days import DailyFiles, is_day
 from movie_platform.engine import Engine
 from movie_platform.errors import InputRefused, ObjectMissing
 from movie_platform.lake import ObjectStore, open_store
@@ -32,6 +32,7 @@ from movie_platform.pipelines.movies_dataset.report import (
     FileAccount,
     Unknown,
 )
+from movie_platform.pipelines.movies_dataset.tables import MOVIES_AGGREGATED
 from movie_platform.progress import Progress
 
 JOB = f"{__name__}:publish_delivery"
@@ -160,6 +161,15 @@ def read_publication(lake: ObjectStore, day: str) -> Publication | None:
         return Publication.parse(json.loads(lake.read(report_key(day))))
     except ObjectMissing:
         return None
+
+
+def newest_publication(lake: ObjectStore) -> Publication | None:
+    """The newest day whose data set is published with its aggregated movies."""
+    for day in sorted(filter(is_day, lake.folders(OUTPUT)), reverse=True):
+        published = read_publication(lake, day)
+        if published and published.tables.get(MOVIES_AGGREGATED.name):
+            return published
+    return None
 
 
 def renumbered(lake: ObjectStore, published: Publication, *, above: int) -> Publication:

@@ -48,17 +48,28 @@ OUTCOMES = Table(
 )
 
 
+_LISTED = (
+    (BAD, "bad-records/quality_movies/", ".parquet", LISTED_PARQUET),
+    (OUTCOMES, "rule_outcome/", ".jsonl", LISTED_JSON),
+)
+
+
 def register(catalog: Catalog, raw: ObjectStore, lake: ObjectStore) -> None:
     """Make the tables known, and their lists of files complete; repeated, it changes nothing."""
     if raw.uri.startswith("s3://"):
         catalog.register_files(DELIVERED, raw.uri_of(FILES.prefix), CSV)
-    for table, prefix, suffix, reading in (
-        (BAD, "bad-records/quality_movies/", ".parquet", LISTED_PARQUET),
-        (OUTCOMES, "rule_outcome/", ".jsonl", LISTED_JSON),
-    ):
+    for table, prefix, suffix, reading in _LISTED:
         folder = f"manifests/{table.name}/"
         _list_files(lake, prefix, suffix, f"{folder}files.txt")
         catalog.register_files(table, lake.uri_of(folder), reading)
+
+
+def list_again(lake: ObjectStore) -> None:
+    """Make the lists of files that there are complete, after files were taken away."""
+    for table, prefix, suffix, _ in _LISTED:
+        target = f"manifests/{table.name}/files.txt"
+        if lake.info(target):
+            _list_files(lake, prefix, suffix, target)
 
 
 def _list_files(lake: ObjectStore, prefix: str, suffix: str, target: str) -> None:

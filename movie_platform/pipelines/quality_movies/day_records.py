@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from movie_platform.deliveries import Delivery, Receipt, manifests, receipts
 from movie_platform.errors import ObjectMissing
@@ -146,6 +146,15 @@ def record_of(lake: ObjectStore, day: str) -> DayRecord | None:
     before = fields.pop("good_before", None)
     fields |= {"files": files, "missing_columns": tuple(fields["missing_columns"])}
     return DayRecord(**fields, good_before=GoodVersion(**before) if before else None)
+
+
+def outcomes_of(lake: ObjectStore, day: str) -> list[dict[str, Any]]:
+    """How each rule came out on the day; nothing where the day could not be read."""
+    try:
+        found = json.loads(lake.read(outcomes_key(day)))
+    except (ObjectMissing, ValueError):  # a day that is being judged anew has none for a moment
+        return []
+    return [outcome for outcome in found if isinstance(outcome, dict) and "Rule" in outcome]
 
 
 def put_record(lake: ObjectStore, record: DayRecord) -> str:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal
 
 from movie_platform.deliveries import Delivery, Overtaken, manifests, until_undisturbed
 from movie_platform.deliveries.copies import ArchivedDay, Find, archived
-from movie_platform.errors import InputRefused
+from movie_platform.errors import InputRefused, ObjectMissing, PlatformError
 from movie_platform.lake import ObjectStore
 from movie_platform.pipelines.quality_movies.archive import ARCHIVE, FILES
 from movie_platform.pipelines.quality_movies.day_records import (
@@ -297,7 +297,13 @@ def _served(before: DayRecord | None) -> tuple[str | None, int]:
 def _left_out_before(lake: ObjectStore, before: DayRecord | None) -> set[tuple[str, int]]:
     if before is None or not before.bad:
         return set()
-    return rows_left_out(lake.read(bad_key(before.day)))
+    try:
+        return rows_left_out(lake.read(bad_key(before.day)))
+    except ObjectMissing:
+        raise PlatformError(
+            f"the bad rows of {before.day} are not kept any more, so that a replay cannot know which rows were good. "
+            f"Judge the whole day: `movie-platform run quality --from {before.day} --to {before.day}`"
+        ) from None
 
 
 def _result_id(made: DayRecord, outcomes: str) -> str:

@@ -91,6 +91,7 @@ SOURCE = Source(
     load_all=_load_all,
     was_made=_was_made,
     archive=REVIEWS,
+    made_in_parts={REVIEWS: ("stage/movie_review/", "rejects/user_behavior/")},
     archives=((REVIEWS, ARCHIVE.root), (PURCHASES, "")),
     missed=_missed_nights,
     standings=standings,

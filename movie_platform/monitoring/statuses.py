@@ -1,4 +1,4 @@
-"""Where the daily sources stand, for the commands that show it."""
+"""Where each source stands by the raw side and the lake: one calculation for `status`, demonstration and metrics."""
 
 from datetime import datetime
 
@@ -6,6 +6,7 @@ from movie_platform.deliveries.source import Source
 from movie_platform.deliveries.status import SourceStatus, status_of
 from movie_platform.lake import ObjectStore, open_store
 from movie_platform.pipelines import PIPELINES, source_of
+from movie_platform.pipelines.imdb_feed.status import FeedStatus, feed_status
 from movie_platform.settings import Settings
 
 
@@ -17,3 +18,8 @@ def daily_sources() -> list[Source]:
 def source_status(source: Source, settings: Settings, lake: ObjectStore, now: datetime) -> SourceStatus:
     raw = open_store(settings.source_uri(source.command), settings.s3_waits)
     return status_of(source, raw, lake, source.start(settings), settings.platform_name, now)
+
+
+def windows_status(settings: Settings, lake: ObjectStore, now: datetime) -> FeedStatus:
+    raw = open_store(settings.source_uri("feed"), settings.s3_waits)
+    return feed_status(raw, lake, settings.feed_start, now)
