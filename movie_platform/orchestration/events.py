@@ -10,15 +10,16 @@ from movie_platform.deliveries import Delivery, Listing
 from movie_platform.deliveries.source import Source
 from movie_platform.errors import InputRefused, LoadRefused, WorldUnavailable
 from movie_platform.lake import ObjectStore
+from movie_platform.orchestration.table_metadata import SCHEMA, column_schema, described
 from movie_platform.printable import printable
 
 if TYPE_CHECKING:
     from movie_platform.warehouse import LoadResult
 
 OWNERS = ["team:data-engineering"]
-PLATFORM_FAULT = "platform_fault"
+PLATFORM_FAULT = "a fault of the platform"
 """In a failure's metadata: whether it is the platform's, and not the data's own."""
-UNREACHABLE = "unreachable"
+UNREACHABLE = "something outside could not be reached"
 """In a failure's metadata: whether something outside that could not be reached is the reason."""
 RETRIES, RETRY_AFTER_SECONDS = 3, 10
 _VERSION = "dagster/data_version"
@@ -51,11 +52,20 @@ def raw_asset(source: Source, partitions: dg.PartitionsDefinition, group: str) -
         group_name=group,
         owners=OWNERS,
         kinds={"csv"},
+        metadata=described(source.delivered, in_warehouse=False) if source.delivered else None,
     )
 
 
-def arrival(source: Source, delivery: Delivery, raw: ObjectStore) -> dg.AssetMaterialization:
-    """A delivery as an event of its external asset; its version changes with the files' content."""
+def arrival_events(source: Source, delivered: Iterable[Delivery], raw: ObjectStore) -> list[dg.AssetMaterialization]:
+    """Deliveries as events of their external asset, the newest with its columns."""
+    events = [_arrival(source, delivery, raw) for delivery in sorted(delivered, key=lambda of: of.partition)]
+    if events and source.delivered:
+        events[-1] = events[-1].with_metadata({**events[-1].metadata, SCHEMA: column_schema(source.delivered)})
+    return events
+
+
+def _arrival(source: Source, delivery: Delivery, raw: ObjectStore) -> dg.AssetMaterialization:
+    """Its version changes with the files' content."""
     infos = list(delivery.files.values())
     folder = infos[0].key.rpartition("/")[0] if len({i.key.rpartition("/")[0] for i in infos}) == 1 else source.prefix
     return dg.AssetMaterialization(
@@ -64,7 +74,7 @@ def arrival(source: Source, delivery: Delivery, raw: ObjectStore) -> dg.AssetMat
         metadata={
             "dagster/uri": raw.uri_of(infos[0].key if len(infos) == 1 else f"{folder.rstrip('/')}/"),
             "delivered": delivery.delivered_at,
-            "files": {printable(name): info.size for name, info in delivery.files.items()},
+            "files (bytes)": {printable(name): info.size for name, info in delivery.files.items()},
         },
         tags={_VERSION: delivery.fingerprint},
     )
@@ -75,9 +85,9 @@ def report_arrivals(
 ) -> None:
     """Report arrivals whose data version the UI does not know yet."""
     known = _known_versions(source, [delivery.partition for delivery in delivered], instance)
-    for delivery in delivered:
-        if known.get(delivery.partition) != delivery.fingerprint:
-            instance.report_runless_asset_event(arrival(source, delivery, raw))
+    news = [delivery for delivery in delivered if known.get(delivery.partition) != delivery.fingerprint]
+    for event in arrival_events(source, news, raw):
+        instance.report_runless_asset_event(event)
 
 
 def rejected_keys(source: Source, listing: Listing) -> dg.AssetObservation:

@@ -59,7 +59,7 @@ def test_an_arrival_is_asked_for_and_reported_once_with_what_came(place: Place) 
     (event,) = tick.asset_events
     assert (event.asset_key, event.partition) == (dg.AssetKey(place.source.raw_asset), DAY)
     assert event.metadata["dagster/uri"].value == place.raw.uri_of(key)
-    assert event.metadata["files"].value == {key: 1}
+    assert event.metadata["files (bytes)"].value == {key: 1}
     assert event.metadata["delivered"].value
     again = place.tick()
     assert (again.run_requests, again.asset_events) == ([], [])

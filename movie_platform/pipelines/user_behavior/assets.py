@@ -13,7 +13,7 @@ from movie_platform.orchestration.bulk import Bulk
 from movie_platform.orchestration.day_checks import DayChecks, broken_rules
 from movie_platform.orchestration.events import OWNERS, errors_for_dagster, load_metadata, raw_asset
 from movie_platform.orchestration.ruleset_checks import RulesetChecks
-from movie_platform.orchestration.table_metadata import described, table_metadata
+from movie_platform.orchestration.table_metadata import columns_of, described, form, in_kilobytes, table_metadata
 from movie_platform.pipelines.user_behavior import checks, classification, metric, metric_build, purchases, reviews
 from movie_platform.pipelines.user_behavior.checks import CLASSIFIED, METRIC, PURCHASES, RAW
 from movie_platform.pipelines.user_behavior.classifiers import code_version
@@ -23,12 +23,16 @@ from movie_platform.pipelines.user_behavior.purchase_sources import PurchaseSour
 from movie_platform.pipelines.user_behavior.reviews import ReviewAccount
 from movie_platform.pipelines.user_behavior.source import SOURCE, copy_to_lake
 from movie_platform.pipelines.user_behavior.tables import (
+    CLASSIFIED_FROM,
+    METRIC_FROM,
     MOVIE_REVIEW,
     SPECTRUM_PURCHASES,
     SPECTRUM_REVIEWS,
     USER_BEHAVIOR_METRIC,
     USER_PURCHASE,
 )
+from movie_platform.pipelines.user_behavior.tables import DELIVERED as DELIVERED_COLUMNS
+from movie_platform.quality.presentation import harmless
 from movie_platform.quality.ruleset_files import RulesetFile, read_ruleset_file
 from movie_platform.settings import Settings
 from movie_platform.table import Table
@@ -37,6 +41,7 @@ from movie_platform.warehouse.catalog import Catalog
 
 GROUP = "user_behavior"
 DELIVERED = dg.AssetKey(SOURCE.raw_asset)
+SHOP = dg.AssetKey("shop_purchases")
 FULL = "movie_platform/full"
 """A run with this tag stages all purchases under its day, not only those of the day."""
 
@@ -45,12 +50,29 @@ def metric_ruleset() -> RulesetFile:
     return read_ruleset_file(files(__package__).joinpath("rulesets", "user_behavior_metric.dqdl"))
 
 
+def shop_purchases(days: dg.PartitionsDefinition, settings: Settings) -> dg.AssetSpec:
+    """The shop's own table; what is observed of it is each reading of a day."""
+    return dg.AssetSpec(
+        SHOP,
+        description="Purchases in the shop's own database, a row per position of an invoice. Each reading of a day is "
+        "reported here; the shop itself announces nothing.",
+        partitions_def=days,
+        group_name=GROUP,
+        owners=OWNERS,
+        kinds={"duckdb" if settings.purchases == "warehouse" else "postgres"},
+        metadata=described(USER_PURCHASE, in_warehouse=False) | {"dagster/table_name": settings.purchases_table},
+    )
+
+
 def user_purchases(days: dg.PartitionsDefinition, judged: DayChecks) -> dg.AssetsDefinition:
     @dg.asset(
-        **_about(PURCHASES, days, purchases.CODE_VERSION, {"postgres", "parquet"}),
+        **_about(PURCHASES, days, purchases.CODE_VERSION, {"parquet"}),
+        deps=[SHOP],
         description="The day's purchases by invoice date, as they are in the shop's database: "
         "`stage/user_purchase/<date>/`. Cancellations are in it with negative quantities.",
-        metadata=described(USER_PURCHASE, in_warehouse=False),
+        metadata=described(
+            USER_PURCHASE, in_warehouse=False, made_from={SHOP.to_user_string(): USER_PURCHASE.unchanged}
+        ),
     )
     def user_purchases(
         context: dg.AssetExecutionContext,
@@ -65,6 +87,13 @@ def user_purchases(days: dg.PartitionsDefinition, judged: DayChecks) -> dg.Asset
         for setback in staged.setbacks:
             context.log.warning(setback)
         results = checks.purchase_results(staged)
+        context.log_event(
+            dg.AssetObservation(
+                SHOP,
+                partition=context.partition_key,
+                metadata={"source": purchase_source.name, "dagster/partition_row_count": staged.rows},
+            )
+        )
         yield dg.MaterializeResult(
             metadata={
                 **broken_rules(results),
@@ -75,6 +104,7 @@ def user_purchases(days: dg.PartitionsDefinition, judged: DayChecks) -> dg.Asset
                 "amount": str(staged.amount),
                 "cancelled amount": str(staged.cancelled_amount),
                 "attempts": staged.attempts,
+                **columns_of(context, PURCHASES),
             },
         )
         yield from judged.judged(context, lake, results)
@@ -87,6 +117,9 @@ def movie_reviews_raw(days: dg.PartitionsDefinition, judged: DayChecks) -> dg.As
         **_about(RAW, days, reviews.CODE_VERSION, {"csv"}),
         deps=[DELIVERED],
         description="The vendor's files of the day, byte for byte: `raw/movie_review/<date>/`.",
+        metadata=described(
+            DELIVERED_COLUMNS, in_warehouse=False, made_from={SOURCE.raw_asset: DELIVERED_COLUMNS.unchanged}
+        ),
     )
     def movie_reviews_raw(
         context: dg.AssetExecutionContext,
@@ -101,9 +134,9 @@ def movie_reviews_raw(days: dg.PartitionsDefinition, judged: DayChecks) -> dg.As
             metadata={
                 **broken_rules(results),
                 "dagster/uri": lake.uri_of(reviews.raw_prefix(day)),
-                "bytes": sum(file.size for file in manifest.files.values()) if manifest else 0,
-                "files": {key: file.sha256 for key, file in manifest.files.items()} if manifest else {},
-                **({"version": manifest.version} if manifest else {}),
+                **in_kilobytes(sum(file.size for file in manifest.files.values()) if manifest else 0),
+                **form(files=", ".join(map(harmless, manifest.files)) if manifest else "none was delivered"),
+                **columns_of(context, RAW),
             },
             data_version=dg.DataVersion(manifest.digest[:16] if manifest else "nothing delivered"),
         )
@@ -118,7 +151,7 @@ def movie_reviews_classified(days: dg.PartitionsDefinition, classifier: str, jud
         deps=[RAW],
         description="Every usable review of the day, positive or not, with a second classifier's opinion beside it: "
         "`stage/movie_review/<date>/`. What is no review lies in `rejects/user_behavior/<date>.parquet`.",
-        metadata=described(MOVIE_REVIEW, in_warehouse=False),
+        metadata=described(MOVIE_REVIEW, in_warehouse=False, made_from={RAW.to_user_string(): CLASSIFIED_FROM}),
     )
     def movie_reviews_classified(
         context: dg.AssetExecutionContext,
@@ -140,8 +173,9 @@ def movie_reviews_classified(days: dg.PartitionsDefinition, classifier: str, jud
                 **table_metadata(rows=result["rows"], uri=uri, size=result["bytes"], part=True),
                 "engine": bulk.engine,
                 "classifier": result["classifier"],
-                "rejected": sum(account.rejected.values()),
+                "records rejected": sum(account.rejected.values()),
                 **_shares(account),
+                **columns_of(context, CLASSIFIED),
             },
             data_version=dg.DataVersion(result["sha256"][:16]),
         )
@@ -155,7 +189,7 @@ def user_behavior_metric(days: dg.PartitionsDefinition, rules: RulesetChecks, ju
         **_about(METRIC, days, metric.CODE_VERSION, {"table"}),
         deps=[PURCHASES, CLASSIFIED],
         description=f"{USER_BEHAVIOR_METRIC.description} Replaced for its day.",
-        metadata=described(USER_BEHAVIOR_METRIC, in_warehouse=True),
+        metadata=described(USER_BEHAVIOR_METRIC, in_warehouse=True, made_from=METRIC_FROM),
     )
     def user_behavior_metric(
         context: dg.AssetExecutionContext, lake: ResourceParam[ObjectStore], warehouse: ResourceParam[Warehouse]
@@ -177,6 +211,7 @@ def user_behavior_metric(days: dg.PartitionsDefinition, rules: RulesetChecks, ju
                 "amount in the metric": str(account[IN_METRIC].amount),
                 "cancellations": account.cancellations,
                 "cancelled amount": str(account.cancelled_amount),
+                **columns_of(context, METRIC),
             },
             data_version=dg.DataVersion(made.sha256[:16]),
         )
@@ -191,6 +226,7 @@ def behavior_assets(
     judged = checks.every_check(rules)
     return [
         raw_asset(SOURCE, days, GROUP),
+        shop_purchases(days, settings),
         user_purchases(days, judged[PURCHASES]),
         movie_reviews_raw(days, judged[RAW]),
         movie_reviews_classified(days, settings.review_classifier, judged[CLASSIFIED]),

@@ -39,8 +39,8 @@ def test_a_tick_asks_for_new_windows_and_reports_their_arrival(platform: Platfor
     assert request.run_key.startswith(f"imdb_feed/{W}/")
     (event,) = tick.asset_events
     assert (event.asset_key, event.partition) == (AssetKey("imdb_raw_triplet"), W)
-    assert event.metadata["files"].value.keys() == triplet().keys()
-    assert event.metadata["files"].value[f"{W}_type_A.csv"] == len(triplet()[f"{W}_type_A.csv"])
+    assert event.metadata["files (bytes)"].value.keys() == triplet().keys()
+    assert event.metadata["files (bytes)"].value[f"{W}_type_A.csv"] == len(triplet()[f"{W}_type_A.csv"])
     assert event.metadata["delivered"].value
     version = event.tags["dagster/data_version"]
     deliver(platform.raw, W, triplet(people=[{"id": 10, "imdb_person_id": "nm1", "full_name": "Corrected"}]))

@@ -110,7 +110,7 @@ def test_a_delivery_becomes_eight_tables_nine_answers_and_their_checks(platform:
     profit = platform.metadata("genre_profit_by_year")
     assert profit["dagster/row_count"] == 1
     assert profit["chart"].startswith("![What profit has each genre had per year?](data:image/png;base64,")
-    assert profit["first rows"].records[0].data == {
+    assert profit["the largest"].records[0].data == {
         "genre": "Comedy",
         "release_year": 1995,
         "total_profit": 343,
