@@ -10,7 +10,7 @@ from movie_platform.deliveries import Delivery, Listing
 from movie_platform.deliveries.source import Source
 from movie_platform.errors import InputRefused, LoadRefused, WorldUnavailable
 from movie_platform.lake import ObjectStore
-from movie_platform.orchestration.table_metadata import SCHEMA, column_schema, described
+from movie_platform.orchestration.table_metadata import SCHEMA, column_schema, described, form
 from movie_platform.printable import printable
 
 if TYPE_CHECKING:
@@ -30,14 +30,33 @@ def refused(message: str, **metadata: Any) -> dg.Failure:
     return dg.Failure(message, metadata={**metadata, PLATFORM_FAULT: False}, allow_retries=False)
 
 
+DELIVER_AGAIN = "deliver the files again; they are run by themselves"
+
+
+def observe_refusal(context: dg.AssetExecutionContext, reason: str, **facts: Any) -> None:
+    """Say on the day's page of each of the step's assets why it is not there: the UI shows nothing else of it there."""
+    for asset in sorted(context.selected_asset_keys):
+        metadata = form(reason=reason, **facts)
+        context.log_event(
+            dg.AssetObservation(asset, partition=context.partition_key, description=reason, metadata=metadata)
+        )
+
+
 @contextmanager
-def errors_for_dagster() -> Iterator[None]:
-    """Refused data fails the step for good, an unreachable world is tried again, and everything else fails loudly."""
+def errors_for_dagster(context: dg.AssetExecutionContext | None = None) -> Iterator[None]:
+    """Refused data fails the step for good, an unreachable world is tried again, and everything else fails loudly.
+
+    With the context of a day's assets, why its data is refused is observed for each of them.
+    """
     try:
         yield
     except InputRefused as error:
+        if context:
+            observe_refusal(context, str(error), rule=error.rule, what_next=DELIVER_AGAIN)
         raise refused(str(error), rule=error.rule) from None
     except LoadRefused as error:
+        if context:
+            observe_refusal(context, str(error))  # it says itself what to do
         raise refused(str(error)) from None
     except WorldUnavailable as error:
         raise dg.RetryRequested(RETRIES, RETRY_AFTER_SECONDS) from error

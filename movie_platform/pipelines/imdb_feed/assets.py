@@ -135,7 +135,7 @@ def _rebuild_log(context: dg.AssetExecutionContext, lake: ObjectStore) -> None:
 def _record(
     context: dg.AssetExecutionContext, lake: ObjectStore, outcomes: Iterable[Outcome], newest: Mapping[dg.AssetKey, str]
 ) -> None:
-    """What each window left in the lake, or why it left nothing.
+    """What each window left in the lake.
 
     Only the newest window of each asset names its columns, which take as many bytes as all the rest of the event.
     """
@@ -143,7 +143,7 @@ def _record(
         for event in lake_events(outcome, lake):
             if event.asset_key not in context.selected_asset_keys:
                 continue
-            if isinstance(event, dg.AssetMaterialization) and event.partition == newest[event.asset_key]:
+            if event.partition == newest[event.asset_key]:
                 event = event.with_metadata({**event.metadata, **columns_of(context, event.asset_key)})
             context.log_event(event)
         if outcome.provenance is None and outcome.refusal is None and not outcome.postponed:
@@ -256,22 +256,13 @@ _LEFT_OUT = ("rejected", "quarantined")
 """What is counted in the metadata of a clean window where there is any."""
 
 
-def lake_events(outcome: Outcome, lake: ObjectStore) -> Iterator[dg.AssetMaterialization | dg.AssetObservation]:
-    """What a window left in the lake, or why it left nothing.
+def lake_events(outcome: Outcome, lake: ObjectStore) -> Iterator[dg.AssetMaterialization]:
+    """What a window left in the lake.
 
     An event below 1.8 KB is half a page of SQLite, and takes a whole one where it is longer. So it says what is this
     window's own: the files' digests are in its manifest, the account of its rows in its receipt.
     """
     provenance, clean = outcome.provenance, outcome.clean
-    if outcome.refusal:
-        refusal = outcome.refusal
-        attempt = form(
-            reason=refusal.reason,
-            attempts=refusal.attempts,
-            served_meanwhile=refusal.serves or "nothing",
-            what_next=refusal.what_next,
-        )
-        yield dg.AssetObservation(ARCHIVE, partition=outcome.window, description=refusal.reason, metadata=attempt)
     if provenance is None:
         return
     version = provenance.digest[:16]
@@ -302,12 +293,28 @@ def load_event(result: LoadResult, digest: str, rows: int) -> dg.AssetMaterializ
     return dg.AssetMaterialization(MOVIES, partition=result.partition, metadata=metadata, tags=tags)
 
 
+def _observe(context: dg.AssetExecutionContext, refusal: Refusal) -> None:
+    """Say on the window's page of every asset that lacks it why it does: the UI shows nothing else of it there."""
+    lacking = {MOVIES} if refusal.rules == (IN_WAREHOUSE,) else context.selected_asset_keys
+    metadata = form(
+        **refusals.place_of(refusal.reason),
+        reason=refusal.reason,
+        attempts=refusal.attempts,
+        served_meanwhile=refusal.serves or "nothing",
+        what_next=refusal.what_next,
+    )
+    for asset in sorted(lacking):
+        observed = dg.AssetObservation(asset, partition=refusal.window, description=refusal.reason, metadata=metadata)
+        context.log_event(observed)
+
+
 def _fail_where_refused(
     context: dg.AssetExecutionContext, refused: list[Refusal], windows: int, postponed: Mapping[str, str]
 ) -> None:
     """A run that leaves a window unprocessed is a failed run: the good windows stay, the others show as failed."""
     for refusal in refused:
         context.log.error(f"{refusal.window} is refused: {refusal.reason}. What next: {refusal.what_next}")
+        _observe(context, refusal)
     messages = []
     if refused:
         first = refused[0]

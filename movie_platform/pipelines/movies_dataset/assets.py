@@ -77,7 +77,7 @@ def dataset_tables(days: dg.PartitionsDefinition, settings: Settings) -> dg.Asse
             loading = beside.submit(load, warehouse, lake, published, run_id=context.run.run_id, force=force)
             judged = [result for name, of in rules.items() for result in _judged(of, published, lake, name)]
             try:
-                with errors_for_dagster():
+                with errors_for_dagster(context):
                     loads, failure = loading.result(), None
             except (dg.Failure, dg.RetryRequested) as error:
                 loads, failure = {}, error
@@ -168,7 +168,7 @@ def _publish(
         "max_bytes": settings.dataset_max_bytes,
         "max_ratio": settings.dataset_max_ratio,
     }
-    with errors_for_dagster():
+    with errors_for_dagster(context):
         return Publication.parse(bulk.run(context, JOB, parameters))
 
 

@@ -10,7 +10,15 @@ from movie_platform.errors import PlatformError
 from movie_platform.lake import ObjectStore
 from movie_platform.notify import Notifier
 from movie_platform.orchestration.day_checks import broken_rules
-from movie_platform.orchestration.events import OWNERS, errors_for_dagster, load_metadata, refused, versions
+from movie_platform.orchestration.events import (
+    DELIVER_AGAIN,
+    OWNERS,
+    errors_for_dagster,
+    load_metadata,
+    observe_refusal,
+    refused,
+    versions,
+)
 from movie_platform.orchestration.table_metadata import columns_of, described, form, table_metadata
 from movie_platform.pipelines.quality_movies import cataloguing, checks, loading
 from movie_platform.pipelines.quality_movies.checks import EVALUATED
@@ -97,7 +105,7 @@ def judged_movies(days: dg.PartitionsDefinition, rules: RulesetFile, nulls: Null
             if evaluation := rule_checks.broken():
                 yield evaluation
             raise dg.Failure(str(broken), allow_retries=False) from broken
-        with errors_for_dagster():
+        with errors_for_dagster(context):
             judged = judge_day(raw_quality, lake, day, in_use, replay=REPLAY in context.run.tags)
         if judged is None:
             context.log.info(f"{day}: nothing was delivered")
@@ -112,6 +120,7 @@ def judged_movies(days: dg.PartitionsDefinition, rules: RulesetFile, nulls: Null
         delivered = tell(notifier, lake, judged, in_use, context.run.run_id)
         (context.log.info if delivered.everywhere else context.log.error)(f"{day}: {delivered}")
         if judged.evaluation is None:
+            observe_refusal(context, judged.record.reason, what_next=DELIVER_AGAIN)
             raise refused(f"{day} cannot be read: {judged.record.reason}")
 
     return quality_movies_judged
@@ -142,14 +151,17 @@ def good_movies(days: dg.PartitionsDefinition) -> dg.AssetsDefinition:
     ) -> Iterator[Any]:
         record = loading.judged(lake, context.partition_key)
         if not record.is_loaded:
-            with errors_for_dagster():
+            with errors_for_dagster(context):
                 before = loading.load_good_before(warehouse, lake, record, run_id=context.run.run_id)
             if before and before.outcome == "loaded":
                 context.log.info(f"{record.day}: version {before.version}, which its own run did not load, is loaded")
             kept = f"the version of {record.serves} stays loaded" if record.serves else "nothing is loaded for the day"
             message = f"{record.day} is {record.state}, {kept}: {record.reason}"
+            observe_refusal(
+                context, record.reason, served_meanwhile=record.serves or "nothing", what_next=DELIVER_AGAIN
+            )
             raise refused(message, **form(served_meanwhile=record.serves or "nothing"))
-        with errors_for_dagster():
+        with errors_for_dagster(context):
             force = FORCE in context.run.tags
             result = loading.load_good(warehouse, lake, record, run_id=context.run.run_id, force=force)
         yield _materialized(context, GOOD, _load_metadata(result), record.good_digest, {EVALUATED: record.result_id})
@@ -179,7 +191,7 @@ def measured_movies(days: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         record = loading.judged(lake, context.partition_key)
         if record.state == "unreadable":
             return
-        with errors_for_dagster():
+        with errors_for_dagster(context):
             result = loading.load_history(warehouse, lake, record, run_id=context.run.run_id)
         yield _materialized(context, HISTORY, _load_metadata(result), record.result_id, {EVALUATED: record.result_id})
 

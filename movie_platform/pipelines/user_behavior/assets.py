@@ -81,7 +81,7 @@ def user_purchases(days: dg.PartitionsDefinition, judged: DayChecks) -> dg.Asset
         catalog: ResourceParam[Any],
     ) -> Iterator[Any]:
         day = date.fromisoformat(context.partition_key)
-        with errors_for_dagster():
+        with errors_for_dagster(context):
             staged = purchases.extract(purchase_source, lake, day, full=FULL in context.run.tags)
             _register(catalog, SPECTRUM_PURCHASES, day, purchases.stage_prefix(day))
         for setback in staged.setbacks:
@@ -127,7 +127,7 @@ def movie_reviews_raw(days: dg.PartitionsDefinition, judged: DayChecks) -> dg.As
         lake: ResourceParam[ObjectStore],
     ) -> Iterator[Any]:
         day = date.fromisoformat(context.partition_key)
-        with errors_for_dagster():
+        with errors_for_dagster(context):
             manifest = copy_to_lake(raw_behavior, lake, day)
         results = checks.raw_results(len(manifest.files) if manifest else 0)
         yield dg.MaterializeResult(
@@ -160,7 +160,7 @@ def movie_reviews_classified(days: dg.PartitionsDefinition, classifier: str, jud
         catalog: ResourceParam[Any],
     ) -> Iterator[Any]:
         day = date.fromisoformat(context.partition_key)
-        with errors_for_dagster():
+        with errors_for_dagster(context):
             parameters = {"lake": lake.uri, "day": context.partition_key, "classifier": classifier}
             result = bulk.run(context, classification.JOB, parameters)
             _register(catalog, SPECTRUM_REVIEWS, day, reviews.stage_prefix(day))
@@ -194,7 +194,7 @@ def user_behavior_metric(days: dg.PartitionsDefinition, rules: RulesetChecks, ju
     def user_behavior_metric(
         context: dg.AssetExecutionContext, lake: ResourceParam[ObjectStore], warehouse: ResourceParam[Warehouse]
     ) -> Iterator[Any]:
-        with errors_for_dagster():
+        with errors_for_dagster(context):
             made = metric_build.build(lake, date.fromisoformat(context.partition_key))
             loaded = metric_build.load(
                 warehouse, lake, made, run_id=context.run.run_id, force=FORCE in context.run.tags

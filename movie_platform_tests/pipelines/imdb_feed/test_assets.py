@@ -84,8 +84,25 @@ def test_a_refused_window_fails_alone_in_a_run_of_one(platform: Platform) -> Non
     assert f"{C} is empty" in outcome.message
     for asset in ALL:
         assert platform.statuses(asset, W) == {"FAILED": {W}}
-    assert platform.observations("imdb_archive", W) == [f"has_rows: {C} is empty"]
+    for asset in ALL:
+        assert platform.observations(asset, W) == [f"has_rows: {C} is empty"]
     assert {name for name, passed in platform.shown().items() if not passed} == {"has_rows"}
+
+
+def test_the_page_of_a_refused_window_names_file_record_line_reason_and_what_next(platform: Platform) -> None:
+    deliver(platform.raw, W, {**triplet(W), C: triplet(W)[C].replace(b"Person 20", b"Andr\xe9")})
+    platform.run(W)
+    (observed,) = platform.observed("imdb_clean", W)
+    shown = {name: value.value for name, value in observed.metadata.items()}
+    assert "is not UTF-8" in str(shown.pop("reason"))
+    assert shown == {
+        "file": C,
+        "record": "2",
+        "line": "3",
+        "attempts": 1,
+        "served meanwhile": "nothing",
+        "what next": refusals.DELIVER_AGAIN,
+    }
 
 
 def test_in_a_range_the_good_windows_are_there_and_the_refused_ones_show_as_failed(platform: Platform) -> None:
