@@ -75,12 +75,21 @@ def raw_asset(source: Source, partitions: dg.PartitionsDefinition, group: str) -
     )
 
 
-def arrival_events(source: Source, delivered: Iterable[Delivery], raw: ObjectStore) -> list[dg.AssetMaterialization]:
-    """Deliveries as events of their external asset, the newest with its columns."""
+def arrival_events(
+    source: Source, delivered: Iterable[Delivery], raw: ObjectStore
+) -> list[dg.AssetMaterialization | dg.AssetObservation]:
+    """Deliveries as events of their external asset; the newest has its columns, and is observed too.
+
+    Lineage shows as the latest event of an external asset its last observation, and no materialization.
+    """
     events = [_arrival(source, delivery, raw) for delivery in sorted(delivered, key=lambda of: of.partition)]
-    if events and source.delivered:
-        events[-1] = events[-1].with_metadata({**events[-1].metadata, SCHEMA: column_schema(source.delivered)})
-    return events
+    if not events:
+        return []
+    *earlier, newest = events
+    seen = dg.AssetObservation(newest.asset_key, partition=newest.partition, metadata=newest.metadata, tags=newest.tags)
+    if source.delivered:
+        newest = newest.with_metadata({**newest.metadata, SCHEMA: column_schema(source.delivered)})
+    return [*earlier, newest, seen]
 
 
 def _arrival(source: Source, delivery: Delivery, raw: ObjectStore) -> dg.AssetMaterialization:
