@@ -33,7 +33,7 @@ test: .venv/all  ## the whole suite; no cloud, no Docker, no root
 test-live: .venv/all  ## the warehouse's claims on a real cluster; its variables are in the README
 	$(BIN)/python -m pytest -m live $(TESTS)
 
-browser: .venv/all  ## the report in any installed Chromium; skipped with a reason where there is none
+browser: .venv/all  ## the UI and the report in any installed Chromium; skipped with a reason where there is none
 	$(BIN)/python -m pytest -m browser --timeout 1800 $(TESTS)
 
 screenshots: .venv/all  ## the README's pictures, taken anew from the demonstration

@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import dagster as dg
 
@@ -21,14 +21,13 @@ def detailed(assets: Iterable[Any], settings: Settings, source: str, defined_in:
     with warnings.catch_warnings():
         # References to code are in beta. Should their form change, the test of all definitions fails.
         warnings.simplefilter("ignore", dg.BetaWarning)
-        external = dg.CodeReferencesMetadataValue(
-            code_references=[dg.LocalFileCodeReference(file_path=str(defined_in), label="where it is defined")]
-        )
-        found = dg.with_source_code_references([_of_source(asset, settings, source) for asset in assets])
+        place = dg.LocalFileCodeReference(file_path=str(defined_in), label="where it is defined")
+        defined = {CODE: dg.CodeReferencesMetadataValue(code_references=[place])}
         return [
-            asset if isinstance(asset, dg.AssetsDefinition) else asset.merge_attributes(metadata={CODE: external})
-            for asset in found
-            if isinstance(asset, dg.AssetsDefinition | dg.AssetSpec)
+            asset.merge_attributes(metadata=defined)
+            if isinstance(asset, dg.AssetSpec)
+            else cast("dg.AssetsDefinition", dg.with_source_code_references([asset])[0])
+            for asset in (_of_source(asset, settings, source) for asset in assets)
         ]
 
 
