@@ -117,6 +117,8 @@ def feed_assets(
         refused = [*(outcome.refusal for outcome in outcomes if outcome.refusal), *not_loaded, *not_listed]
         _rebuild_log(context, lake)
         yield from _evaluated(context, lake, lookback)
+        if len(keys) > 1:
+            _work_out_statuses(context, windows)
         postponed = {outcome.window: outcome.postponed for outcome in outcomes if outcome.postponed}
         refused = list({refusal.window: refusal for refusal in refused}.values())
         _fail_where_refused(context, refused, len(keys), postponed)
@@ -160,6 +162,15 @@ def _evaluated(
         context.log.exception("How the feed stands cannot be read; the sensor evaluates the checks")
         return
     yield from of_newest(context.instance, (of for of in found if of.asset_key in context.selected_asset_keys))
+
+
+def _work_out_statuses(context: dg.AssetExecutionContext, windows: dg.PartitionsDefinition) -> None:
+    """Let Dagster work out and keep now which windows are there: the next page that shows them would wait for it.
+
+    It is 0.1 ms a window that is new since then, so 5 s for each asset after a year of windows.
+    """
+    for asset in sorted({RAW, *context.selected_asset_keys}):
+        context.instance.get_status_by_partition(asset, [], windows)
 
 
 def feed_checks(lookback: timedelta) -> dg.AssetChecksDefinition:

@@ -68,6 +68,16 @@ def test_of_a_run_only_the_newest_window_names_its_columns(platform: Platform) -
         assert found == {W: set(), NEXT: {SCHEMA, LINEAGE}}, asset
 
 
+def test_after_a_range_no_page_waits_for_dagster_to_find_out_which_windows_are_there(platform: Platform) -> None:
+    for window in (W, NEXT):
+        deliver(platform.raw, window)
+    assert platform.run(W, NEXT).succeeded
+    for record in platform.instance.get_asset_records([dg.AssetKey(asset) for asset in ALL]):
+        kept = record.asset_entry.cached_status
+        windows = platform.definitions.resolve_assets_def("imdb_clean").partitions_def
+        assert set(kept.deserialize_materialized_partition_subsets(windows).get_partition_keys()) == {W, NEXT}
+
+
 def test_warehouse_tables_have_the_clean_columns_and_the_window(platform: Platform) -> None:
     deliver(platform.raw, W)
     platform.run(W)
