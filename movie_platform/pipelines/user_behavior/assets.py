@@ -50,13 +50,12 @@ def metric_ruleset() -> RulesetFile:
     return read_ruleset_file(files(__package__).joinpath("rulesets", "user_behavior_metric.dqdl"))
 
 
-def shop_purchases(days: dg.PartitionsDefinition, settings: Settings) -> dg.AssetSpec:
-    """The shop's own table; what is observed of it is each reading of a day."""
+def shop_purchases(settings: Settings) -> dg.AssetSpec:
+    """The shop's own table; each reading of a day is observed. It has no partitions: nobody materializes it."""
     return dg.AssetSpec(
         SHOP,
         description="Purchases in the shop's own database, a row per position of an invoice. Each reading of a day is "
         "reported here; the shop itself announces nothing.",
-        partitions_def=days,
         group_name=GROUP,
         owners=OWNERS,
         kinds={"duckdb" if settings.purchases == "warehouse" else "postgres"},
@@ -90,8 +89,7 @@ def user_purchases(days: dg.PartitionsDefinition, judged: DayChecks) -> dg.Asset
         context.log_event(
             dg.AssetObservation(
                 SHOP,
-                partition=context.partition_key,
-                metadata={"source": purchase_source.name, "dagster/partition_row_count": staged.rows},
+                metadata={"source": purchase_source.name, "day": context.partition_key, "rows read": staged.rows},
             )
         )
         yield dg.MaterializeResult(
@@ -226,7 +224,7 @@ def behavior_assets(
     judged = checks.every_check(rules)
     return [
         raw_asset(SOURCE, days, GROUP),
-        shop_purchases(days, settings),
+        shop_purchases(settings),
         user_purchases(days, judged[PURCHASES]),
         movie_reviews_raw(days, judged[RAW]),
         movie_reviews_classified(days, settings.review_classifier, judged[CLASSIFIED]),
