@@ -1,6 +1,6 @@
 """The feed's assets: what was delivered, what was archived, what is clean, and what the warehouse serves."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -304,9 +304,13 @@ def load_event(result: LoadResult, digest: str, rows: int) -> dg.AssetMaterializ
     return dg.AssetMaterialization(MOVIES, partition=result.partition, metadata=metadata, tags=tags)
 
 
+_LACKING: dict[tuple[str, ...], Set[dg.AssetKey]] = {(IN_WAREHOUSE,): {MOVIES}, (IN_CATALOG,): {CLEAN}}
+"""The assets that lack a window which is processed and not loaded or listed; any other refused one all of them lack."""
+
+
 def _observe(context: dg.AssetExecutionContext, refusal: Refusal) -> None:
     """Say on the window's page of every asset that lacks it why it does: the UI shows nothing else of it there."""
-    lacking = {MOVIES} if refusal.rules == (IN_WAREHOUSE,) else context.selected_asset_keys
+    lacking = _LACKING.get(refusal.rules, context.selected_asset_keys)
     metadata = form(
         **refusals.place_of(refusal.reason),
         reason=refusal.reason,

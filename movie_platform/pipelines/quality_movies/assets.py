@@ -39,6 +39,7 @@ from movie_platform.pipelines.quality_movies.tables import (
     IMDB_MOVIES_RATING,
     QUALITY_HISTORY,
 )
+from movie_platform.quality.presentation import harmless
 from movie_platform.quality.ruleset_files import RulesetFile
 from movie_platform.warehouse import FORCE, LoadResult, Warehouse
 from movie_platform.warehouse.catalog import Catalog
@@ -255,7 +256,7 @@ def _register(context: dg.AssetExecutionContext, catalog: Catalog, raw: ObjectSt
 
 def _evaluated(record: DayRecord) -> dict[str, Any]:
     files = [
-        dg.TableRecord({"file": key, "records": facts.records, "size (kB)": round(facts.size / 1000, 1)})
+        dg.TableRecord({"file": harmless(key), "records": facts.records, "size (kB)": round(facts.size / 1000, 1)})
         for key, facts in record.files.items()
     ]
     return form(
