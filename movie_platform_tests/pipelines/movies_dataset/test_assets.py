@@ -13,6 +13,7 @@ import pytest
 from movie_platform.definitions import build_defs
 from movie_platform.lake import open_store
 from movie_platform.orchestration import events
+from movie_platform.orchestration.events import DELIVER_AGAIN
 from movie_platform.orchestration.runs import RunOutcome, run_partitions
 from movie_platform.pipelines.movies_dataset.answers import QUESTIONS
 from movie_platform.pipelines.movies_dataset.tables import TABLES
@@ -194,6 +195,10 @@ def test_a_refused_zip_fails_the_run_with_its_reason_and_leaves_the_last_build(p
     outcome = platform.run("2026-03-01")
     assert (outcome.succeeded, outcome.platform_fault) == (False, False)
     assert "holds no movies_metadata.csv, and nothing can be built without it" in outcome.message
+    for asset in ("movies_master", "links_master"):
+        (observed,) = platform.instance.fetch_observations(dg.AssetKey(asset), limit=9).records
+        assert "holds no movies_metadata.csv" in observed.asset_observation.metadata["reason"].value
+        assert observed.asset_observation.metadata["what next"].value == DELIVER_AGAIN
     assert platform.titles() == ["Toy Story"]
     assert platform.lake.info("movie_data_output/2026-03-01/report.json")
 
