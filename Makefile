@@ -33,7 +33,7 @@ test: .venv/all  ## the whole suite; no cloud, no Docker, no root
 test-live: .venv/all  ## the warehouse's claims on a real cluster; its variables are in the README
 	$(BIN)/python -m pytest -m live $(TESTS)
 
-browser: .venv/all  ## the report in any installed Chromium; skipped with a reason where there is none
+browser: .venv/all  ## the UI and the report in any installed Chromium; skipped with a reason where there is none
 	$(BIN)/python -m pytest -m browser --timeout 1800 $(TESTS)
 
 screenshots: .venv/all  ## the README's pictures, taken anew from the demonstration
@@ -47,9 +47,11 @@ coverage: .venv/all  ## the whole suite again, with the share of lines and branc
 ifeq ($(wildcard .env)$(MOVIE_PLATFORM_RAW_URI)$(MOVIE_PLATFORM_LAKE_URI)$(MOVIE_PLATFORM_WAREHOUSE),)
 $(foreach line,$(shell cat .data/demonstration.env 2>/dev/null),$(eval dev: export $(subst =, ?= ,$(line))))
 endif
+dev: export VIRTUAL_ENV := $(CURDIR)/.venv
 dev: export MOVIE_PLATFORM_UI_URI ?= http://localhost:$(PORT)
 dev: .venv/base  ## the UI on http://localhost:3000 (or PORT=...), sensors and schedules on
-	@mkdir -p $(DAGSTER_HOME) && { test -e $(DAGSTER_HOME)/dagster.yaml || cp dagster.yaml $(DAGSTER_HOME); }
+	@mkdir -p $(DAGSTER_HOME)
+	@test -e $(DAGSTER_HOME)/dagster.yaml || cp movie_platform/orchestration/local_instance.yaml $(DAGSTER_HOME)/dagster.yaml
 	$(BIN)/dg dev --port $(PORT)
 
 check: .venv/all  ## lint, format, types, definitions, every file in deploy/

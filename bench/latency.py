@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from movie_platform.lake import open_store
+from movie_platform.orchestration.runs import LOCAL_INSTANCE
 from movie_platform.pipelines.imdb_feed.tables import IMDB_MOVIE_WINDOWS
 from movie_platform.pipelines.imdb_feed.windows import LENGTH, key_of, shift, span
 from movie_platform.samples.imdb_feed import FeedClient, deliver
@@ -44,7 +45,7 @@ def environment(folder: Path, start: str) -> dict[str, str]:
 def daemon(folder: Path) -> subprocess.Popen[bytes]:
     home = folder / "dagster"
     home.mkdir()
-    shutil.copyfile(PROJECT_ROOT / "dagster.yaml", home / "dagster.yaml")
+    shutil.copyfile(LOCAL_INSTANCE, home / "dagster.yaml")
     command = [str(Path(sys.executable).with_name("dagster-daemon")), "run", "-w", str(PROJECT_ROOT / "workspace.yaml")]
     log = (folder / "daemon.log").open("wb")
     # A session of its own, so that its code server and runs end with it.

@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import dagster as dg
 
 from movie_platform.monitoring.definitions import monitoring_definitions
 from movie_platform.orchestration import platform_resources
+from movie_platform.orchestration.asset_details import detailed
 from movie_platform.orchestration.run_notices import run_sensors
 from movie_platform.pipelines import PIPELINES, source_of
 from movie_platform.report.definitions import report_definitions
@@ -22,24 +25,26 @@ def build_defs(
 ) -> dg.Definitions:
     """The platform under the given settings (the environment's by default); `resources` replaces some of its own."""
     settings = settings or load_settings()
-    parts = [import_module(f"{pipeline}.definitions").definitions(settings) for pipeline in pipelines]
-    parts.append(report_definitions(settings, pipelines))
+    report = report_definitions(settings, pipelines)
+    parts = [_detailed(import_module(f"{pipeline}.definitions"), settings, pipeline) for pipeline in pipelines]
+    parts.append(_copy(report, assets=detailed(report.assets or (), settings, "platform", Path(__file__))))
     parts.append(monitoring_definitions(settings, pipelines))
     shared = platform_resources(settings, [source_of(pipeline).command for pipeline in pipelines])
     own = {name: resource for part in parts for name, resource in (part.resources or {}).items()}
     whole = dg.Definitions(sensors=run_sensors(), executor=dg.in_process_executor)
-    merged = dg.Definitions.merge(*(_without_resources(part) for part in parts), whole)
+    merged = dg.Definitions.merge(*(_copy(part, resources=None) for part in parts), whole)
     return dg.Definitions.merge(merged, dg.Definitions(resources={**shared, **own, **(resources or {})}))
 
 
-def _without_resources(part: dg.Definitions) -> dg.Definitions:
-    return dg.Definitions(
-        assets=part.assets,
-        asset_checks=part.asset_checks,
-        sensors=part.sensors,
-        schedules=part.schedules,
-        jobs=part.jobs,
-    )
+def _detailed(module: ModuleType, settings: Settings, pipeline: str) -> dg.Definitions:
+    part: dg.Definitions = module.definitions(settings)
+    defined_in = Path(str(module.__file__))
+    return _copy(part, assets=detailed(part.assets or (), settings, source_of(pipeline).name, defined_in))
+
+
+def _copy(part: dg.Definitions, **changes: Any) -> dg.Definitions:
+    fields = ("assets", "asset_checks", "sensors", "schedules", "jobs", "resources")
+    return dg.Definitions(**{**{name: getattr(part, name) for name in fields}, **changes})
 
 
 @dg.definitions

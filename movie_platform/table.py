@@ -95,6 +95,11 @@ class Table:
     def column_names(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns)
 
+    @property
+    def unchanged(self) -> dict[str, tuple[str, ...]]:
+        """Each column made of that of the same name: how a table is made that only holds other rows."""
+        return {name: (name,) for name in self.column_names}
+
     @cached_property
     def arrow_schema(self) -> pa.Schema:
         return pa.schema([pa.field(c.name, c.type, nullable=c.nullable) for c in self.columns])

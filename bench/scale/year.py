@@ -23,6 +23,7 @@ from typing import Any
 
 import psutil
 
+from movie_platform.orchestration.runs import LOCAL_INSTANCE
 from movie_platform.pipelines.imdb_feed.windows import LENGTH, key_of, shift, span
 
 ROOT = Path(__file__).parents[2]
@@ -93,7 +94,7 @@ def _measure(folder: Path, windows: int, movies: int) -> None:
 def _environment(folder: Path, first: str) -> dict[str, str]:
     home = folder / "dagster"
     home.mkdir(parents=True, exist_ok=True)
-    shutil.copy(ROOT / "dagster.yaml", home)
+    shutil.copy(LOCAL_INSTANCE, home / "dagster.yaml")
     return os.environ | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "DAGSTER_HOME": str(home),

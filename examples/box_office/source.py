@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from examples.box_office.judging import Judged, judge
-from examples.box_office.tables import BOX_OFFICE
+from examples.box_office.tables import BOX_OFFICE, DELIVERED
 from movie_platform.deliveries import Delivery, Receipt, loading, receipts, until_undisturbed
 from movie_platform.deliveries.copies import Archive, ArchivedDay, archived
 from movie_platform.deliveries.days import DailyFiles
@@ -101,4 +101,5 @@ SOURCE = Source(
     load_all=load_all,
     archives=((NAME, ARCHIVE.root),),
     was_made=lambda _raw, _lake, _delivery: False,
+    delivered=DELIVERED,
 )

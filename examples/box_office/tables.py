@@ -17,6 +17,8 @@ BOX_OFFICE = Table(
     sort=("date", "imdb_id"),
 )
 
+DELIVERED = Table("box_office_files", tuple(Column(of.name, pa.string(), of.description) for of in BOX_OFFICE.columns))
+
 BAD = Table(
     "box_office_bad",
     (

@@ -10,6 +10,7 @@ from movie_platform.deliveries.delivery import Delivery, Listing
 from movie_platform.deliveries.receipts import Standing
 from movie_platform.lake import ObjectStore
 from movie_platform.settings import Settings
+from movie_platform.table import Table
 
 if TYPE_CHECKING:
     from movie_platform.warehouse import Warehouse
@@ -67,6 +68,8 @@ class Source:
     """How long after its beginning a window or day must be served; nothing where the source has no cadence."""
     is_served: Callable[[ObjectStore, str], bool] = lambda _lake, _partition: True
     """Whether a processed window or day is loaded, and not held back by its rules."""
+    delivered: Table | None = None
+    """The columns of its files, for the UI and for lineage tools."""
     standings: Callable[[ObjectStore, str, str], Mapping[str, Standing]] | None = None
     """Where a source keeps more than one kind of archive: its standings from a first to a last window or day."""
 

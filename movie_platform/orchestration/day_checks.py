@@ -16,6 +16,7 @@ from dagster import ResourceParam
 from movie_platform.errors import ObjectMissing
 from movie_platform.lake import ObjectStore
 from movie_platform.orchestration.corrections import of_newest
+from movie_platform.orchestration.table_metadata import form
 
 FOLDER = "checks/"
 LOOKED_INTO_AT_MOST = 31
@@ -133,4 +134,4 @@ def broken_rules(results: Iterable[dg.AssetCheckResult]) -> dict[str, Any]:
     """How a day came out, for the metadata of its materialization: how many checks hold, and which do not and why."""
     given = list(results)
     failed = {str(of.check_name): of.description or "" for of in given if not of.passed}
-    return {"checks": len(given), "checks that failed": len(failed), **({"failed": failed} if failed else {})}
+    return {"checks": len(given), "checks that failed": len(failed), **form(failed=failed)}

@@ -89,7 +89,7 @@ def _details(outcome: "Outcome") -> dict[str, Any]:
     details: dict[str, Any] = {"outcome": outcome.outcome, "expected": _legible(outcome.evaluated_rule)}
     details |= {f"metric {harmless(name)}": value for name, value in outcome.evaluated_metrics.items()}
     if outcome.failing_rows is not None:
-        details["failing_rows"] = outcome.failing_rows
+        details["failing rows"] = outcome.failing_rows
     if outcome.examples:
         details["sample"] = _sample(outcome)
     return details

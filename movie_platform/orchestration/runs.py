@@ -12,8 +12,9 @@ import dagster as dg
 
 from movie_platform.errors import LoadRefused, WorldUnavailable
 from movie_platform.orchestration.events import PLATFORM_FAULT, UNREACHABLE
-from movie_platform.settings import PROJECT_ROOT
 
+LOCAL_INSTANCE = Path(__file__).parent / "local_instance.yaml"
+"""A new instance's `dagster.yaml`. By that name in the project's folder Dagster would warn that it is not used."""
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -33,7 +34,7 @@ class RunOutcome:
 
 @contextmanager
 def instance(home: Path) -> Iterator[dg.DagsterInstance]:
-    """The Dagster instance in a folder, so that the UI shows what ran; made with the project's `dagster.yaml`.
+    """The Dagster instance in a folder, so that the UI shows what ran; made with the settings of `LOCAL_INSTANCE`.
 
     The first to come makes its databases, which Dagster does unguarded: several terminals that start at once wait for
     each other. In a folder that may not be written, as in the image, an instance is configured that has them elsewhere.
@@ -42,8 +43,7 @@ def instance(home: Path) -> Iterator[dg.DagsterInstance]:
     with _made_by_one(home) if os.access(home, os.W_OK) else nullcontext():
         configuration = home / "dagster.yaml"
         if not configuration.exists():
-            shipped = PROJECT_ROOT / "dagster.yaml"
-            configuration.write_bytes(shipped.read_bytes() if shipped.exists() else b"")
+            configuration.write_bytes(LOCAL_INSTANCE.read_bytes())
         opened = dg.DagsterInstance.from_config(str(home))
         # The databases are made by the first question to each.
         opened.get_runs_count()

@@ -15,7 +15,7 @@ from movie_platform.lake import ObjectStore
 from movie_platform.notify import RulesetUnreadable
 from movie_platform.orchestration.corrections import digest_of, of_newest, overdue, shown_of
 from movie_platform.orchestration.day_checks import DayChecks
-from movie_platform.orchestration.events import arrival, rejected_keys
+from movie_platform.orchestration.events import arrival_events, rejected_keys
 from movie_platform.orchestration.pipeline_jobs import source_job
 from movie_platform.settings import Settings
 from movie_platform.waits import Patience
@@ -85,7 +85,7 @@ def daily_sensor(
             return dg.SensorResult(skip_reason=f"Not now: {error}", cursor=context.cursor)
         log_rejected(context, found.listing)
         events: list[dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckEvaluation] = [
-            arrival(source, delivery, raw) for delivery in found.arrived
+            *arrival_events(source, found.arrived, raw)
         ]
         if found.rejected_is_news and found.listing.rejected:
             events.append(rejected_keys(source, found.listing))

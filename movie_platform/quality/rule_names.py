@@ -8,6 +8,9 @@ if TYPE_CHECKING:
     pass
 from movie_platform.quality.conditions import Condition, Operand, Text
 
+LONGEST = 80
+"""Characters of a name."""
+
 
 def condition_words(condition: Condition) -> str:
     match condition.operator:
@@ -24,9 +27,14 @@ def condition_words(condition: Condition) -> str:
             return f"{_OPERATOR_WORDS[condition.operator]} {_operand_words(condition.operands[0])}"
 
 
-def slug_of(text: str) -> str:
-    words = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_") or "rule"
-    return words if len(words) <= 80 else f"{words[:73].rstrip('_')}_{hashlib.sha256(text.encode()).hexdigest()[:6]}"
+def slug_of(text: str, shorter: str = "") -> str:
+    """The text as a name; where that is too long the shorter text, or as many whole words as fit and a digest."""
+    for candidate in (text, shorter or text):
+        words = re.sub(r"[^a-z0-9]+", "_", candidate.lower()).strip("_") or "rule"
+        if len(words) <= LONGEST:
+            return words
+    fitting = words[: LONGEST - 6].rpartition("_")[0] or words[: LONGEST - 7]
+    return f"{fitting}_{hashlib.sha256(text.encode()).hexdigest()[:6]}"
 
 
 def snake_case(camel: str) -> str:

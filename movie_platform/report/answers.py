@@ -64,25 +64,17 @@ def answers_section(answers: Answers | None, rows_at_most: int) -> Section:
 def interactive(drawn: dict[str, Any]) -> dict[str, Any]:
     """A chart that fits its place, names what the pointer is on, and singles out what is clicked in its legend."""
     encoding = drawn["encoding"]
-    by = encoding["color"]["field"]
-    many = len({row[by] for row in drawn["data"]["values"]}) > 10
-    # Money is counted in billions, where SI says giga.
-    axis = {**encoding["y"]["axis"], "labelExpr": "replace(format(datum.value, '~s'), 'G', 'B')"}
-    return {
-        **{name: drawn[name] for name in ("mark",)},
+    fitting = {
+        **{name: drawn[name] for name in ("mark", "height")},
         "data": {"values": [_rounded(row) for row in drawn["data"]["values"]]},
         "width": "container",
-        "height": 240,
-        "params": [{"name": "chosen", "select": {"type": "point", "fields": [by]}, "bind": "legend"}],
-        "encoding": {
-            **encoding,
-            "y": {**encoding["y"], "axis": axis},
-            "color": {**encoding["color"], "legend": {"orient": "bottom", "columns": 6, "title": None}}
-            | ({"scale": {"scheme": "tableau20"}} if many else {}),
-            "opacity": {"condition": {"param": "chosen", "value": 1}, "value": 0.12},
-            "tooltip": [{"field": encoding[axis]["field"]} for axis in ("color", "x", "y")],
-        },
+        "encoding": {**encoding, "tooltip": [{"field": of["field"]} for of in encoding.values()]},
     }
+    if "color" in encoding:
+        select = {"type": "point", "fields": [encoding["color"]["field"]]}
+        fitting["params"] = [{"name": "chosen", "select": select, "bind": "legend"}]
+        fitting["encoding"]["opacity"] = {"condition": {"param": "chosen", "value": 1}, "value": 0.12}
+    return fitting
 
 
 def _answer(question: Question, rows: pa.Table, place: str, at_most: int) -> Markup:

@@ -8,6 +8,7 @@ from dagster import ResourceParam
 
 from movie_platform.lake import ObjectStore
 from movie_platform.orchestration.events import OWNERS, errors_for_dagster
+from movie_platform.orchestration.table_metadata import in_kilobytes
 from movie_platform.pipelines import source_of
 from movie_platform.settings import Settings
 
@@ -32,7 +33,7 @@ def report_definitions(settings: Settings, pipelines: Sequence[str]) -> dg.Defin
 
         with errors_for_dagster():
             size = publish(settings, lake, datetime.now(UTC))
-        return dg.MaterializeResult(metadata={"dagster/uri": lake.uri_of(KEY), "bytes": size})
+        return dg.MaterializeResult(metadata={"dagster/uri": lake.uri_of(KEY), **in_kilobytes(size)})
 
     schedule = dg.ScheduleDefinition(
         name="platform_report_hourly",

@@ -223,7 +223,7 @@ def _movies(shape: _Shape, facts: Facts) -> Iterator[Row]:
 
 
 def _company(number: int) -> str:
-    odd = ('Company "Quote" Ltd.', "O'Neil & Sons, Inc.", "Studio [1]", "None", "Paramount Pictures", "Pixar")
+    odd = ('Company "Quote" Ltd.', "O'Neil & Sons, Inc.", "Studio [1]", "Nil by Mouth", "Paramount Pictures", "Pixar")
     return odd[number] if number < len(odd) else f"{LAST[number % len(LAST)]} Film {number}"
 
 

@@ -22,6 +22,8 @@ def _failed_partition(page: Page) -> None:
     for state in ("Materialized", "Materializing", "Missing"):
         page.get_by_text(re.compile(rf"^{state} \(\d+\)$")).click()
     page.get_by_text(re.compile(r"^\d{12}$")).first.click()
+    page.get_by_text(re.compile("View all historical events")).click()
+    page.get_by_role("dialog").locator("tbody tr").first.click()
 
 
 def _failed_check(page: Page) -> None:

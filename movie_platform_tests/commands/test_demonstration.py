@@ -1,6 +1,8 @@
 """The demonstration, as a new user sees it."""
 
 import io
+import re
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,7 +11,9 @@ import pytest
 from rich.console import Console
 
 from movie_platform.commands import demonstration
+from movie_platform.definitions import build_defs
 from movie_platform.orchestration.runs import instance
+from movie_platform.orchestration.table_metadata import LINEAGE, SCHEMA
 from movie_platform.pipelines.imdb_feed.windows import LENGTH, key_of, shift
 from movie_platform.settings import load_settings
 from movie_platform.warehouse import open_warehouse
@@ -42,6 +46,7 @@ def test_the_demonstration_runs_every_pipeline_and_can_be_repeated(
         assert "make dev" in text
         assert all(title in text for title in ("IMDB feed", "Quality movies", "The Movies Dataset", "User behavior"))
     assert_it_ends_now_and_every_run_has_a_job(tmp_path, now)
+    assert_every_materialization_names_its_columns_and_reads_like_a_form(tmp_path)
     assert rows_shown(shown[0])
     assert rows_shown(shown[0]) == rows_shown(shown[1])
     assert loaded[0] == loaded[1]
@@ -62,6 +67,35 @@ def assert_it_ends_now_and_every_run_has_a_job(folder: Path, now: datetime) -> N
         }
         archived = on.get_materialized_partitions(dg.AssetKey("imdb_archive"))
     assert max(archived) == key_of(now)
+
+
+def assert_every_materialization_names_its_columns_and_reads_like_a_form(folder: Path) -> None:
+    settings = load_settings(warehouse=f"duckdb:///{folder}/warehouse.duckdb")
+    wrong, without_an_event = [], []
+    with instance(folder / "dagster") as on:
+        for spec in build_defs(settings).resolve_all_asset_specs():
+            name, record = spec.key.to_user_string(), on.fetch_materializations(spec.key, limit=1).records
+            events = [of.asset_materialization for of in record]
+            events += [of.asset_observation for of in on.fetch_observations(spec.key, limit=1).records]
+            if not events:
+                without_an_event.append(name)
+            for event in events:
+                wrong += [f"{name}: {label} = {value}" for label, value in unreadable(event.metadata)]
+            if record and spec.group_name != "report":
+                wanted = {SCHEMA} if spec.tags["layer"] == "delivered" else {SCHEMA, LINEAGE}
+                wrong += [f"{name}: no {label}" for label in wanted - events[0].metadata.keys()]
+    assert without_an_event == []
+    assert wrong == []
+
+
+def unreadable(metadata: Mapping[str, dg.MetadataValue]) -> Iterator[tuple[str, object]]:
+    """Entries whose name is that of a variable, that hold nothing, or a hash."""
+    for label, value in metadata.items():
+        written = str(value.value)
+        if label.startswith("dagster/"):
+            continue
+        if "_" in label or written in ("", "[]", "{}", "None") or re.search(r"[0-9a-f]{40}", written):
+            yield label, written
 
 
 def rows_shown(text: str) -> list[str]:

@@ -56,10 +56,10 @@ def test_an_arrival_is_asked_for_and_reported_once_with_what_came(place: Place) 
     key = put(place.source, place.raw, DAY)
     tick = place.tick()
     assert [request.partition_key for request in tick.run_requests] == [DAY]
-    (event,) = tick.asset_events
+    event, _ = tick.asset_events
     assert (event.asset_key, event.partition) == (dg.AssetKey(place.source.raw_asset), DAY)
     assert event.metadata["dagster/uri"].value == place.raw.uri_of(key)
-    assert event.metadata["files"].value == {key: 1}
+    assert event.metadata["files (bytes)"].value == {key: 1}
     assert event.metadata["delivered"].value
     again = place.tick()
     assert (again.run_requests, again.asset_events) == ([], [])

@@ -37,6 +37,11 @@ def test_the_local_instance_is_made_from_the_projects_file(tmp_path: Path) -> No
         assert made.get_concurrency_config().run_queue_config.max_concurrent_runs == 4
 
 
+def test_dagster_finds_no_configuration_in_the_projects_folder_to_warn_of() -> None:
+    """It warns of one in the folder that it is started in, where DAGSTER_HOME is another."""
+    assert not (ROOT / "dagster.yaml").exists()
+
+
 def test_the_production_instance_keeps_runs_in_postgresql_and_logs_in_s3(
     tmp_path: Path, postgres: str, bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

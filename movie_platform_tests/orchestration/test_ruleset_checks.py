@@ -77,7 +77,7 @@ def test_a_check_shows_metric_expectation_and_failing_rows(rules: Path) -> None:
     assert not shown.passed
     assert shown.metadata["expected"].value == 'ColumnValues "rating" between 0 and 10'
     assert shown.metadata["metric Column.rating.ColumnValues.Compliance"].value == pytest.approx(1 / 3)
-    assert shown.metadata["failing_rows"].value == 2
+    assert shown.metadata["failing rows"].value == 2
     sample = shown.metadata["sample"].records
     assert [record.data for record in sample] == [{"record": 2, "rating": "11.0"}, {"record": 3, "rating": "12.5"}]
 

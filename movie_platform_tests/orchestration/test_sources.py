@@ -81,7 +81,9 @@ def test_a_delivery_is_reported_and_asked_for_once(platform: Platform) -> None:
     platform.subject.deliver(1)
     first = platform.tick()
     assert len(keys(first)) == 1
-    (arrival,) = first.asset_events
+    arrival, seen = first.asset_events
+    assert isinstance(seen, dg.AssetObservation), "what lineage shows as the latest event of an external asset"
+    assert (seen.asset_key, seen.partition, seen.tags) == (arrival.asset_key, arrival.partition, arrival.tags)
     assert arrival.asset_key == AssetKey(platform.source.raw_asset)
     assert arrival.partition == platform.subject.partition
     again = platform.tick(first.cursor)

@@ -3,6 +3,7 @@
 import pytest
 
 from movie_platform.quality import CompositeRule, RulesetError, SimpleRule, parse_ruleset
+from movie_platform.quality.rule_names import LONGEST
 
 
 def test_every_part_of_a_rule_is_read() -> None:
@@ -88,6 +89,25 @@ def test_names_are_readable_unique_and_do_not_depend_on_other_rules() -> None:
     assert len(set(names)) == len(names)
     assert all(name.replace("_", "").isalnum() for name in names)
     assert parse_ruleset('Rules = [ ColumnValues "imdb_rating" between 8.5 and 10.3 ]')[0].name == names[0]
+
+
+def test_a_long_name_is_shortened_by_whole_words() -> None:
+    scores = ", ".join(f'"{number}"' for number in range(36))
+    where = 'where "Meta_score is not null"'
+    rules = parse_ruleset(
+        f"""Rules = [ ColumnValues "Meta_score" in [{scores}] {where} with threshold >= 0.89,
+        ColumnLength "Meta_score" between 1 and 3 where "Meta_score is not null and Certificate in (1, 2) or true",
+        ColumnLength "Meta_score" between 1 and 3 where "Meta_score is not null and Certificate in (1, 2) or false",
+        IsComplete "{"m" * 100}" ]"""
+    )
+    names = [rule.name for rule in rules]
+    assert names[0] == "meta_score_in_36_values_share_at_least_0_89_where_meta_score_is_not_null"
+    for name in names[1:3]:
+        words, _, digest = name.rpartition("_")
+        assert words == "meta_score_column_length_between_1_and_3_where_meta_score_is_not_null_and"
+        assert len(digest) == 6
+    assert len(set(names)) == len(names)
+    assert max(map(len, names)) <= LONGEST
 
 
 def test_analyzers_metadata_and_dynamic_operands_are_read() -> None:

@@ -21,7 +21,7 @@ def test_the_asset_puts_the_page_into_the_lake(tmp_path: Path) -> None:
     lake = open_store(settings.lake_uri)
     (event,) = done.get_asset_materialization_events()
     assert event.materialization.metadata["dagster/uri"].value == lake.uri_of(KEY)
-    assert event.materialization.metadata["bytes"].value == len(lake.read(KEY))
+    assert event.materialization.metadata["size (kB)"].value == round(len(lake.read(KEY)) / 1000, 1)
 
 
 def test_it_depends_on_every_source_and_is_made_every_hour(tmp_path: Path) -> None:

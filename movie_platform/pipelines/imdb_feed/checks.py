@@ -4,7 +4,6 @@ A check does not say how the window of one run came out, but how all that is del
 from the lake. So it says the same after any run of any windows, in whichever order they end.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any
@@ -33,7 +32,6 @@ KEYS = [
 ]
 NAMED = 20
 """Windows or records that a table names, the newest first; the description counts all of them."""
-_RECORD = re.compile(r" record (\d+)")
 
 
 def archive_checks() -> list[dg.AssetCheckSpec]:
@@ -77,8 +75,10 @@ def _verification(rule: str, refused: list[Refusal]) -> dg.AssetCheckEvaluation:
     rows = [
         {
             "window": refusal.window,
-            "file": _file(refusal.window, reason),
-            "record": found[1] if (found := _RECORD.search(reason)) else "",
+            "file": "",
+            "record": "",
+            "line": "",
+            **refusals.place_of(reason),
             "reason": reason,
             "since": refusal.first_seen,
             "served meanwhile": f"the version of {refusal.serves}" if refusal.serves else "nothing",
@@ -94,11 +94,6 @@ def _verification(rule: str, refused: list[Refusal]) -> dg.AssetCheckEvaluation:
         description=f"windows refused for it: {len(refused)}, the newest {newest.window}: {reasons}",
         metadata={"refused windows": _table(rows)},
     )
-
-
-def _file(window: str, reason: str) -> str:
-    name = reason.partition(" ")[0]
-    return name if name.startswith(f"{window}_") else ""
 
 
 def _conservation(windows: Mapping[str, WindowSummary]) -> dg.AssetCheckEvaluation:

@@ -4,6 +4,7 @@ A marker is written and removed by the run of its window alone, so runs do not g
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -18,6 +19,7 @@ PREFIX = "unprocessed/"
 LOG = "unprocessed.log"
 READ_AT_A_TIME = 8
 DELIVER_AGAIN = "deliver the file again; it is tried by itself"
+_PLACE = re.compile(r"(?P<file>\d{12}_type_[ABC]\.csv)(?:.*? record (?P<record>\d+))?(?:.*?\(line (?P<line>\d+)\))?")
 _LONG_AGO = "1970-01-01T00:00:00+00:00"
 
 
@@ -62,6 +64,12 @@ class Refusal:
             "last_attempt": self.last_attempt,
         }
         return json_printable(json.dumps(shown, ensure_ascii=False))
+
+
+def place_of(reason: str) -> dict[str, str]:
+    """`file`, `record` and `line` of a fault, as far as its reason names them."""
+    found = _PLACE.search(reason)
+    return {name: at or "" for name, at in found.groupdict().items()} if found else {}
 
 
 def key_of(window: str) -> str:

@@ -9,7 +9,7 @@ from dagster import ResourceParam
 from movie_platform.errors import PlatformError
 from movie_platform.lake import ObjectStore
 from movie_platform.orchestration.corrections import digest_of, of_newest, overdue, shown_of
-from movie_platform.orchestration.events import arrival, rejected_keys
+from movie_platform.orchestration.events import arrival_events, rejected_keys
 from movie_platform.orchestration.pipeline_jobs import source_job
 from movie_platform.orchestration.sensors import interval, log_rejected, run_request
 from movie_platform.pipelines.imdb_feed import checks
@@ -45,7 +45,7 @@ def feed_sensor(settings: Settings) -> dg.SensorDefinition:
             return dg.SensorResult(skip_reason=f"Not now: {error}", cursor=context.cursor)
         log_rejected(context, found.listing)
         events: list[dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckEvaluation] = [
-            arrival(SOURCE, delivery, raw_feed) for delivery in found.arrived if delivery.files
+            *arrival_events(SOURCE, (delivery for delivery in found.arrived if delivery.files), raw_feed)
         ]
         if found.rejected_is_news and found.listing.rejected:
             events.append(rejected_keys(SOURCE, found.listing))

@@ -11,6 +11,7 @@ from movie_platform.lake import ObjectStore
 from movie_platform.pipelines.imdb_feed import arrivals, refusals
 from movie_platform.pipelines.imdb_feed.arrivals import Schedule
 from movie_platform.pipelines.imdb_feed.deliveries import NAME, RAW_PREFIX, Windows
+from movie_platform.pipelines.imdb_feed.tables import DELIVERED
 from movie_platform.settings import Settings
 
 if TYPE_CHECKING:
@@ -71,4 +72,5 @@ SOURCE = Source(
     was_made=_was_made,
     archives=((NAME, "archive/"),),
     standings=_standings,
+    delivered=DELIVERED,
 )

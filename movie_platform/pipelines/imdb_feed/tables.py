@@ -37,6 +37,25 @@ IMDB_CLEAN = Table(
     key=("movie_id", "person_id"),
 )
 
+MADE_OF = {
+    **{column.name: (f"type_A: {column.name}",) for column in IMDB_CLEAN.columns[:10]},
+    "movie_id": ("type_A: id", "type_B: movie_id"),
+    "person_id": ("type_B: person_id", "type_C: id"),
+    "imdb_person_id": ("type_C: imdb_person_id",),
+    "director_name": ("type_C: full_name",),
+}
+"""Of each clean column those of the delivered files that it is made of."""
+
+DELIVERED = Table(
+    name="imdb_raw_triplet",
+    description="The three files of one window as they are delivered, each column after its file.",
+    columns=tuple(
+        Column(delivered, pa.string(), IMDB_CLEAN[name].description)
+        for name, columns in MADE_OF.items()
+        for delivered in columns
+    ),
+)
+
 _WINDOW = Column("window", pa.string(), "the delivery's window, YYYYMMDDHHMM in UTC", nullable=False, max_bytes=12)
 
 IMDB_MOVIE_WINDOWS = IMDB_CLEAN.derive(

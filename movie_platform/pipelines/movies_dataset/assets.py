@@ -4,7 +4,6 @@ import base64
 import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
 from typing import Any
 
 import dagster as dg
@@ -17,7 +16,14 @@ from movie_platform.orchestration.bulk import Bulk
 from movie_platform.orchestration.day_checks import broken_rules
 from movie_platform.orchestration.events import OWNERS, errors_for_dagster, load_metadata
 from movie_platform.orchestration.ruleset_checks import RulesetChecks
-from movie_platform.orchestration.table_metadata import answer_schema, described, table_metadata
+from movie_platform.orchestration.table_metadata import (
+    MadeFrom,
+    answer_schema,
+    column_lineage,
+    columns_of,
+    described,
+    table_metadata,
+)
 from movie_platform.pipelines.movies_dataset import cataloguing
 from movie_platform.pipelines.movies_dataset.answers import QUESTIONS, Question, answer, movies_without_year
 from movie_platform.pipelines.movies_dataset.charts import chart_png
@@ -71,7 +77,7 @@ def dataset_tables(days: dg.PartitionsDefinition, settings: Settings) -> dg.Asse
             loading = beside.submit(load, warehouse, lake, published, run_id=context.run.run_id, force=force)
             judged = [result for name, of in rules.items() for result in _judged(of, published, lake, name)]
             try:
-                with errors_for_dagster():
+                with errors_for_dagster(context):
                     loads, failure = loading.result(), None
             except (dg.Failure, dg.RetryRequested) as error:
                 loads, failure = {}, error
@@ -87,7 +93,7 @@ def dataset_tables(days: dg.PartitionsDefinition, settings: Settings) -> dg.Asse
                         size=sum(part.bytes for part in parts),
                         part=True,
                     ),
-                    "dagster/column_lineage": _lineage(table),
+                    **columns_of(context, dg.AssetKey(table.name)),
                     **(load_metadata(loads[table.name]) if loads else {}),
                     **broken_rules(of for of in results if of.asset_key == dg.AssetKey(table.name)),
                 }
@@ -143,7 +149,7 @@ def _table_spec(table: Table, days: dg.PartitionsDefinition) -> dg.AssetSpec:
         skippable=True,
         description=f"{table.description} In the lake below `movie_data_output/<day>/`; the warehouse has the newest "
         "delivery. What could not be loaded is in `rejects/movies_dataset/<day>/`.",
-        metadata=described(table, in_warehouse=True),
+        metadata=described(table, in_warehouse=True, made_from=_made_from(table)),
         group_name=GROUP,
         owners=OWNERS,
         kinds={"parquet", "table"},
@@ -162,7 +168,7 @@ def _publish(
         "max_bytes": settings.dataset_max_bytes,
         "max_ratio": settings.dataset_max_ratio,
     }
-    with errors_for_dagster():
+    with errors_for_dagster(context):
         return Publication.parse(bulk.run(context, JOB, parameters))
 
 
@@ -187,41 +193,26 @@ def _judged(
             yield from checks.results(evaluation)
 
 
-def _lineage(table: Table) -> dg.TableColumnLineage:
-    """From each column to those that it is made of: a file's cells, or another table's column."""
-    upstream = _COMES_FROM.get(table.name)
+def _made_from(table: Table) -> MadeFrom:
+    """The columns of another table, or of a file of the zip."""
+    if upstream := _COMES_FROM.get(table.name):
+        return {upstream: LINEAGE[table.name]}
     file = next(file.name for file in FILES if table in file.tables)
-    return dg.TableColumnLineage(
-        {
-            name: [
-                dg.TableColumnDep(dg.AssetKey(upstream), column)
-                if upstream
-                else dg.TableColumnDep(ZIP, f"{file}: {column}")
-                for column in columns
-            ]
-            for name, columns in LINEAGE[table.name].items()
-        }
-    )
+    named = {name: [f"{file}: {column}" for column in columns] for name, columns in LINEAGE[table.name].items()}
+    return {SOURCE.raw_asset: named}
 
 
 def _answer_metadata(question: Question, rows: pa.Table, undated: int) -> dict[str, Any]:
     picture = base64.b64encode(chart_png(question, rows)).decode()
-    sample = [
-        dg.TableRecord({name: "" if value is None else value for name, value in row.items()})
-        for row in islice(rows.slice(0, _SAMPLE).to_pylist(), _SAMPLE)
-    ]
+    largest = rows.sort_by([(question.measure, "descending")]).slice(0, _SAMPLE).to_pylist()
+    sample = [dg.TableRecord({name: "" if value is None else value for name, value in row.items()}) for row in largest]
     schema = answer_schema(rows, {name: column.says for name, column in question.columns.items()})
-    aggregated = dg.AssetKey(MOVIES_AGGREGATED.name)
+    made_from = {MOVIES_AGGREGATED.name: {name: column.of for name, column in question.columns.items()}}
     return {
         "dagster/row_count": rows.num_rows,
         "chart": dg.MetadataValue.md(f"![{question.asks}](data:image/png;base64,{picture})"),
-        "first rows": dg.MetadataValue.table(sample, schema),
+        "the largest": dg.MetadataValue.table(sample, schema),
         "dagster/column_schema": schema,
-        "dagster/column_lineage": dg.TableColumnLineage(
-            {
-                name: [dg.TableColumnDep(aggregated, source) for source in column.of]
-                for name, column in question.columns.items()
-            }
-        ),
+        "dagster/column_lineage": column_lineage(question.columns, made_from),
         "movies without a year, left out": undated,
     }

@@ -11,62 +11,79 @@ from movie_platform.pipelines.movies_dataset.answers import Question
 
 SHOWN = 6
 """So many companies or genres have a line of their own; a chart with all of them says nothing."""
-_WIDTH, _HEIGHT = 420, 170
-_POINTS_UP_TO = 20
-_OTHER_WORDS = {"production_company": "company", "release_year": "year"}
+_WIDTH, _HEIGHT, _ROW = 600, 260, 18
+_FONT = 13
+_YEAR = {
+    "field": "release_year",
+    "type": "quantitative",
+    "title": "year",
+    "axis": {"format": "d"},
+    "scale": {"zero": False},
+}
+_MONEY = {"labelExpr": "replace(format(datum.value, '~s'), 'G', 'B')"}
+"""Money is counted in billions, where SI says giga."""
+_LARGER = {"labelFontSize": _FONT, "titleFontSize": _FONT, "fontSize": _FONT + 2, "labelLimit": 260}
 
 
 def chart_png(question: Question, rows: pa.Table) -> bytes:
     """The answer as a picture; an empty one says that there is nothing to show."""
     import vl_convert
 
-    return _packed(bytes(vl_convert.vegalite_to_png(chart(question, rows))))
+    # White behind it, so that it can be read in the UI's dark theme too.
+    config = {"background": "white", "padding": 12, "config": dict.fromkeys(("axis", "legend", "title"), _LARGER)}
+    return _packed(bytes(vl_convert.vegalite_to_png({**chart(question, rows), **config})))
 
 
 def chart(question: Question, rows: pa.Table) -> dict[str, Any]:
-    """The measure over the years in Vega-Lite, a line for each of the largest companies or genres."""
-    largest = _largest(question, rows)
-    few = len(pc.unique(largest["release_year"])) <= _POINTS_UP_TO
-    mark = {"type": "point", "filled": True} if question.order == ("release_year",) else {"type": "line", "point": few}
+    """The measure over the years in Vega-Lite, a line for each of the largest companies or genres.
+
+    Of one genre a year, each genre has a row of its own, since nobody can tell 19 colors apart.
+    """
+    shown = _largest(question, rows)
+    shown = shown.filter(pc.is_valid(shown[question.measure]))
+    measure = {"field": question.measure, "type": "quantitative", "title": _title(question.measure)}
+    # A legend in columns that has no entries cannot be drawn.
+    legend = {"orient": "bottom", "columns": 3} if shown.num_rows else None
+    drawn: dict[str, Any]
+    if question.order == ("release_year",):
+        drawn = {
+            "height": {"step": _ROW},
+            "mark": {"type": "circle", "opacity": 0.8},
+            "encoding": {
+                "x": _YEAR,
+                "y": {"field": "genre", "type": "nominal", "title": None, "axis": {"grid": True}},
+                "size": {**measure, "legend": {"orient": "bottom"} if legend else None},
+            },
+        }
+    else:
+        subject = {"field": question.order[0], "type": "nominal", "title": None}
+        drawn = {
+            "height": _HEIGHT,
+            "mark": {"type": "line", "point": True},
+            "encoding": {
+                "x": _YEAR,
+                "y": {**measure, "axis": _MONEY},
+                "color": {**subject, "legend": legend},
+            },
+        }
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
         "title": question.asks,
         "width": _WIDTH,
-        "height": _HEIGHT,
-        "data": {"values": largest.to_pylist()},
-        "mark": mark,
-        "encoding": {
-            "x": {
-                "field": "release_year",
-                "type": "quantitative",
-                "title": "year",
-                "axis": {"format": "d"},
-                "scale": {"zero": False},
-            },
-            "y": {
-                "field": question.measure,
-                "type": "quantitative",
-                "title": _title(question.measure),
-                "axis": {"format": "~s"},
-            },
-            "color": {"field": _subject(question), "type": "nominal", "title": _title(_subject(question))},
-        },
+        "data": {"values": shown.to_pylist()},
+        **drawn,
     }
 
 
-def _subject(question: Question) -> str:
-    return "genre" if question.order == ("release_year",) else question.order[0]
-
-
 def _title(name: str) -> str:
-    return _OTHER_WORDS.get(name, name.replace("_", " "))
+    return name.replace("_", " ")
 
 
 def _largest(question: Question, rows: pa.Table) -> pa.Table:
     """A row per subject and year, of the subjects with most of the measure; of popularity, those with most movies."""
-    subject, measure = _subject(question), question.measure
     if question.order == ("release_year",) or not rows.num_rows:
         return rows
+    subject, measure = question.order[0], question.measure
     weight = "movies" if "movies" in rows.column_names and measure.startswith("mean") else measure
     totals = (
         rows.group_by(subject)

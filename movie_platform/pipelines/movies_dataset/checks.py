@@ -7,6 +7,7 @@ import dagster as dg
 
 from movie_platform.orchestration.day_checks import DayChecks
 from movie_platform.orchestration.ruleset_checks import RulesetChecks
+from movie_platform.orchestration.table_metadata import form
 from movie_platform.pipelines.movies_dataset.publication import Publication
 from movie_platform.pipelines.movies_dataset.report import PLAUSIBLE_ABOVE, BuildReport, FileAccount
 from movie_platform.pipelines.movies_dataset.tables import FILES, MOVIES_FILE, SourceFile
@@ -118,7 +119,7 @@ def _conserved(file: SourceFile, account: FileAccount) -> dg.AssetCheckResult:
             "out": account.out,
             "merged": account.merged,
             "rejected": account.rejected,
-            "reasons": account.reasons,
+            **form(rejected_because=account.reasons),
         },
     )
 
@@ -127,7 +128,11 @@ def _cells(account: FileAccount | None) -> dg.AssetCheckResult:
     bad = account.bad_cells if account else {}
     description = ", ".join(f"{count} in {column}" for column, count in bad.items())
     return _warning(
-        CELLS_READABLE, "movies_master", not bad, f"set to null: {description}" if bad else "all of them", cells=bad
+        CELLS_READABLE,
+        "movies_master",
+        not bad,
+        f"set to null: {description}" if bad else "all of them",
+        **form(cells=bad),
     )
 
 

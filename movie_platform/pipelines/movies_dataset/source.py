@@ -9,7 +9,7 @@ from movie_platform.deliveries.source import Source
 from movie_platform.lake import ObjectStore
 from movie_platform.pipelines.movies_dataset.answers import QUESTIONS
 from movie_platform.pipelines.movies_dataset.publication import FILES, NAME, OUTPUT, REJECTS, read_publication
-from movie_platform.pipelines.movies_dataset.tables import TABLES
+from movie_platform.pipelines.movies_dataset.tables import DELIVERED, TABLES
 
 if TYPE_CHECKING:
     from movie_platform.warehouse import Warehouse
@@ -48,4 +48,5 @@ SOURCE = Source(
     owed_loads=_owed_loads,
     load_all=_load_all,
     was_made=_was_made,
+    delivered=DELIVERED,
 )

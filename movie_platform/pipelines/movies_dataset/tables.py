@@ -264,3 +264,22 @@ LINEAGE: dict[str, dict[str, tuple[str, ...]]] = {
 }
 """Per table and column, the columns that it comes from: of movies_master for movies_aggregated, of credits_master for
 cast and crew, of the file for the others."""
+
+
+def _meaning(file: SourceFile, column: str) -> str:
+    """What a column of a file holds: what the first table's column holds that is made of it."""
+    if (file, column) == (KEYWORDS_FILE, "keywords"):
+        return "the movie's keywords, as a list"
+    names = LINEAGE[file.tables[0].name].items()
+    return next(file.tables[0][name].description for name, columns in names if column in columns)
+
+
+DELIVERED = Table(
+    "the_movies_dataset",
+    tuple(
+        Column(f"{file.name}: {column.name}", TEXT, _meaning(file, column.name))
+        for file in FILES
+        for column in file.columns
+    ),
+    "The files of the zip, each column after its file.",
+)

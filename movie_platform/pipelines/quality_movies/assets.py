@@ -10,8 +10,16 @@ from movie_platform.errors import PlatformError
 from movie_platform.lake import ObjectStore
 from movie_platform.notify import Notifier
 from movie_platform.orchestration.day_checks import broken_rules
-from movie_platform.orchestration.events import OWNERS, errors_for_dagster, load_metadata, refused, versions
-from movie_platform.orchestration.table_metadata import described, table_metadata
+from movie_platform.orchestration.events import (
+    DELIVER_AGAIN,
+    OWNERS,
+    errors_for_dagster,
+    load_metadata,
+    observe_refusal,
+    refused,
+    versions,
+)
+from movie_platform.orchestration.table_metadata import columns_of, described, form, table_metadata
 from movie_platform.pipelines.quality_movies import cataloguing, checks, loading
 from movie_platform.pipelines.quality_movies.checks import EVALUATED
 from movie_platform.pipelines.quality_movies.day_records import (
@@ -25,7 +33,13 @@ from movie_platform.pipelines.quality_movies.day_records import (
 from movie_platform.pipelines.quality_movies.evaluation import JudgedDay, Nulls, RulesInUse, judge_day
 from movie_platform.pipelines.quality_movies.notices import tell
 from movie_platform.pipelines.quality_movies.source import SOURCE
-from movie_platform.pipelines.quality_movies.tables import DELIVERIES, IMDB_MOVIES_RATING, QUALITY_HISTORY
+from movie_platform.pipelines.quality_movies.tables import (
+    DELIVERED,
+    DELIVERIES,
+    IMDB_MOVIES_RATING,
+    QUALITY_HISTORY,
+)
+from movie_platform.quality.presentation import harmless
 from movie_platform.quality.ruleset_files import RulesetFile
 from movie_platform.warehouse import FORCE, LoadResult, Warehouse
 from movie_platform.warehouse.catalog import Catalog
@@ -43,6 +57,7 @@ REPLAY = "movie_platform/replay"
 def judged_movies(days: dg.PartitionsDefinition, rules: RulesetFile, nulls: Nulls) -> dg.AssetsDefinition:
     """Judge, and write what is bad and why, in one step: whatever the rules say, that is written."""
     rule_checks, day_checks = checks.rule_checks(rules), checks.day_checks(rules)
+    from_evaluated = {EVALUATED.to_user_string(): IMDB_MOVIES_RATING.unchanged}
 
     @dg.multi_asset(
         name="quality_movies_judged",
@@ -54,7 +69,7 @@ def judged_movies(days: dg.PartitionsDefinition, rules: RulesetFile, nulls: Null
                 "The day's records, each judged by every rule in use: good ones wait in `stage/quality_movies/`, those "
                 "of a blocked delivery lie in `rejects/quality_movies/`.",
                 {"parquet", "pandera"},
-                **described(IMDB_MOVIES_RATING, in_warehouse=False),
+                **described(IMDB_MOVIES_RATING, in_warehouse=False, made_from={SOURCE.raw_asset: DELIVERED.unchanged}),
             ),
             _spec(
                 days,
@@ -63,6 +78,7 @@ def judged_movies(days: dg.PartitionsDefinition, rules: RulesetFile, nulls: Null
                 "Records that break a rule or cannot be read, with source, record number and every rule that they "
                 "pass, break and skip: `bad-records/quality_movies/<date>.parquet` and `.jsonl`.",
                 {"parquet", "json"},
+                **described(cataloguing.BAD, in_warehouse=False, made_from=from_evaluated),
             ),
             _spec(
                 days,
@@ -70,6 +86,7 @@ def judged_movies(days: dg.PartitionsDefinition, rules: RulesetFile, nulls: Null
                 [EVALUATED],
                 "How each rule came out, with its metrics and reason: `rule_outcome/<date>.json` and `.jsonl`.",
                 {"json"},
+                **described(cataloguing.OUTCOMES, in_warehouse=False, made_from={}),
             ),
         ],
         can_subset=True,
@@ -89,13 +106,13 @@ def judged_movies(days: dg.PartitionsDefinition, rules: RulesetFile, nulls: Null
             if evaluation := rule_checks.broken():
                 yield evaluation
             raise dg.Failure(str(broken), allow_retries=False) from broken
-        with errors_for_dagster():
+        with errors_for_dagster(context):
             judged = judge_day(raw_quality, lake, day, in_use, replay=REPLAY in context.run.tags)
         if judged is None:
             context.log.info(f"{day}: nothing was delivered")
             return
         results = list(checks.results(rule_checks, judged))
-        for made in lake_results(judged, lake, results):
+        for made in lake_results(context, judged, lake, results):
             if made.asset_key in context.selected_asset_keys:
                 yield made
         yield from day_checks.judged(context, lake, results)
@@ -104,6 +121,7 @@ def judged_movies(days: dg.PartitionsDefinition, rules: RulesetFile, nulls: Null
         delivered = tell(notifier, lake, judged, in_use, context.run.run_id)
         (context.log.info if delivered.everywhere else context.log.error)(f"{day}: {delivered}")
         if judged.evaluation is None:
+            observe_refusal(context, judged.record.reason, what_next=DELIVER_AGAIN)
             raise refused(f"{day} cannot be read: {judged.record.reason}")
 
     return quality_movies_judged
@@ -120,7 +138,11 @@ def good_movies(days: dg.PartitionsDefinition) -> dg.AssetsDefinition:
                 "The newest day's good rows, in `movies.imdb_movies_rating`; those of every day lie beside it in "
                 f"`{DELIVERIES.qualified_name}`. A blocked day loads nothing, and the version before it stays.",
                 {"table"},
-                **described(IMDB_MOVIES_RATING, in_warehouse=True),
+                **described(
+                    IMDB_MOVIES_RATING,
+                    in_warehouse=True,
+                    made_from={EVALUATED.to_user_string(): IMDB_MOVIES_RATING.unchanged},
+                ),
             )
         ],
         partitions_def=days,
@@ -130,16 +152,20 @@ def good_movies(days: dg.PartitionsDefinition) -> dg.AssetsDefinition:
     ) -> Iterator[Any]:
         record = loading.judged(lake, context.partition_key)
         if not record.is_loaded:
-            with errors_for_dagster():
+            with errors_for_dagster(context):
                 before = loading.load_good_before(warehouse, lake, record, run_id=context.run.run_id)
             if before and before.outcome == "loaded":
                 context.log.info(f"{record.day}: version {before.version}, which its own run did not load, is loaded")
             kept = f"the version of {record.serves} stays loaded" if record.serves else "nothing is loaded for the day"
-            raise refused(f"{record.day} is {record.state}, {kept}: {record.reason}", serves=record.serves or "nothing")
-        with errors_for_dagster():
+            message = f"{record.day} is {record.state}, {kept}: {record.reason}"
+            observe_refusal(
+                context, record.reason, served_meanwhile=record.serves or "nothing", what_next=DELIVER_AGAIN
+            )
+            raise refused(message, **form(served_meanwhile=record.serves or "nothing"))
+        with errors_for_dagster(context):
             force = FORCE in context.run.tags
             result = loading.load_good(warehouse, lake, record, run_id=context.run.run_id, force=force)
-        yield _materialized(GOOD, _load_metadata(result), record.good_digest, {EVALUATED: record.result_id})
+        yield _materialized(context, GOOD, _load_metadata(result), record.good_digest, {EVALUATED: record.result_id})
 
     return quality_movies_loaded
 
@@ -155,7 +181,7 @@ def measured_movies(days: dg.PartitionsDefinition) -> dg.AssetsDefinition:
                 "What every evaluation measured, that of a blocked delivery included; dynamic rules and anomaly "
                 "detection look back on it.",
                 {"table"},
-                **described(QUALITY_HISTORY, in_warehouse=True),
+                **described(QUALITY_HISTORY, in_warehouse=True, made_from={}),
             )
         ],
         partitions_def=days,
@@ -166,15 +192,15 @@ def measured_movies(days: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         record = loading.judged(lake, context.partition_key)
         if record.state == "unreadable":
             return
-        with errors_for_dagster():
+        with errors_for_dagster(context):
             result = loading.load_history(warehouse, lake, record, run_id=context.run.run_id)
-        yield _materialized(HISTORY, _load_metadata(result), record.result_id, {EVALUATED: record.result_id})
+        yield _materialized(context, HISTORY, _load_metadata(result), record.result_id, {EVALUATED: record.result_id})
 
     return quality_movies_measured
 
 
 def lake_results(
-    judged: JudgedDay, lake: ObjectStore, results: list[dg.AssetCheckResult]
+    context: dg.AssetExecutionContext, judged: JudgedDay, lake: ObjectStore, results: list[dg.AssetCheckResult]
 ) -> Iterator[dg.MaterializeResult]:
     """What the day left in the lake, and how its checks came out."""
     record = judged.record
@@ -182,21 +208,24 @@ def lake_results(
         where = rejects_key if record.state == "blocked" else staged_key
         kept = record.withheld or record.good
         yield _materialized(
+            context,
             EVALUATED,
             {
                 **table_metadata(rows=kept, uri=lake.uri_of(where(record.day)), part=True),
                 **_evaluated(record),
-                "delivered": record.rows,
-                "bad": record.bad,
-                "withheld": record.withheld,
-                "released": record.released,
-                "observations": list(judged.evaluation.observations),
+                "records delivered": record.rows,
+                "records that are bad": record.bad,
+                "records withheld by a block": record.withheld,
+                **form(
+                    records_released_by_a_replay=record.released, observations="; ".join(judged.evaluation.observations)
+                ),
             },
             record.result_id,
             {},
         )
         size = lake.info(bad_key(record.day))
         yield _materialized(
+            context,
             BAD,
             table_metadata(
                 rows=record.bad, uri=lake.uri_of(bad_key(record.day)), size=size.size if size else 0, part=True
@@ -205,6 +234,7 @@ def lake_results(
             {EVALUATED: record.result_id},
         )
     yield _materialized(
+        context,
         OUTCOMES,
         {
             **table_metadata(rows=record.rules, uri=lake.uri_of(outcomes_key(record.day)), part=True),
@@ -225,17 +255,24 @@ def _register(context: dg.AssetExecutionContext, catalog: Catalog, raw: ObjectSt
 
 
 def _evaluated(record: DayRecord) -> dict[str, Any]:
-    metadata: dict[str, Any] = {
-        "ruleset": record.ruleset,
-        "state": record.state,
-        "score": record.score,
-        "rules_passed": f"{record.passed} of {record.rules}",
-        "files": {key: {"records": facts.records, "bytes": facts.size} for key, facts in record.files.items()},
-    }
-    if record.reason:
-        metadata["reason"] = record.reason
-        metadata["serves"] = record.serves or "nothing"
-    return metadata
+    files = [
+        dg.TableRecord({"file": harmless(key), "records": facts.records, "size (kB)": round(facts.size / 1000, 1)})
+        for key, facts in record.files.items()
+    ]
+    return form(
+        state=record.state,
+        reason=record.reason,
+        served_meanwhile=(record.serves or "nothing") if record.reason else "",
+        rules_that_hold=f"{record.passed} of {record.rules}",
+        score=record.score,
+        ruleset=record.ruleset,
+        files=dg.MetadataValue.table(files, _FILES) if files else None,
+    )
+
+
+_FILES = dg.TableSchema(
+    [dg.TableColumn("file", "string"), dg.TableColumn("records", "int"), dg.TableColumn("size (kB)", "float")]
+)
 
 
 def _load_metadata(result: LoadResult) -> dict[str, Any]:
@@ -265,8 +302,13 @@ def _spec(
 
 
 def _materialized(
-    key: dg.AssetKey, metadata: dict[str, Any], version: str, made_from: dict[dg.AssetKey, str]
+    context: dg.AssetExecutionContext,
+    key: dg.AssetKey,
+    metadata: dict[str, Any],
+    version: str,
+    made_from: dict[dg.AssetKey, str],
 ) -> dg.MaterializeResult:
+    metadata = {**metadata, **columns_of(context, key)}
     tags = versions(version, CODE_VERSION, made_from)
     version = tags.pop("dagster/data_version")
     return dg.MaterializeResult(key, metadata=metadata, data_version=dg.DataVersion(version), tags=tags)

@@ -9,26 +9,22 @@ import pyarrow as pa
 from movie_platform.lake import ObjectStore
 from movie_platform.pipelines.quality_movies.archive import FILES
 from movie_platform.pipelines.quality_movies.splitting import RAW, RECORD, SOURCE
-from movie_platform.pipelines.quality_movies.tables import IMDB_MOVIES_RATING
+from movie_platform.pipelines.quality_movies.tables import DELIVERED
 from movie_platform.quality.row_results import RESULT_COLUMNS
 from movie_platform.table import Column, Table
 from movie_platform.warehouse.catalog import CSV, LISTED_JSON, LISTED_PARQUET, Catalog
 
-_AS_DELIVERED = tuple(Column(column.name, pa.string(), column.description) for column in IMDB_MOVIES_RATING.columns)
-
-DELIVERED = Table(
-    "quality_movies_input_data",
-    _AS_DELIVERED,
-    description="The quality movies as they were delivered; text that spans lines is cut by this format's reader.",
-)
 BAD = Table(
     "quality_movies_bad_records",
     (
         Column(SOURCE, pa.string(), "the delivered file"),
         Column(RECORD, pa.int64(), "the record's number in it, from 1"),
-        *_AS_DELIVERED,
+        *DELIVERED.columns,
         Column(RAW, pa.string(), "the text of a record that is no row"),
-        *(Column(name.lower(), pa.list_(pa.string()), "rules") for name in RESULT_COLUMNS[:3]),
+        *(
+            Column(name.lower(), pa.list_(pa.string()), f"the rules that {what}")
+            for name, what in zip(RESULT_COLUMNS, ("it passes", "it breaks", "do not judge it"), strict=False)
+        ),
         Column(RESULT_COLUMNS[3].lower(), pa.string(), "Passed or Failed"),
     ),
     description="Records of the quality movies that break a rule or cannot be read.",

@@ -9,6 +9,7 @@ from movie_platform.deliveries.source import Source
 from movie_platform.lake import ObjectStore
 from movie_platform.pipelines.quality_movies.archive import ARCHIVE, FILES, NAME
 from movie_platform.pipelines.quality_movies.day_records import record_of
+from movie_platform.pipelines.quality_movies.tables import DELIVERED
 
 if TYPE_CHECKING:
     from movie_platform.warehouse import Warehouse
@@ -67,4 +68,5 @@ SOURCE = Source(
     load_all=_load_all,
     was_made=_was_made,
     archives=((NAME, ARCHIVE.root),),
+    delivered=DELIVERED,
 )

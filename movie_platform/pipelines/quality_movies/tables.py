@@ -33,6 +33,12 @@ IMDB_MOVIES_RATING = Table(
     sort=("series_title",),
 )
 
+DELIVERED = Table(
+    "quality_movies_input_data",
+    tuple(Column(column.name, pa.string(), column.description) for column in IMDB_MOVIES_RATING.columns),
+    description="The quality movies as they were delivered; text that spans lines is cut by this format's reader.",
+)
+
 DELIVERIES = IMDB_MOVIES_RATING.derive(
     "imdb_movies_rating_deliveries",
     description="The good rows of every day.",

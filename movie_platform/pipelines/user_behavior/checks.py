@@ -65,7 +65,9 @@ def purchase_results(staged: Extract) -> list[dg.AssetCheckResult]:
     dated = f"{undated:,} purchases of the shop have no invoice date and are in no day" if undated else "all of them"
     return [
         _result(PURCHASES, "dates_known", not undated, dated, {"without a date": undated}, warn=True),
-        _result(PURCHASES, "customers_known", known, counted, {"without_customer": staged.without_customer}, warn=True),
+        _result(
+            PURCHASES, "customers_known", known, counted, {"without a customer": staged.without_customer}, warn=True
+        ),
     ]
 
 
@@ -106,7 +108,7 @@ def metric_results(made: DayMetric) -> Iterator[dg.AssetCheckResult]:
     counted = problems.get("amount") or f"{account.amount} = " + (
         " + ".join(f"{a} {f}" for f, a in amounts.items()) or "0"
     )
-    cancelled = {"cancellations": account.cancellations, "cancelled_amount": str(account.cancelled_amount)}
+    cancelled = {"cancellations": account.cancellations, "cancelled amount": str(account.cancelled_amount)}
     yield _result(METRIC, "amounts_reconcile", "amount" not in problems, counted, {**amounts, **cancelled})
     too_large = account[TOO_LARGE].customers
     counted = f"{too_large} customers are left out, {account[TOO_LARGE].amount} in all" if too_large else "all of them"

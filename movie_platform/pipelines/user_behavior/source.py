@@ -11,6 +11,7 @@ from movie_platform.deliveries.source import Source
 from movie_platform.lake import ObjectStore
 from movie_platform.pipelines.user_behavior.archive import ARCHIVE, FILES, NAME, PURCHASES, REVIEWS, standings
 from movie_platform.pipelines.user_behavior.metric import stage_key
+from movie_platform.pipelines.user_behavior.tables import DELIVERED
 
 if TYPE_CHECKING:
     from movie_platform.warehouse import Warehouse
@@ -95,4 +96,5 @@ SOURCE = Source(
     archives=((REVIEWS, ARCHIVE.root), (PURCHASES, "")),
     missed=_missed_nights,
     standings=standings,
+    delivered=DELIVERED,
 )

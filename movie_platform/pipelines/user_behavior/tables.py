@@ -25,8 +25,28 @@ USER_PURCHASE = Table(
 SPECTRUM_PURCHASES = USER_PURCHASE.derive("user_purchase_staging")
 """The purchases' stage as Redshift Spectrum and Athena know it, a partition a day."""
 
+METRIC_FROM: dict[str, dict[str, tuple[str, ...]]] = {
+    "user_purchases": {"customerid": ("customer_id",), "amount_spent": ("quantity", "unit_price")},
+    "movie_reviews_classified": {
+        "customerid": ("cid",),
+        "review_score": ("positive_review",),
+        "review_count": ("cid",),
+        "classifier": ("classifier",),
+    },
+}
+"""By asset and column of the metric, the columns that it is made of."""
+
 REVIEW_COLUMNS = ("cid", "review_str")
 """The columns of a vendor's review file."""
+
+DELIVERED = Table(
+    name="movie_review_delivered",
+    description="A vendor's review file as it is delivered.",
+    columns=(
+        Column(REVIEW_COLUMNS[0], pa.string(), "the customer who wrote it"),
+        Column(REVIEW_COLUMNS[1], pa.string(), "what the customer wrote"),
+    ),
+)
 
 MOVIE_REVIEW = Table(
     name="movie_review",
@@ -47,6 +67,12 @@ MOVIE_REVIEW = Table(
 
 SPECTRUM_REVIEWS = MOVIE_REVIEW.derive("classified_movie_review")
 """The reviews' stage as Redshift Spectrum and Athena know it, a partition a day."""
+
+CLASSIFIED_FROM: dict[str, tuple[str, ...]] = {
+    "cid": REVIEW_COLUMNS[:1],
+    **dict.fromkeys(("positive_review", "second_opinion", "score"), REVIEW_COLUMNS[1:]),
+}
+"""Of each column of a classified review those of the vendor's file that it is made of."""
 
 REJECT = Table(
     name="reject",

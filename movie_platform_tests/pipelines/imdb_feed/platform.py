@@ -80,9 +80,12 @@ class Platform:
 
     def observations(self, asset: str, window: str) -> list[str]:
         """What was observed of the window, newest first."""
+        return [observed.description or "" for observed in self.observed(asset, window)]
+
+    def observed(self, asset: str, window: str) -> list[dg.AssetObservation]:
         filter_ = dg.AssetRecordsFilter(AssetKey(asset), asset_partitions=[window])
         records = self.instance.fetch_observations(filter_, limit=50).records
-        return [r.asset_observation.description or "" for r in records if r.asset_observation]
+        return [r.asset_observation for r in records if r.asset_observation]
 
     def materializations(self, asset: str, window: str) -> list[Mapping[str, Any]]:
         """Metadata of the window's materializations, newest first."""

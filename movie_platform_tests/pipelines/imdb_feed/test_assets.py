@@ -8,6 +8,7 @@ import dagster as dg
 import pytest
 
 from movie_platform.lake import open_store
+from movie_platform.orchestration.table_metadata import LINEAGE, SCHEMA
 from movie_platform.pipelines.imdb_feed import refusals
 from movie_platform.pipelines.imdb_feed.tables import IMDB_CLEAN
 from movie_platform.pipelines.imdb_feed.windows import LENGTH, shift, span
@@ -49,11 +50,32 @@ def test_a_window_becomes_files_rows_and_events(platform: Platform) -> None:
         assert platform.statuses(asset, W, NEXT) == {"MATERIALIZED": {W}}
     assert platform.titles() == platform.titles("imdb_movie_windows") == [(W, 1, "Movie 1"), (W, 2, "Movie 2")]
     (archived,) = platform.materializations("imdb_archive", W)
-    assert archived == {"dagster/partition_row_count": 8, "rules": "three_files, has_rows, utf8, header, records"}
+    columns = {SCHEMA, LINEAGE}
+    assert archived.keys() == {"dagster/partition_row_count", "rules that hold", *columns}
+    assert archived["rules that hold"] == "three_files, has_rows, utf8, header, records"
     (cleaned,) = platform.materializations("imdb_clean", W)
     assert cleaned["dagster/uri"] == platform.lake.uri_of(f"clean_files/{W}.parquet")
     assert cleaned["dagster/partition_row_count"] == 2
-    assert cleaned.keys().isdisjoint({"rejected", "quarantined"})
+    assert cleaned.keys() == {"dagster/uri", "dagster/partition_row_count", *columns}
+
+
+def test_of_a_run_only_the_newest_window_names_its_columns(platform: Platform) -> None:
+    for window in (W, NEXT):
+        deliver(platform.raw, window)
+    assert platform.run(W, NEXT).succeeded
+    for asset in ALL:
+        found = {w: platform.materializations(asset, w)[0].keys() & {SCHEMA, LINEAGE} for w in (W, NEXT)}
+        assert found == {W: set(), NEXT: {SCHEMA, LINEAGE}}, asset
+
+
+def test_after_a_range_no_page_waits_for_dagster_to_find_out_which_windows_are_there(platform: Platform) -> None:
+    for window in (W, NEXT):
+        deliver(platform.raw, window)
+    assert platform.run(W, NEXT).succeeded
+    for record in platform.instance.get_asset_records([dg.AssetKey(asset) for asset in ALL]):
+        kept = record.asset_entry.cached_status
+        windows = platform.definitions.resolve_assets_def("imdb_clean").partitions_def
+        assert set(kept.deserialize_materialized_partition_subsets(windows).get_partition_keys()) == {W, NEXT}
 
 
 def test_warehouse_tables_have_the_clean_columns_and_the_window(platform: Platform) -> None:
@@ -72,8 +94,25 @@ def test_a_refused_window_fails_alone_in_a_run_of_one(platform: Platform) -> Non
     assert f"{C} is empty" in outcome.message
     for asset in ALL:
         assert platform.statuses(asset, W) == {"FAILED": {W}}
-    assert platform.observations("imdb_archive", W) == [f"has_rows: {C} is empty"]
+    for asset in ALL:
+        assert platform.observations(asset, W) == [f"has_rows: {C} is empty"]
     assert {name for name, passed in platform.shown().items() if not passed} == {"has_rows"}
+
+
+def test_the_page_of_a_refused_window_names_file_record_line_reason_and_what_next(platform: Platform) -> None:
+    deliver(platform.raw, W, {**triplet(W), C: triplet(W)[C].replace(b"Person 20", b"Andr\xe9")})
+    platform.run(W)
+    (observed,) = platform.observed("imdb_clean", W)
+    shown = {name: value.value for name, value in observed.metadata.items()}
+    assert "is not UTF-8" in str(shown.pop("reason"))
+    assert shown == {
+        "file": C,
+        "record": "2",
+        "line": "3",
+        "attempts": 1,
+        "served meanwhile": "nothing",
+        "what next": refusals.DELIVER_AGAIN,
+    }
 
 
 def test_in_a_range_the_good_windows_are_there_and_the_refused_ones_show_as_failed(platform: Platform) -> None:

@@ -37,14 +37,14 @@ def test_a_tick_asks_for_new_windows_and_reports_their_arrival(platform: Platfor
     (request,) = tick.run_requests
     assert request.partition_key == W
     assert request.run_key.startswith(f"imdb_feed/{W}/")
-    (event,) = tick.asset_events
+    event, _ = tick.asset_events
     assert (event.asset_key, event.partition) == (AssetKey("imdb_raw_triplet"), W)
-    assert event.metadata["files"].value.keys() == triplet().keys()
-    assert event.metadata["files"].value[f"{W}_type_A.csv"] == len(triplet()[f"{W}_type_A.csv"])
+    assert event.metadata["files (bytes)"].value.keys() == triplet().keys()
+    assert event.metadata["files (bytes)"].value[f"{W}_type_A.csv"] == len(triplet()[f"{W}_type_A.csv"])
     assert event.metadata["delivered"].value
     version = event.tags["dagster/data_version"]
     deliver(platform.raw, W, triplet(people=[{"id": 10, "imdb_person_id": "nm1", "full_name": "Corrected"}]))
-    (corrected,) = platform.tick(tick.cursor).asset_events
+    corrected, _ = platform.tick(tick.cursor).asset_events
     assert corrected.tags["dagster/data_version"] != version
 
 
@@ -88,8 +88,8 @@ def test_misnamed_folders_never_crash_a_tick(platform: Platform) -> None:
 
 def test_misnamed_folders_are_named_in_one_event_until_others_come(platform: Platform) -> None:
     def observed(tick: Any) -> list[set[str]]:
-        events = [event for event in tick.asset_events if isinstance(event, dg.AssetObservation)]
-        return [{record.data["key"] for record in event.metadata["rejected keys"].records} for event in events]
+        events = [event.metadata["rejected keys"] for event in tick.asset_events if "rejected keys" in event.metadata]
+        return [{record.data["key"] for record in table.records} for table in events]
 
     deliver(platform.raw, W)
     platform.raw.write("imdb_raw_data/notes/x.csv", b"")

@@ -13,6 +13,7 @@ import pytest
 from movie_platform.definitions import build_defs
 from movie_platform.lake import open_store
 from movie_platform.orchestration import events
+from movie_platform.orchestration.events import DELIVER_AGAIN
 from movie_platform.orchestration.runs import RunOutcome, run_partitions
 from movie_platform.pipelines.movies_dataset.answers import QUESTIONS
 from movie_platform.pipelines.movies_dataset.tables import TABLES
@@ -110,7 +111,7 @@ def test_a_delivery_becomes_eight_tables_nine_answers_and_their_checks(platform:
     profit = platform.metadata("genre_profit_by_year")
     assert profit["dagster/row_count"] == 1
     assert profit["chart"].startswith("![What profit has each genre had per year?](data:image/png;base64,")
-    assert profit["first rows"].records[0].data == {
+    assert profit["the largest"].records[0].data == {
         "genre": "Comedy",
         "release_year": 1995,
         "total_profit": 343,
@@ -194,6 +195,10 @@ def test_a_refused_zip_fails_the_run_with_its_reason_and_leaves_the_last_build(p
     outcome = platform.run("2026-03-01")
     assert (outcome.succeeded, outcome.platform_fault) == (False, False)
     assert "holds no movies_metadata.csv, and nothing can be built without it" in outcome.message
+    for asset in ("movies_master", "links_master"):
+        (observed,) = platform.instance.fetch_observations(dg.AssetKey(asset), limit=9).records
+        assert "holds no movies_metadata.csv" in observed.asset_observation.metadata["reason"].value
+        assert observed.asset_observation.metadata["what next"].value == DELIVER_AGAIN
     assert platform.titles() == ["Toy Story"]
     assert platform.lake.info("movie_data_output/2026-03-01/report.json")
 
@@ -221,7 +226,8 @@ def test_the_sensor_asks_for_new_and_replaced_deliveries_once(platform: Platform
     os.utime(undated, (1_772_700_000, 1_772_700_000))  # 2026-03-05
     tick = platform.tick()
     assert [request.partition_key for request in tick.run_requests] == ["2026-03-01", "2026-03-05"]
-    assert [event.partition for event in tick.asset_events] == ["2026-03-01", "2026-03-05"]
+    arrived = [event.partition for event in tick.asset_events if isinstance(event, dg.AssetMaterialization)]
+    assert arrived == ["2026-03-01", "2026-03-05"]
     assert platform.tick(tick.cursor).run_requests == []
     platform.deliver("2026-03-01", {"movies_metadata.csv": [movie(1, "Replaced")]})
     (again,) = platform.tick(tick.cursor).run_requests

@@ -172,6 +172,9 @@ def test_a_blocked_day_writes_what_is_bad_and_loads_nothing(platform: Platform) 
     assert "RowCount > 10" in failure(result)
     assert "nothing is loaded for the day" in failure(result)
     assert materialized(result) == set(ASSETS) - {"quality_movies_good"}
+    (observed,) = platform.instance.fetch_observations(dg.AssetKey("quality_movies_good"), limit=9).records
+    assert "RowCount > 10" in observed.asset_observation.metadata["reason"].value
+    assert observed.partition_key == DAY
     assert checks(result)["row_count_above_10"].severity == dg.AssetCheckSeverity.ERROR
     assert platform.lake.info(f"bad-records/quality_movies/{DAY}.parquet")
     assert "NOT LOADED" in platform.pager.heard[0].subject
@@ -258,7 +261,7 @@ class TestSensor:
         platform.raw.write(KEY, delivery(movie("Good")))
         first = platform.tick()
         assert [request.partition_key for request in first.run_requests or []] == [DAY]
-        assert [str(event.partition) for event in first.asset_events] == [DAY]
+        assert {str(event.partition) for event in first.asset_events} == {DAY}
         second = platform.tick(first.cursor)
         assert not second.run_requests
         assert not second.asset_events
