@@ -51,9 +51,14 @@ def _dataset() -> list[Promised]:
 
 
 def _quality_movies(settings: Settings) -> list[Promised]:
-    from movie_platform.pipelines.quality_movies.cataloguing import BAD, DELIVERED, OUTCOMES
+    from movie_platform.pipelines.quality_movies.cataloguing import BAD, OUTCOMES
     from movie_platform.pipelines.quality_movies.rulesets import ruleset_in_use
-    from movie_platform.pipelines.quality_movies.tables import DELIVERIES, IMDB_MOVIES_RATING, QUALITY_HISTORY
+    from movie_platform.pipelines.quality_movies.tables import (
+        DELIVERED,
+        DELIVERIES,
+        IMDB_MOVIES_RATING,
+        QUALITY_HISTORY,
+    )
 
     tables = (IMDB_MOVIES_RATING, DELIVERIES, QUALITY_HISTORY)
     return [
