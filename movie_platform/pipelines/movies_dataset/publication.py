@@ -3,7 +3,7 @@
 import json
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from movie_platform.deliveries.days import DailyFiles
 from movie_platform.engine import Engine
 from movie_platform.errors import InputRefused, ObjectMissing
 from movie_platform.lake import ObjectStore, open_store
+from movie_platform.pipelines.movies_dataset.answers import write_answers
 from movie_platform.pipelines.movies_dataset.archive import Limits
 from movie_platform.pipelines.movies_dataset.report import (
     ERRORS,
@@ -32,12 +33,14 @@ from movie_platform.pipelines.movies_dataset.report import (
     FileAccount,
     Unknown,
 )
+from movie_platform.pipelines.movies_dataset.tables import MOVIES_AGGREGATED
 from movie_platform.progress import Progress
 
 JOB = f"{__name__}:publish_delivery"
 CODE_VERSION = "1"
 OUTPUT = "movie_data_output/"
 REJECTS = "rejects/movies_dataset/"
+ANSWERS = "answers"
 ZIP_NAME = "the-movies-dataset.zip"
 NAME = "movies_dataset"
 FILES = DailyFiles("project-data/", suffix=".zip", one_file=ZIP_NAME)
@@ -70,6 +73,8 @@ class Publication:
     tables: dict[str, tuple[Part, ...]]
     sha256: str = ""
     """Of the zip."""
+    answers: dict[str, tuple[Part, ...]] = field(default_factory=dict)
+    """The nine answers by the name of their view; earlier versions published none."""
 
     @property
     def content(self) -> str:
@@ -85,19 +90,26 @@ class Publication:
         report["unknown"] = [Unknown(**unknown) for unknown in report["unknown"]]
         report["implausible_amounts"] = [Amount(**amount) for amount in report.get("implausible_amounts", [])]
         report["missing"] = {file: tuple(tables) for file, tables in report["missing"].items()}
-        tables = {name: tuple(Part(**part) for part in parts) for name, parts in found["tables"].items()}
-        return cls(**{**found, "report": BuildReport(**report), "tables": tables})
+        parts = {
+            what: {name: tuple(Part(**part) for part in parts) for name, parts in found.get(what, {}).items()}
+            for what in ("tables", "answers")
+        }
+        return cls(**{**found, "report": BuildReport(**report), **parts})
 
     def as_json(self) -> dict[str, Any]:
-        tables = {name: [vars(part) for part in parts] for name, parts in self.tables.items()}
-        return {**vars(self), "report": self.report.as_json(), "tables": tables}
+        parts = {
+            what: {name: [vars(part) for part in parts] for name, parts in of.items()}
+            for what, of in (("tables", self.tables), ("answers", self.answers))
+        }
+        return {**vars(self), "report": self.report.as_json(), **parts}
 
 
 def publish_delivery(
     engine: Engine, progress: Progress, *, raw: str, lake: str, day: str, max_bytes: int, max_ratio: float
 ) -> dict[str, Any]:
-    """Build a day's delivery and put it in the lake: tables and error log below `movie_data_output/<day>/`, rejects
-    below `rejects/movies_dataset/<day>/`. A zip that is refused leaves the lake as it was, and is noted as refused.
+    """Build a day's delivery and put it in the lake: tables and error log below `movie_data_output/<day>/`, the nine
+    answers in its folder `answers/`, rejects below `rejects/movies_dataset/<day>/`. A zip that is refused leaves the
+    lake as it was, and is noted as refused.
 
     A zip that is replaced meanwhile is built again from what is there then.
     """
@@ -135,11 +147,12 @@ def _published(
         must_be_unchanged(lambda: FILES.find(raw, day, datetime.now(UTC)), delivery)
         if manifests.latest_sequence(lake, NAME, day) != (before.sequence if before else 0):
             raise Overtaken(f"another run built another delivery of {day}")
-        tables, written = _upload(lake, folder, day, report)
+        tables, answers, written = _upload(lake, folder, day, report)
     file = ManifestFile(info.etag, digest, info.size)
     manifest = _manifest(lake, before, delivery, {key: file})
     must_be_unchanged(lambda: FILES.find(raw, day, datetime.now(UTC)), delivery)
-    published = Publication(day, f"{day} {manifest.version}", info.etag, raw.uri_of(key), report, tables, digest)
+    version = f"{day} {manifest.version}"
+    published = Publication(day, version, info.etag, raw.uri_of(key), report, tables, digest, answers)
     put_publication(lake, published, written, delivery.fingerprint)
     manifests.must_be_newest(lake, manifest)
     return published
@@ -197,20 +210,26 @@ def _built(raw: ObjectStore, key: str, folder: Path, engine: Engine, progress: P
 
 def _upload(
     lake: ObjectStore, folder: Path, day: str, report: BuildReport
-) -> tuple[dict[str, tuple[Part, ...]], dict[str, str]]:
-    """The parts of each table, and the etag of everything that was written."""
+) -> tuple[dict[str, tuple[Part, ...]], dict[str, tuple[Part, ...]], dict[str, str]]:
+    """The parts of each table and of each answer, and the etag of everything that was written."""
     output, rejects = f"{OUTPUT}{day}/", f"{REJECTS}{day}/"
     lake.delete([report_key(day)])
     written: dict[str, str] = {}
     tables = {
         name: _parts(lake, folder / f"{name}.parquet", f"{output}{name}.parquet", written) for name in report.rows
     }
+    aggregated = folder / f"{MOVIES_AGGREGATED.name}.parquet"
+    write_answers(sorted(aggregated.glob("*.parquet")) or [aggregated], folder / ANSWERS)
+    answers = {
+        path.stem: _parts(lake, path, f"{output}{ANSWERS}/{path.name}", written)
+        for path in sorted((folder / ANSWERS).iterdir())
+    }
     written[f"{output}{ERRORS}"] = lake.upload(f"{output}{ERRORS}", folder / ERRORS)
     for path in sorted((folder / REJECTS_FOLDER).iterdir()):
         _parts(lake, path, f"{rejects}{path.name}", written)
     stale = [info.key for prefix in (output, rejects) for info in lake.objects(prefix) if info.key not in written]
     lake.delete(stale)
-    return tables, written
+    return tables, answers, written
 
 
 def _parts(lake: ObjectStore, path: Path, key: str, written: dict[str, str]) -> tuple[Part, ...]:
