@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ from movie_platform.deliveries import (
 )
 from movie_platform.deliveries.copies import must_be_unchanged
 from movie_platform.deliveries.days import DailyFiles
-from movie_platform.engine import Engine
+from movie_platform.engine import Engine, Format
 from movie_platform.errors import InputRefused, ObjectMissing
 from movie_platform.lake import ObjectStore, open_store
 from movie_platform.pipelines.movies_dataset.answers import write_answers
@@ -41,7 +41,11 @@ CODE_VERSION = "1"
 OUTPUT = "movie_data_output/"
 REJECTS = "rejects/movies_dataset/"
 ANSWERS = "answers"
+FURTHER: dict[Format, str] = {"csv": "movie_data_csv/", "json": "movie_data_json/"}
+"""Where the tables also are, each format under a prefix of its own."""
 ZIP_NAME = "the-movies-dataset.zip"
+MADE = (OUTPUT, REJECTS, *FURTHER.values())
+"""Everything that the lake makes of a day, in its folder below each of these."""
 NAME = "movies_dataset"
 FILES = DailyFiles("project-data/", suffix=".zip", one_file=ZIP_NAME)
 
@@ -105,25 +109,41 @@ class Publication:
 
 
 def publish_delivery(
-    engine: Engine, progress: Progress, *, raw: str, lake: str, day: str, max_bytes: int, max_ratio: float
+    engine: Engine,
+    progress: Progress,
+    *,
+    raw: str,
+    lake: str,
+    day: str,
+    max_bytes: int,
+    max_ratio: float,
+    formats: Sequence[Format] = ("parquet",),
 ) -> dict[str, Any]:
     """Build a day's delivery and put it in the lake: tables and error log below `movie_data_output/<day>/`, the nine
     answers in its folder `answers/`, rejects below `rejects/movies_dataset/<day>/`. A zip that is refused leaves the
-    lake as it was, and is noted as refused.
+    lake as it was, and is noted as refused. Further formats of the tables lie below `movie_data_<format>/<day>/`.
 
     A zip that is replaced meanwhile is built again from what is there then.
     """
     source, target = open_store(raw), open_store(lake)
     limits = Limits(max_bytes, max_ratio)
     published = until_undisturbed(
-        lambda: _published(engine, progress, source, target, day, limits), f"The Movies Dataset of {day}"
+        lambda: _published(engine, progress, source, target, day, limits, formats), f"The Movies Dataset of {day}"
     )
     return published.as_json()
 
 
 def _published(
-    engine: Engine, progress: Progress, raw: ObjectStore, lake: ObjectStore, day: str, limits: Limits
+    engine: Engine,
+    progress: Progress,
+    raw: ObjectStore,
+    lake: ObjectStore,
+    day: str,
+    limits: Limits,
+    formats: Sequence[Format],
 ) -> Publication:
+    from movie_platform.pipelines.movies_dataset.build import export
+
     delivery = FILES.find(raw, day, datetime.now(UTC))
     if delivery is None:
         if published := read_publication(lake, day):
@@ -139,6 +159,8 @@ def _published(
         folder = Path(name)
         try:
             report = _built(raw, key, folder, engine, progress, limits)
+            for kind in FURTHER.keys() & set(formats):
+                export(engine, folder, report.rows, kind)
         except InputRefused as refused:
             must_be_unchanged(lambda: FILES.find(raw, day, datetime.now(UTC)), delivery)
             receipts.refuse(lake, NAME, day, delivery.fingerprint, refused)
@@ -183,8 +205,7 @@ def renumbered(lake: ObjectStore, published: Publication, *, above: int) -> Publ
     newer = replace(published, version=f"{published.day} {manifest.version}")
     standing = receipts.standing(lake, NAME, published.day)
     fingerprint = standing.receipts[0].fingerprint if standing.receipts else receipts.NOTHING_DELIVERED
-    prefixes = (f"{OUTPUT}{published.day}/", f"{REJECTS}{published.day}/")
-    written = {info.key: info.etag for prefix in prefixes for info in lake.objects(prefix)}
+    written = {info.key: info.etag for prefix in MADE for info in lake.objects(f"{prefix}{published.day}/")}
     put_publication(lake, newer, written, fingerprint)
     return newer
 
@@ -227,21 +248,31 @@ def _upload(
     written[f"{output}{ERRORS}"] = lake.upload(f"{output}{ERRORS}", folder / ERRORS)
     for path in sorted((folder / REJECTS_FOLDER).iterdir()):
         _parts(lake, path, f"{rejects}{path.name}", written)
-    stale = [info.key for prefix in (output, rejects) for info in lake.objects(prefix) if info.key not in written]
+    for kind, prefix in FURTHER.items():
+        for path in sorted(folder.glob(f"*.{kind}")):
+            _put(lake, path, f"{prefix}{day}/{path.name}", kind, written)
+    of_day = (info.key for prefix in MADE for info in lake.objects(f"{prefix}{day}/"))
+    stale = [key for key in of_day if key not in written]
     lake.delete(stale)
     return tables, answers, written
 
 
 def _parts(lake: ObjectStore, path: Path, key: str, written: dict[str, str]) -> tuple[Part, ...]:
-    """Upload a file, or the parts that an engine left in a folder."""
+    """Upload a table's Parquet."""
     import pyarrow.parquet
 
-    files = {key: path} if path.is_file() else {f"{key}/{file.name}": file for file in sorted(path.glob("*.parquet"))}
+    return tuple(
+        Part(its_key, pyarrow.parquet.read_metadata(file).num_rows, file.stat().st_size, written[its_key])
+        for its_key, file in _put(lake, path, key, "parquet", written).items()
+    )
+
+
+def _put(lake: ObjectStore, path: Path, key: str, kind: Format, written: dict[str, str]) -> dict[str, Path]:
+    """Upload a file, or the parts that an engine left in a folder; the files by their keys."""
+    files = {key: path} if path.is_file() else {f"{key}/{file.name}": file for file in sorted(path.glob(f"*.{kind}"))}
     # Another engine may have left a folder where a file goes, or the reverse; a disk has no room for both.
     folder = key.rpartition("/")[0] + "/"
     lake.delete([i.key for i in lake.objects(folder) if i.key not in files and f"{i.key}/".startswith(f"{key}/")])
-    parts = []
     for its_key, file in files.items():
         written[its_key] = lake.upload(its_key, file)
-        parts.append(Part(its_key, pyarrow.parquet.read_metadata(file).num_rows, file.stat().st_size, written[its_key]))
-    return tuple(parts)
+    return files
