@@ -153,6 +153,7 @@ def _formats(value: Any) -> Any:
 
 
 StoreUri = Annotated[str, AfterValidator(_store_uri)]
+Formats = Annotated[tuple[Literal["parquet", "csv", "json"], ...], NoDecode, BeforeValidator(_formats)]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 
 
@@ -241,8 +242,9 @@ class Settings(BaseSettings):
     dataset_max_ratio: float = Field(
         200.0, gt=1, description="how many times its packed size a file of the data set's zip may have"
     )
-    dataset_formats: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_formats)] = Field(
-        ("parquet",), description="formats of The Movies Dataset's tables in the lake: parquet, and also csv or json"
+    dataset_formats: Formats = Field(
+        ("parquet",),
+        description="formats of The Movies Dataset's tables in the lake: parquet, and also csv or json",
     )
     feed_max_bytes: int = Field(
         100_000_000, gt=0, description="bytes that a file of the feed may have; a larger one is refused and never read"
