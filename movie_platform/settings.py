@@ -155,7 +155,15 @@ def _whole_days(value: timedelta) -> timedelta:
     return value
 
 
+def _formats(value: Any) -> Any:
+    found = tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else tuple(value)
+    if "parquet" in found and set(found) <= {"parquet", "csv", "json"}:
+        return found
+    raise ValueError("allowed are parquet, which the warehouse loads, and beside it csv and json, separated by commas")
+
+
 StoreUri = Annotated[str, AfterValidator(_store_uri)]
+Formats = Annotated[tuple[Literal["parquet", "csv", "json"], ...], NoDecode, BeforeValidator(_formats)]
 Duration = Annotated[timedelta, BeforeValidator(duration)]
 
 
@@ -243,6 +251,10 @@ class Settings(BaseSettings):
     )
     dataset_max_ratio: float = Field(
         200.0, gt=1, description="how many times its packed size a file of the data set's zip may have"
+    )
+    dataset_formats: Formats = Field(
+        ("parquet",),
+        description="formats of The Movies Dataset's tables in the lake: parquet, and also csv or json",
     )
     feed_max_bytes: int = Field(
         100_000_000, gt=0, description="bytes that a file of the feed may have; a larger one is refused and never read"

@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from movie_platform.lake import ObjectStore
-from movie_platform.pipelines.movies_dataset.answers import QUESTIONS, Question, views
+from movie_platform.pipelines.movies_dataset.answers import QUESTIONS, Question, answering
 from movie_platform.pipelines.movies_dataset.charts import chart
 from movie_platform.pipelines.movies_dataset.publication import Publication, newest_publication
 from movie_platform.pipelines.movies_dataset.tables import MOVIES_AGGREGATED
@@ -29,14 +29,8 @@ def answers_of(lake: ObjectStore, published: Publication) -> dict[str, pa.Table]
     """Each question's rows, largest first, by the name of its view."""
     with tempfile.TemporaryDirectory(prefix="movie-platform-report-") as name:
         parts = published.tables[MOVIES_AGGREGATED.name]
-        paths = [str(_on_disk(lake, part.key, Path(name) / f"{number}.parquet")) for number, part in enumerate(parts)]
-        config: dict[str, Any] = {"memory_limit": "1GB", "temp_directory": name, "autoinstall_known_extensions": False}
-        with duckdb.connect(config=config) as connection:
-            columns = ", ".join(map(quoted, MOVIES_AGGREGATED.column_names))
-            connection.read_parquet(paths).create_view("delivered")
-            connection.execute(f"CREATE VIEW {MOVIES_AGGREGATED.name} AS SELECT {columns} FROM delivered")  # noqa: S608
-            for view in views():
-                connection.execute(f"CREATE VIEW {quoted(view.name)} AS {view.select}")
+        paths = [_on_disk(lake, part.key, Path(name) / f"{number}.parquet") for number, part in enumerate(parts)]
+        with answering(paths, Path(name)) as connection:
             return {question.view: _rows(connection, question) for question in QUESTIONS}
 
 

@@ -1,14 +1,21 @@
 """The nine questions that the data set answers, as views of the warehouse over movies_aggregated."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from movie_platform.pipelines.movies_dataset.tables import MOVIES_AGGREGATED
+from movie_platform.sql_names import quoted
+from movie_platform.table import Column, Table
 
 if TYPE_CHECKING:
+    import duckdb
+
     from movie_platform.warehouse import View, Warehouse
 
 
@@ -30,6 +37,18 @@ class Question:
     columns: dict[str, AnswerColumn]
     measure: str
     """The column with the number that is asked for."""
+
+    @property
+    def table(self) -> Table:
+        """The answer as a table of its own in the lake."""
+        columns = (Column(name, _type_of(name), column.says) for name, column in self.columns.items())
+        return Table(self.view, tuple(columns), f"{self.asks} Of the newest delivery.", key=self.order)
+
+
+def _type_of(column: str) -> pa.DataType:
+    if column in MOVIES_AGGREGATED.column_names:
+        return MOVIES_AGGREGATED[column].type
+    return pa.float64() if column.endswith("popularity") else pa.int64()
 
 
 _COMPANY = "production_company"
@@ -138,6 +157,33 @@ def views() -> "tuple[View, ...]":
     from movie_platform.warehouse import read_views
 
     return read_views(__package__)
+
+
+@contextmanager
+def answering(aggregated: Sequence[Path], work: Path) -> "Iterator[duckdb.DuckDBPyConnection]":
+    """A connection to the views over Parquet files of movies_aggregated; what does not fit memory goes to `work`."""
+    import duckdb
+
+    config: dict[str, Any] = {"memory_limit": "1GB", "temp_directory": str(work), "autoinstall_known_extensions": False}
+    with duckdb.connect(config=config) as connection:
+        columns = ", ".join(map(quoted, MOVIES_AGGREGATED.column_names))
+        connection.read_parquet([str(path) for path in aggregated]).create_view("delivered")
+        connection.execute(f"CREATE VIEW {MOVIES_AGGREGATED.name} AS SELECT {columns} FROM delivered")  # noqa: S608
+        for view in views():
+            connection.execute(f"CREATE VIEW {quoted(view.name)} AS {view.select}")
+        yield connection
+
+
+def write_answers(aggregated: Sequence[Path], folder: Path) -> None:
+    """Write every answer as `<view>.parquet` into the folder, which must not be there yet."""
+    import pyarrow.parquet as pq
+
+    folder.mkdir()
+    with answering(aggregated, folder) as connection:
+        for question in QUESTIONS:
+            order = ", ".join(map(quoted, question.order))
+            rows = connection.sql(f"SELECT * FROM {quoted(question.view)} ORDER BY {order}").to_arrow_table()  # noqa: S608
+            pq.write_table(rows.cast(question.table.arrow_schema), folder / f"{question.view}.parquet")
 
 
 def answer(warehouse: "Warehouse", question: Question) -> pa.Table:

@@ -167,6 +167,7 @@ def _publish(
         "day": context.partition_key,
         "max_bytes": settings.dataset_max_bytes,
         "max_ratio": settings.dataset_max_ratio,
+        "formats": list(settings.dataset_formats),
     }
     with errors_for_dagster(context):
         return Publication.parse(bulk.run(context, JOB, parameters))

@@ -7,7 +7,7 @@ fails leaves the target as it was.
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -78,7 +78,9 @@ def build_dataset(
             step()
         (folder / ERRORS).write_text(error_lines(build.report, build.reject_summary), "utf-8")
         if kind != "parquet":
-            _export(build, folder, engine, kind)
+            export(engine, folder, build.report.rows, kind)
+            for table in build.report.rows:
+                _remove(folder / f"{table}.parquet")
     build.report.seconds = time.monotonic() - started
     return build.report
 
@@ -242,12 +244,12 @@ class _Build:
         return int(self._engine.to_arrow(table)["n"][0].as_py())
 
 
-def _export(build: _Build, folder: Path, engine: Engine, kind: Format) -> None:
+def export(engine: Engine, folder: Path, names: Collection[str], kind: Format) -> None:
+    """Write the named tables of a build in another format, beside their Parquet."""
     for table in TABLES:
-        if table.name in build.report.rows:
-            path = folder / f"{table.name}.parquet"
-            engine.write(engine.parquet([path]), folder / f"{table.name}.{kind}", kind, table.arrow_schema)
-            _remove(path)
+        if table.name in names:
+            rows = engine.parquet([folder / f"{table.name}.parquet"])
+            engine.write(rows, folder / f"{table.name}.{kind}", kind, table.arrow_schema)
 
 
 @contextmanager

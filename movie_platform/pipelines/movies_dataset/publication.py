@@ -2,8 +2,8 @@
 
 import json
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,10 @@ from movie_platform.deliveries import (
 )
 from movie_platform.deliveries.copies import must_be_unchanged
 from movie_platform.deliveries.days import DailyFiles, is_day
-from movie_platform.engine import Engine
+from movie_platform.engine import Engine, Format
 from movie_platform.errors import InputRefused, ObjectMissing
 from movie_platform.lake import ObjectStore, open_store
+from movie_platform.pipelines.movies_dataset.answers import write_answers
 from movie_platform.pipelines.movies_dataset.archive import Limits
 from movie_platform.pipelines.movies_dataset.report import (
     ERRORS,
@@ -39,7 +40,12 @@ JOB = f"{__name__}:publish_delivery"
 CODE_VERSION = "1"
 OUTPUT = "movie_data_output/"
 REJECTS = "rejects/movies_dataset/"
+ANSWERS = "answers"
+FURTHER: dict[Format, str] = {"csv": "movie_data_csv/", "json": "movie_data_json/"}
+"""Where the tables also are, each format under a prefix of its own."""
 ZIP_NAME = "the-movies-dataset.zip"
+MADE = (OUTPUT, REJECTS, *FURTHER.values())
+"""Everything that the lake makes of a day, in its folder below each of these."""
 NAME = "movies_dataset"
 FILES = DailyFiles("project-data/", suffix=".zip", one_file=ZIP_NAME)
 
@@ -71,6 +77,8 @@ class Publication:
     tables: dict[str, tuple[Part, ...]]
     sha256: str = ""
     """Of the zip."""
+    answers: dict[str, tuple[Part, ...]] = field(default_factory=dict)
+    """The nine answers by the name of their view; earlier versions published none."""
 
     @property
     def content(self) -> str:
@@ -86,33 +94,56 @@ class Publication:
         report["unknown"] = [Unknown(**unknown) for unknown in report["unknown"]]
         report["implausible_amounts"] = [Amount(**amount) for amount in report.get("implausible_amounts", [])]
         report["missing"] = {file: tuple(tables) for file, tables in report["missing"].items()}
-        tables = {name: tuple(Part(**part) for part in parts) for name, parts in found["tables"].items()}
-        return cls(**{**found, "report": BuildReport(**report), "tables": tables})
+        parts = {
+            what: {name: tuple(Part(**part) for part in parts) for name, parts in found.get(what, {}).items()}
+            for what in ("tables", "answers")
+        }
+        return cls(**{**found, "report": BuildReport(**report), **parts})
 
     def as_json(self) -> dict[str, Any]:
-        tables = {name: [vars(part) for part in parts] for name, parts in self.tables.items()}
-        return {**vars(self), "report": self.report.as_json(), "tables": tables}
+        parts = {
+            what: {name: [vars(part) for part in parts] for name, parts in of.items()}
+            for what, of in (("tables", self.tables), ("answers", self.answers))
+        }
+        return {**vars(self), "report": self.report.as_json(), **parts}
 
 
 def publish_delivery(
-    engine: Engine, progress: Progress, *, raw: str, lake: str, day: str, max_bytes: int, max_ratio: float
+    engine: Engine,
+    progress: Progress,
+    *,
+    raw: str,
+    lake: str,
+    day: str,
+    max_bytes: int,
+    max_ratio: float,
+    formats: Sequence[Format] = ("parquet",),
 ) -> dict[str, Any]:
-    """Build a day's delivery and put it in the lake: tables and error log below `movie_data_output/<day>/`, rejects
-    below `rejects/movies_dataset/<day>/`. A zip that is refused leaves the lake as it was, and is noted as refused.
+    """Build a day's delivery and put it in the lake: tables and error log below `movie_data_output/<day>/`, the nine
+    answers in its folder `answers/`, rejects below `rejects/movies_dataset/<day>/`. A zip that is refused leaves the
+    lake as it was, and is noted as refused. Further formats of the tables lie below `movie_data_<format>/<day>/`.
 
     A zip that is replaced meanwhile is built again from what is there then.
     """
     source, target = open_store(raw, engine.waits), open_store(lake, engine.waits)
     limits = Limits(max_bytes, max_ratio)
     published = until_undisturbed(
-        lambda: _published(engine, progress, source, target, day, limits), f"The Movies Dataset of {day}"
+        lambda: _published(engine, progress, source, target, day, limits, formats), f"The Movies Dataset of {day}"
     )
     return published.as_json()
 
 
 def _published(
-    engine: Engine, progress: Progress, raw: ObjectStore, lake: ObjectStore, day: str, limits: Limits
+    engine: Engine,
+    progress: Progress,
+    raw: ObjectStore,
+    lake: ObjectStore,
+    day: str,
+    limits: Limits,
+    formats: Sequence[Format],
 ) -> Publication:
+    from movie_platform.pipelines.movies_dataset.build import export
+
     delivery = FILES.find(raw, day, datetime.now(UTC))
     if delivery is None:
         if published := read_publication(lake, day):
@@ -128,6 +159,8 @@ def _published(
         folder = Path(name)
         try:
             report = _built(raw, key, folder, engine, progress, limits)
+            for kind in FURTHER.keys() & set(formats):
+                export(engine, folder, report.rows, kind)
         except InputRefused as refused:
             must_be_unchanged(lambda: FILES.find(raw, day, datetime.now(UTC)), delivery)
             receipts.refuse(lake, NAME, day, delivery.fingerprint, refused)
@@ -136,11 +169,12 @@ def _published(
         must_be_unchanged(lambda: FILES.find(raw, day, datetime.now(UTC)), delivery)
         if manifests.latest_sequence(lake, NAME, day) != (before.sequence if before else 0):
             raise Overtaken(f"another run built another delivery of {day}")
-        tables, written = _upload(lake, folder, day, report)
+        tables, answers, written = _upload(lake, folder, day, report)
     file = ManifestFile(info.etag, digest, info.size)
     manifest = _manifest(lake, before, delivery, {key: file})
     must_be_unchanged(lambda: FILES.find(raw, day, datetime.now(UTC)), delivery)
-    published = Publication(day, f"{day} {manifest.version}", info.etag, raw.uri_of(key), report, tables, digest)
+    version = f"{day} {manifest.version}"
+    published = Publication(day, version, info.etag, raw.uri_of(key), report, tables, digest, answers)
     put_publication(lake, published, written, delivery.fingerprint)
     manifests.must_be_newest(lake, manifest)
     return published
@@ -180,8 +214,7 @@ def renumbered(lake: ObjectStore, published: Publication, *, above: int) -> Publ
     newer = replace(published, version=f"{published.day} {manifest.version}")
     standing = receipts.standing(lake, NAME, published.day)
     fingerprint = standing.receipts[0].fingerprint if standing.receipts else receipts.NOTHING_DELIVERED
-    prefixes = (f"{OUTPUT}{published.day}/", f"{REJECTS}{published.day}/")
-    written = {info.key: info.etag for prefix in prefixes for info in lake.objects(prefix)}
+    written = {info.key: info.etag for prefix in MADE for info in lake.objects(f"{prefix}{published.day}/")}
     put_publication(lake, newer, written, fingerprint)
     return newer
 
@@ -207,32 +240,48 @@ def _built(raw: ObjectStore, key: str, folder: Path, engine: Engine, progress: P
 
 def _upload(
     lake: ObjectStore, folder: Path, day: str, report: BuildReport
-) -> tuple[dict[str, tuple[Part, ...]], dict[str, str]]:
-    """The parts of each table, and the etag of everything that was written."""
+) -> tuple[dict[str, tuple[Part, ...]], dict[str, tuple[Part, ...]], dict[str, str]]:
+    """The parts of each table and of each answer, and the etag of everything that was written."""
     output, rejects = f"{OUTPUT}{day}/", f"{REJECTS}{day}/"
     lake.delete([report_key(day)])
     written: dict[str, str] = {}
     tables = {
         name: _parts(lake, folder / f"{name}.parquet", f"{output}{name}.parquet", written) for name in report.rows
     }
+    aggregated = folder / f"{MOVIES_AGGREGATED.name}.parquet"
+    write_answers(sorted(aggregated.glob("*.parquet")) or [aggregated], folder / ANSWERS)
+    answers = {
+        path.stem: _parts(lake, path, f"{output}{ANSWERS}/{path.name}", written)
+        for path in sorted((folder / ANSWERS).iterdir())
+    }
     written[f"{output}{ERRORS}"] = lake.upload(f"{output}{ERRORS}", folder / ERRORS)
     for path in sorted((folder / REJECTS_FOLDER).iterdir()):
         _parts(lake, path, f"{rejects}{path.name}", written)
-    stale = [info.key for prefix in (output, rejects) for info in lake.objects(prefix) if info.key not in written]
+    for kind, prefix in FURTHER.items():
+        for path in sorted(folder.glob(f"*.{kind}")):
+            _put(lake, path, f"{prefix}{day}/{path.name}", kind, written)
+    of_day = (info.key for prefix in MADE for info in lake.objects(f"{prefix}{day}/"))
+    stale = [key for key in of_day if key not in written]
     lake.delete(stale)
-    return tables, written
+    return tables, answers, written
 
 
 def _parts(lake: ObjectStore, path: Path, key: str, written: dict[str, str]) -> tuple[Part, ...]:
-    """Upload a file, or the parts that an engine left in a folder."""
+    """Upload a table's Parquet."""
     import pyarrow.parquet
 
-    files = {key: path} if path.is_file() else {f"{key}/{file.name}": file for file in sorted(path.glob("*.parquet"))}
+    return tuple(
+        Part(its_key, pyarrow.parquet.read_metadata(file).num_rows, file.stat().st_size, written[its_key])
+        for its_key, file in _put(lake, path, key, "parquet", written).items()
+    )
+
+
+def _put(lake: ObjectStore, path: Path, key: str, kind: Format, written: dict[str, str]) -> dict[str, Path]:
+    """Upload a file, or the parts that an engine left in a folder; the files by their keys."""
+    files = {key: path} if path.is_file() else {f"{key}/{file.name}": file for file in sorted(path.glob(f"*.{kind}"))}
     # Another engine may have left a folder where a file goes, or the reverse; a disk has no room for both.
     folder = key.rpartition("/")[0] + "/"
     lake.delete([i.key for i in lake.objects(folder) if i.key not in files and f"{i.key}/".startswith(f"{key}/")])
-    parts = []
     for its_key, file in files.items():
         written[its_key] = lake.upload(its_key, file)
-        parts.append(Part(its_key, pyarrow.parquet.read_metadata(file).num_rows, file.stat().st_size, written[its_key]))
-    return tuple(parts)
+    return files

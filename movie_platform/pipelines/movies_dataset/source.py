@@ -8,7 +8,7 @@ from movie_platform.deliveries.receipts import Standing
 from movie_platform.deliveries.source import Source
 from movie_platform.lake import ObjectStore
 from movie_platform.pipelines.movies_dataset.answers import QUESTIONS
-from movie_platform.pipelines.movies_dataset.publication import FILES, NAME, OUTPUT, REJECTS, read_publication
+from movie_platform.pipelines.movies_dataset.publication import FILES, MADE, NAME, read_publication
 from movie_platform.pipelines.movies_dataset.tables import DELIVERED, TABLES
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ SOURCE = Source(
     raw_asset="the_movies_dataset",
     description="The Movies Dataset as it is delivered: one zip with movies, keywords, credits, links and ratings.",
     assets=(*(table.name for table in TABLES), *(question.view for question in QUESTIONS)),
-    made=(OUTPUT, REJECTS),
+    made=MADE,
     owed_loads=_owed_loads,
     load_all=_load_all,
     was_made=_was_made,

@@ -1,6 +1,7 @@
 """The nine answers over movies whose sums can be done by hand."""
 
 import zlib
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -9,7 +10,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from movie_platform.lake import open_store
-from movie_platform.pipelines.movies_dataset.answers import QUESTIONS, answer, movies_without_year, views
+from movie_platform.pipelines.movies_dataset.answers import (
+    QUESTIONS,
+    answer,
+    movies_without_year,
+    views,
+    write_answers,
+)
 from movie_platform.pipelines.movies_dataset.charts import chart_png
 from movie_platform.pipelines.movies_dataset.tables import MOVIES_AGGREGATED
 from movie_platform.settings import load_settings
@@ -220,6 +227,15 @@ def test_answer(warehouse: Warehouse, question: Any) -> None:
     found = answer(warehouse, question)
     assert found.column_names == list(question.columns)
     assert [tuple(row.values()) for row in found.to_pylist()] == EXPECTED[question.view]
+
+
+def test_every_answer_is_parquet_of_its_own_with_the_types_of_its_description(tmp_path: Path) -> None:
+    pq.write_table(rows(MOVIES), tmp_path / "movies_aggregated.parquet")
+    write_answers([tmp_path / "movies_aggregated.parquet"], tmp_path / "answers")
+    for question in QUESTIONS:
+        found = pq.read_table(tmp_path / "answers" / f"{question.view}.parquet")
+        assert found.schema.equals(question.table.arrow_schema)
+        assert [tuple(row.values()) for row in found.to_pylist()] == EXPECTED[question.view]
 
 
 def test_every_question_has_its_view() -> None:

@@ -100,7 +100,8 @@ def test_a_delivery_becomes_eight_tables_nine_answers_and_their_checks(platform:
     assert platform.titles() == ["Toy Story"]
     folder = "movie_data_output/2026-03-01/"
     objects = {info.key.removeprefix(folder) for info in platform.lake.objects(folder)}
-    assert objects == {"errors.jsonl", "report.json", *(f"{name}.parquet" for name in TABLE_NAMES)}
+    answers = {f"answers/{name}.parquet" for name in ANSWERS}
+    assert objects == {"errors.jsonl", "report.json", *answers, *(f"{name}.parquet" for name in TABLE_NAMES)}
 
     ratings = platform.metadata("ratings_master")
     assert ratings["dagster/partition_row_count"] == 2

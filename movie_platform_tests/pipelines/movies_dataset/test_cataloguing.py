@@ -1,4 +1,4 @@
-"""Athena and Spectrum find the eight tables under their names, at the newest delivery."""
+"""Athena and Spectrum find the tables and answers under their names, at the newest delivery."""
 
 import uuid
 from pathlib import Path
@@ -8,6 +8,7 @@ import boto3
 
 from movie_platform.engine.in_process import DuckDBEngine
 from movie_platform.lake import ObjectStore, open_store
+from movie_platform.pipelines.movies_dataset.answers import QUESTIONS
 from movie_platform.pipelines.movies_dataset.cataloguing import register
 from movie_platform.pipelines.movies_dataset.publication import Publication, publish_delivery
 from movie_platform.progress import LogProgress
@@ -40,7 +41,10 @@ def test_each_table_moves_to_the_new_delivery_by_a_change_of_its_location(bucket
         for _ in range(2):
             register(catalog, store, published)
         tables = described(catalog)
-        assert set(tables) == {"movies_master", "movies_aggregated"}
+        assert set(tables) == {"movies_master", "movies_aggregated", *(question.view for question in QUESTIONS)}
+        answer = tables["genre_profit_by_year"]["StorageDescriptor"]
+        found = store.read(f"{answer['Location'].removeprefix(f'{store.uri}/')}files.txt").decode()
+        assert found == f"{store.uri}/movie_data_output/{day}/answers/genre_profit_by_year.parquet\n"
         storage = tables["movies_master"]["StorageDescriptor"]
         types = {column["Name"]: column["Type"] for column in storage["Columns"]}
         assert (types["budget"], types["genres"]) == ("bigint", "array<struct<id:bigint,name:string>>")

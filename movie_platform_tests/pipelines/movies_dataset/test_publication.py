@@ -1,5 +1,8 @@
 """A delivery is published alike on disk and on S3."""
 
+import csv
+import io
+import json
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +24,10 @@ from movie_platform_tests.pipelines.movies_dataset.zips import movie, zip_of
 DAY = "2026-03-01"
 
 
-def publish(store: ObjectStore, day: str = DAY) -> Publication:
+def publish(store: ObjectStore, day: str = DAY, **options: Any) -> Publication:
     with DuckDBEngine() as engine:
         told = publish_delivery(
-            engine, LogProgress(), raw=store.uri, lake=store.uri, day=day, max_bytes=10**9, max_ratio=200.0
+            engine, LogProgress(), raw=store.uri, lake=store.uri, day=day, max_bytes=10**9, max_ratio=200.0, **options
         )
     return Publication.parse(told)
 
@@ -42,6 +45,24 @@ def test_tables_rejects_and_report_lie_in_the_lake(store: ObjectStore, tmp_path:
         assert pq.read_table(file)["reason"].to_pylist() == ["not an integer"]
     evaluation = judge(store, published.tables["movies_master"], ruleset_files()["movies_master"])
     assert [outcome.rule.claim for outcome in evaluation.outcomes if not outcome.passed] == []
+
+
+def test_further_formats_lie_under_prefixes_of_their_own_and_go_when_they_are_no_longer_asked_for(
+    store: ObjectStore, tmp_path: Path
+) -> None:
+    archive = zip_of(tmp_path / "a.zip", {"movies_metadata.csv": [movie(1, '=1+1, "two"\nlines', overview="")]})
+    store.upload(f"project-data/{DAY}/the-movies-dataset.zip", archive)
+    publish(store, formats=("parquet", "csv", "json"))
+    (row,) = csv.DictReader(io.StringIO(store.read(f"movie_data_csv/{DAY}/movies_master.csv").decode(), newline=""))
+    assert (row["id"], row["title"], row["runtime"]) == ("1", '=1+1, "two"\nlines', "")
+    assert json.loads(store.read(f"movie_data_json/{DAY}/movies_master.json"))["title"] == row["title"]
+    named = {info.key.rpartition(".")[2] for info in store.objects(f"movie_data_output/{DAY}/")}
+    assert named == {"parquet", "json", "jsonl"}  # report.json, errors.jsonl
+    (receipt,) = receipts.standing(store, NAME, DAY).receipts
+    assert receipt.made == receipts.made_in(store, SOURCE.made)[DAY]
+    publish(store)
+    assert not any(store.objects("movie_data_csv/"))
+    assert not any(store.objects("movie_data_json/"))
 
 
 def test_every_ruleset_can_be_read() -> None:
