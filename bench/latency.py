@@ -22,7 +22,8 @@ from movie_platform.orchestration.runs import LOCAL_INSTANCE
 from movie_platform.pipelines.imdb_feed.tables import IMDB_MOVIE_WINDOWS
 from movie_platform.pipelines.imdb_feed.windows import LENGTH, key_of, shift, span
 from movie_platform.samples.imdb_feed import FeedClient, deliver
-from movie_platform.settings import PROJECT_ROOT, load_settings
+from movie_platform.setting_values import PROJECT_ROOT
+from movie_platform.settings import load_settings
 from movie_platform.warehouse import open_warehouse
 
 INTERVAL = 10

@@ -20,7 +20,7 @@ from movie_platform.orchestration.day_checks import FOLDER as CHECKS
 from movie_platform.orchestration.day_checks import LOOKED_INTO_AT_MOST
 from movie_platform.pipelines import PIPELINES, source_of
 from movie_platform.pipelines.quality_movies.cataloguing import list_again
-from movie_platform.settings import duration
+from movie_platform.setting_values import duration
 
 AT_LEAST = timedelta(days=60)
 """Report, checks and metrics look back at most so far; a run that is under way is never so old."""

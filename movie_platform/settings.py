@@ -13,7 +13,6 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     AfterValidator,
     AliasChoices,
-    BeforeValidator,
     Field,
     SecretStr,
     ValidationError,
@@ -23,148 +22,31 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from movie_platform.addresses import holds_secret, parts_of, shown_address
+from movie_platform.addresses import holds_secret, shown_address
 from movie_platform.errors import SettingsError
 from movie_platform.secrets_manager import REFERENCE
+from movie_platform.setting_values import (
+    PROJECT_ROOT,
+    Duration,
+    Formats,
+    StoreUri,
+    classifier_name,
+    engine_name,
+    lineage_address,
+    notify_channel,
+    purchases_uri,
+    relation,
+    ruleset_name,
+    warehouse_uri,
+    web_address,
+    whole_days,
+)
 from movie_platform.variables import PREFIX, misspelled
 from movie_platform.waits import Waits
 
-PACKAGE_PARENT = Path(__file__).resolve().parent.parent
-PROJECT_ROOT = PACKAGE_PARENT if (PACKAGE_PARENT / "workspace.yaml").is_file() else Path.cwd()
-"""Where relative paths of settings start: the checkout, or the working directory of an installed package."""
-
 WINDOW_FORMAT = "%Y%m%d%H%M"
-LONGEST = timedelta(days=36_500)
-"""A longer duration is a slip, and dates that are counted back by it would stand before the calendar."""
 _SHOWN_CHARACTERS = 200
 _ADDRESS = "NOTIFY_URL_"
-
-
-def _store_uri(value: str) -> str:
-    try:
-        parts = parts_of(value, user=False)
-    except ValueError as error:
-        raise ValueError(f"{error}; keys of S3 come from AWS's own variables, profiles and roles") from None
-    if parts.query or parts.fragment:
-        raise ValueError("it holds a ? or #, which an address writes as %3F and %23")
-    if parts.scheme == "s3" and parts.netloc and ":" not in parts.netloc:
-        return value.rstrip("/")
-    if parts.scheme == "file" and parts.path.startswith("/") and not parts.netloc:
-        return value.rstrip("/")
-    if not parts.scheme and not parts.netloc and value:
-        return (PROJECT_ROOT / value).as_uri()
-    raise ValueError("allowed are file:///absolute/folder, a folder relative to the project, or s3://bucket[/prefix]")
-
-
-def _warehouse_uri(value: str) -> str:
-    try:
-        parts = parts_of(value)
-    except ValueError as error:
-        raise ValueError(f"{error}: set WAREHOUSE_PASSWORD, or use IAM") from None
-    if parts.scheme == "duckdb" and parts.path.strip("/") and not (parts.netloc or parts.query or parts.fragment):
-        return value
-    if parts.scheme in {"redshift", "snowflake"} and parts.hostname:
-        return value
-    raise ValueError(
-        "allowed are duckdb:///relative/file, duckdb:////absolute/file, redshift://... and snowflake://..."
-    )
-
-
-def _notify(value: str) -> str:
-    if value == "log" or re.fullmatch(r"sns:arn:[^:]+:sns:[^:]*:[^:]*:.+|events:.+|apprise:[A-Za-z0-9_-]+", value):
-        return value
-    raise ValueError(
-        "allowed are log, sns:<topic arn>, events:<bus> and apprise:<name>; several are separated by commas"
-    )
-
-
-def _engine(value: str) -> str:
-    if value in {"duckdb", "spark"} or re.fullmatch(
-        r"spark:(local\[(\d+|\*)\]|spark://[^/@?#]+|emr-serverless:.+|emr:.+)", value
-    ):
-        return value
-    raise ValueError(
-        "allowed are duckdb, spark (local[*]), spark:local[N], spark:spark://host:port, "
-        "spark:emr-serverless:<application id> and spark:emr:<cluster id>"
-    )
-
-
-def _purchases(value: str) -> str:
-    try:
-        parts = parts_of(value, several_hosts=True)
-    except ValueError as error:
-        raise ValueError(f"{error}: set PURCHASES_PASSWORD") from None
-    if value == "warehouse" or parts.scheme in {"postgresql", "postgres"}:
-        return value
-    raise ValueError("allowed are warehouse (sample purchases in the embedded one) and postgresql://user@host:port/db")
-
-
-def _classifier(value: str) -> str:
-    if value.startswith("model:") and not value.endswith((":", "/")):
-        folder, _, name = value.removeprefix("model:").rpartition("/")
-        return f"model:{_store_uri(folder or '.')}/{name}"
-    if value in {"model", "token", "lexicon"} or re.fullmatch(r"[\w.]+:\w+", value):
-        return value
-    raise ValueError("allowed are model, model:<address of weights>, token, lexicon and package.module:Class")
-
-
-def _relation(value: str) -> str:
-    if re.fullmatch(r"[^.]+\.[^.]+", value):
-        return value
-    raise ValueError("allowed is schema.table")
-
-
-def _ruleset(value: str) -> str:
-    if value in {"rating", "recommended", "recommended+rating"} or value.endswith(".dqdl"):
-        return value
-    raise ValueError("allowed are rating, recommended, recommended+rating, and the path of a .dqdl file")
-
-
-def _web_address(value: str) -> str:
-    parts = parts_of(value, user=False)
-    if parts.scheme in {"http", "https"} and parts.hostname and not (parts.query or parts.fragment):
-        return value.rstrip("/")
-    raise ValueError("allowed is http://host[:port] or https://host[:port], with a path where the UI has one")
-
-
-def _lineage(value: str) -> str:
-    parts = parts_of(value, user=False)
-    if parts.scheme == "file" and parts.path.startswith("/") and not parts.netloc:
-        return value
-    try:
-        return _web_address(value)
-    except ValueError as error:
-        raise ValueError(f"{error}, or file:///absolute/file") from None
-
-
-def duration(value: Any) -> Any:
-    """`61`, `61s`, `30m`, `24h` and `7d`, as people write them."""
-    if isinstance(value, str) and (match := re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhd]?)\s*", value)):
-        seconds = float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}[match[2]]
-        if seconds > LONGEST.total_seconds():
-            raise ValueError(f"it is longer than {LONGEST.days} days")
-        return timedelta(seconds=seconds)
-    if isinstance(value, str):
-        raise ValueError("allowed is a number of seconds, or one with a unit: 61s, 30m, 24h, 7d")  # noqa: TRY004
-    return value
-
-
-def _whole_days(value: timedelta) -> timedelta:
-    if value.seconds or value.microseconds:
-        raise ValueError("allowed are whole days: 365d")
-    return value
-
-
-def _formats(value: Any) -> Any:
-    found = tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else tuple(value)
-    if "parquet" in found and set(found) <= {"parquet", "csv", "json"}:
-        return found
-    raise ValueError("allowed are parquet, which the warehouse loads, and beside it csv and json, separated by commas")
-
-
-StoreUri = Annotated[str, AfterValidator(_store_uri)]
-Formats = Annotated[tuple[Literal["parquet", "csv", "json"], ...], NoDecode, BeforeValidator(_formats)]
-Duration = Annotated[timedelta, BeforeValidator(duration)]
 
 
 class Settings(BaseSettings):
@@ -178,7 +60,7 @@ class Settings(BaseSettings):
     quality_uri: StoreUri | None = Field(None, description="the quality movies' own bucket")
     behavior_uri: StoreUri | None = Field(None, description="the movie reviews' own bucket")
     lake_uri: StoreUri = Field(".data/de-bkt", description="where the platform writes archives, Parquet and rejects")
-    warehouse: Annotated[str, AfterValidator(_warehouse_uri)] = Field(
+    warehouse: Annotated[str, AfterValidator(warehouse_uri)] = Field(
         "duckdb:///.data/warehouse.duckdb", description="the warehouse: duckdb://, redshift:// or snowflake://"
     )
     warehouse_password: SecretStr | None = Field(
@@ -270,7 +152,7 @@ class Settings(BaseSettings):
         timedelta(seconds=20), description="how long a sensor's tick waits for stores before it ends with `Not now`"
     )
 
-    lineage: Annotated[str, AfterValidator(_lineage)] | None = Field(
+    lineage: Annotated[str, AfterValidator(lineage_address)] | None = Field(
         None, description="where OpenLineage events go: the address of Marquez or DataHub, or file:///absolute/file"
     )
     lineage_key: SecretStr | None = Field(None, description="the key or token that this address asks for")
@@ -282,11 +164,11 @@ class Settings(BaseSettings):
         description="where Dagster keeps runs and events",
     )
 
-    purchases: Annotated[str, AfterValidator(_purchases)] = Field(
+    purchases: Annotated[str, AfterValidator(purchases_uri)] = Field(
         "warehouse", description="where purchases come from: postgresql://..., or sample ones in the embedded warehouse"
     )
     purchases_password: SecretStr | None = Field(None, description="the password of the purchases' database")
-    purchases_table: Annotated[str, AfterValidator(_relation)] = Field(
+    purchases_table: Annotated[str, AfterValidator(relation)] = Field(
         "retail.user_purchase", description="the purchases' table or view"
     )
     purchases_connect: Duration = Field(
@@ -298,16 +180,16 @@ class Settings(BaseSettings):
     purchases_silence: Duration = Field(
         timedelta(seconds=60), description="how long the purchases' database may say nothing before it counts as away"
     )
-    purchases_date_shift: Annotated[Duration, AfterValidator(_whole_days)] = Field(
+    purchases_date_shift: Annotated[Duration, AfterValidator(whole_days)] = Field(
         timedelta(0), description="how many days later than the shop's dates its purchases count, as 5934d"
     )
-    review_classifier: Annotated[str, AfterValidator(_classifier)] = Field(
+    review_classifier: Annotated[str, AfterValidator(classifier_name)] = Field(
         "model",
         description="which classifier counts: model, token, lexicon, model:<address of your own weights>, or "
         "package.module:Class of your own",
     )
 
-    quality_ruleset: Annotated[str, AfterValidator(_ruleset)] = Field(
+    quality_ruleset: Annotated[str, AfterValidator(ruleset_name)] = Field(
         "rating",
         description="the rules for the quality movies: rating (rated above 8.5, no nulls), recommended (42), "
         "recommended+rating (both), or your own .dqdl file",
@@ -316,7 +198,7 @@ class Settings(BaseSettings):
         "documented", description="what a null does to a rule: documented (fails most), or legacy (passes)"
     )
 
-    engine: Annotated[str, AfterValidator(_engine)] = Field("duckdb", description="where bulk transforms run")
+    engine: Annotated[str, AfterValidator(engine_name)] = Field("duckdb", description="where bulk transforms run")
     spark_conf: Annotated[dict[str, str], NoDecode] = Field(
         {},
         description="more of Spark's own settings, as name=value separated by semicolons; secret:<name of a secret> "
@@ -333,7 +215,7 @@ class Settings(BaseSettings):
     notify_rules: Annotated[Path, AfterValidator(lambda path: PROJECT_ROOT / path)] | None = Field(
         None, description="a file that says which channel hears what; without it every channel hears everything"
     )
-    ui_uri: Annotated[str, AfterValidator(_web_address)] = Field(
+    ui_uri: Annotated[str, AfterValidator(web_address)] = Field(
         "http://localhost:3000", description="where people open the UI; notices link to it"
     )
 
@@ -392,7 +274,7 @@ class Settings(BaseSettings):
     @classmethod
     def _split_notify(cls, value: Any) -> Any:
         parts = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
-        return tuple(_notify(part) for part in parts)
+        return tuple(notify_channel(part) for part in parts)
 
     @field_validator("notify")
     @classmethod

@@ -44,7 +44,7 @@ FLOORS = (
     {"warehouse", "notify", "engine"},
     {"lake", "quality"},
     {"csv_files", "settings"},
-    {"waits"},
+    {"setting_values", "waits"},
     {"addresses", "progress", "secrets_manager", "sql_names", "table", "variables"},
     {"errors"},
     {"packages", "pandera_alone", "printable"},

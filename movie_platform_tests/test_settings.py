@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from movie_platform.errors import SettingsError
-from movie_platform.settings import PROJECT_ROOT, Settings, default_settings, load_settings, variable
+from movie_platform.setting_values import PROJECT_ROOT
+from movie_platform.settings import Settings, default_settings, load_settings, variable
 from movie_platform.variables import edits
 
 ROOT = Path(__file__).parents[1]

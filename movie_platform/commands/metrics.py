@@ -13,7 +13,8 @@ import click
 
 from movie_platform.commands.terminal import err, safe
 from movie_platform.errors import PlatformError, SettingsError
-from movie_platform.settings import Settings, duration, load_settings
+from movie_platform.setting_values import duration
+from movie_platform.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from movie_platform.orchestration.liveness import Work

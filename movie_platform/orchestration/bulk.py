@@ -22,7 +22,8 @@ from movie_platform.engine.shipping import PREFIX, Shipped, ship
 from movie_platform.errors import SettingsError
 from movie_platform.lake import S3Store, open_store
 from movie_platform.progress import LogProgress
-from movie_platform.settings import PACKAGE_PARENT, Settings, variable
+from movie_platform.setting_values import PACKAGE_PARENT
+from movie_platform.settings import Settings, variable
 from movie_platform.waits import Waits
 
 POLL_SECONDS = 5.0

@@ -4,7 +4,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from movie_platform.errors import SettingsError
-from movie_platform.settings import PROJECT_ROOT, Settings
+from movie_platform.setting_values import PROJECT_ROOT
+from movie_platform.settings import Settings
 from movie_platform.warehouse.warehouse import Warehouse
 
 

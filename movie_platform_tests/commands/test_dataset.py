@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from movie_platform.settings import PACKAGE_PARENT
+from movie_platform.setting_values import PACKAGE_PARENT
 from movie_platform_tests.pipelines.movies_dataset.zips import movie, zip_of
 
 

@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 
 from movie_platform.orchestration.runs import instance
-from movie_platform.settings import PROJECT_ROOT
+from movie_platform.setting_values import PROJECT_ROOT
 
 ROOT = Path(__file__).parents[2]
 

@@ -16,7 +16,8 @@ import pytest
 
 from movie_platform.errors import WarehouseDamaged, WorldUnavailable
 from movie_platform.lake import ObjectStore, open_store
-from movie_platform.settings import PROJECT_ROOT, load_settings
+from movie_platform.setting_values import PROJECT_ROOT
+from movie_platform.settings import load_settings
 from movie_platform.warehouse import open_warehouse
 from movie_platform.warehouse.duckdb import DuckDBWarehouse
 from movie_platform_tests.warehouse.conftest import WINDOWS, Loader, movie

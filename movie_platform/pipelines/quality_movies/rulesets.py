@@ -4,7 +4,8 @@ from importlib.resources import files
 from pathlib import Path
 
 from movie_platform.quality.ruleset_files import RulesetFile, read_ruleset_file
-from movie_platform.settings import PROJECT_ROOT, Settings
+from movie_platform.setting_values import PROJECT_ROOT
+from movie_platform.settings import Settings
 
 
 def ruleset_in_use(settings: Settings) -> RulesetFile:
