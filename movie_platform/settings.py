@@ -164,6 +164,9 @@ class Settings(BaseSettings):
         description="where Dagster keeps runs and events",
     )
 
+    stage_formats: Formats = Field(
+        ("parquet",), description="formats of user behavior's stages and metric in the lake, as DATASET_FORMATS"
+    )
     purchases: Annotated[str, AfterValidator(purchases_uri)] = Field(
         "warehouse", description="where purchases come from: postgresql://..., or sample ones in the embedded warehouse"
     )

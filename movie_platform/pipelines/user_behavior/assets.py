@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 from dagster import ResourceParam
 
+from movie_platform.engine import Format
 from movie_platform.lake import ObjectStore
 from movie_platform.orchestration.bulk import Bulk
 from movie_platform.orchestration.day_checks import DayChecks, broken_rules
@@ -177,7 +178,9 @@ def movie_reviews_classified(days: dg.PartitionsDefinition, classifier: str, jud
     return movie_reviews_classified
 
 
-def user_behavior_metric(days: dg.PartitionsDefinition, rules: RulesetChecks, judged: DayChecks) -> dg.AssetsDefinition:
+def user_behavior_metric(
+    days: dg.PartitionsDefinition, rules: RulesetChecks, judged: DayChecks, formats: tuple[Format, ...]
+) -> dg.AssetsDefinition:
     @dg.asset(
         **_about(METRIC, days, metric.CODE_VERSION, {"table"}),
         deps=[PURCHASES, CLASSIFIED],
@@ -188,7 +191,7 @@ def user_behavior_metric(days: dg.PartitionsDefinition, rules: RulesetChecks, ju
         context: dg.AssetExecutionContext, lake: ResourceParam[ObjectStore], warehouse: ResourceParam[Warehouse]
     ) -> Iterator[Any]:
         with errors_for_dagster(context):
-            made = metric_build.build(lake, date.fromisoformat(context.partition_key))
+            made = metric_build.build(lake, date.fromisoformat(context.partition_key), formats)
             loaded = metric_build.load(
                 warehouse, lake, made, run_id=context.run.run_id, force=FORCE in context.run.tags
             )
@@ -223,7 +226,7 @@ def behavior_assets(
         user_purchases(days, judged[PURCHASES]),
         movie_reviews_raw(days, judged[RAW]),
         movie_reviews_classified(days, settings.review_classifier, judged[CLASSIFIED]),
-        user_behavior_metric(days, checks.metric_rules(rules), judged[METRIC]),
+        user_behavior_metric(days, checks.metric_rules(rules), judged[METRIC], settings.stage_formats),
     ]
 
 

@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date
@@ -28,12 +28,14 @@ from movie_platform.lake import ObjectStore
 from movie_platform.lake.parquet import put_parquet
 from movie_platform.pipelines.user_behavior import classification, metric, purchases, reviews
 from movie_platform.pipelines.user_behavior.archive import NAME, PURCHASES, REVIEWS, sequence
+from movie_platform.pipelines.user_behavior.further_formats import further, put_further
 from movie_platform.pipelines.user_behavior.metric import IN_METRIC, Fate, MetricAccount
 from movie_platform.pipelines.user_behavior.tables import MOVIE_REVIEW, USER_BEHAVIOR_METRIC
 from movie_platform.quality.ruleset_files import RulesetFile
 from movie_platform.warehouse import LoadResult, PartitionLoad, Provenance, Source, Warehouse
 
 if TYPE_CHECKING:
+    from movie_platform.engine import Format
     from movie_platform.quality import Evaluation
 
 COPY_BYTES = 8 * 2**20
@@ -58,12 +60,13 @@ class DayMetric:
         return metric.stage_key(self.day)
 
 
-def build(lake: ObjectStore, day: date) -> DayMetric:
-    """Write the day's metric to the lake. Without staged reviews, or without purchases, it has no rows."""
-    return until_undisturbed(lambda: _build(lake, day), f"the metric of {day}")
+def build(lake: ObjectStore, day: date, formats: "Collection[Format]" = ()) -> DayMetric:
+    """Write the day's metric to the lake, and it and the stages in further formats. Without staged reviews, or without
+    purchases, it has no rows."""
+    return until_undisturbed(lambda: _build(lake, day, formats), f"the metric of {day}")
 
 
-def _build(lake: ObjectStore, day: date) -> DayMetric:
+def _build(lake: ObjectStore, day: date, formats: "Collection[Format]") -> DayMetric:
     from movie_platform.engine.in_process import DuckDBEngine
 
     stages = _stages(lake, day)
@@ -85,9 +88,11 @@ def _build(lake: ObjectStore, day: date) -> DayMetric:
             *metric.unconserved(account, purchases=_rows(bought), reviews=_rows(judged), amount=_amount(bought)),
             *_unlike(folder / "metric", account[IN_METRIC]),
         ]
+        made = {"user_purchase": bought, "movie_review": judged, "user_behavior_metric": folder / "metric"}
+        other = put_further(lake, engine, day, made, formats, folder)
     if _stages(lake, day) != stages:
         raise Overtaken(f"purchases or reviews of {day} were staged anew")
-    _put_receipt(lake, day, stages.sequence, {**stages.etags, metric.stage_key(day): written.etag})
+    _put_receipt(lake, day, stages.sequence, {**stages.etags, **other, metric.stage_key(day): written.etag})
     version = manifests.version_of(stages.sequence) if stages.sequence else stages.written
     return DayMetric(
         day, version, account, tuple(unaccounted), written.rows, written.bytes, written.sha256, written.etag
@@ -180,7 +185,7 @@ def _renumbered(lake: ObjectStore, day: date, *, above: int) -> str:
     manifests.publish(lake, PURCHASES, day.isoformat(), files, after=bought, above=above)
     stages = _stages(lake, day)
     written = lake.info(metric.stage_key(day))
-    made = {metric.stage_key(day): written.etag} if written else {}
+    made = further(lake, day) | ({metric.stage_key(day): written.etag} if written else {})
     _put_receipt(lake, day, stages.sequence, {**stages.etags, **made})
     return manifests.version_of(stages.sequence)
 

@@ -9,6 +9,7 @@ from movie_platform.deliveries.copies import archived
 from movie_platform.deliveries.receipts import Standing
 from movie_platform.deliveries.source import Source
 from movie_platform.lake import ObjectStore
+from movie_platform.pipelines.user_behavior import further_formats
 from movie_platform.pipelines.user_behavior.archive import ARCHIVE, FILES, NAME, PURCHASES, REVIEWS, standings
 from movie_platform.pipelines.user_behavior.metric import stage_key
 from movie_platform.pipelines.user_behavior.tables import DELIVERED
@@ -87,6 +88,7 @@ SOURCE = Source(
         "stage/movie_review/",
         "rejects/user_behavior/",
         "stage/user_behavior_metric/",
+        *further_formats.MADE,
     ),
     owed_loads=_owed_loads,
     load_all=_load_all,
