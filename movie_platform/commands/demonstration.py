@@ -38,9 +38,9 @@ BROKEN_WINDOWS = {
     32: "header only",
 }
 """The defect of every so many windows of the demonstration. Eight are refused, four are read with what can be used."""
-QUALITY_DAYS = 6
-QUALITY_DEFECTS = (0, 3, 1, 4, 5, 2)
-"""The number of each day's defect. Three are not loaded, and the newest day is."""
+QUALITY_DAYS = 10
+QUALITY_DEFECTS = (0, 3, 1, 4, 0, 5, 0, 0, 6, 2)
+"""The number of each day's defect. Three are not loaded, one drifts from those before, and the newest is loaded."""
 DATASET_SCALE = 0.01
 BEHAVIOR_DAYS = 3
 STARTS = ("feed_start", "dataset_start", "quality_start", "behavior_start")

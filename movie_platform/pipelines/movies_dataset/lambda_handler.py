@@ -25,7 +25,8 @@ def handle(event: Mapping[str, Any], _context: object = None) -> dict[str, str]:
     refused for what it is ends well, since another try would end the same; any other error is Lambda's to try again.
     """
     settings = load_settings()
-    raw, lake = open_store(settings.source_uri("dataset")), open_store(settings.lake_uri)
+    waits = settings.s3_waits
+    raw, lake = open_store(settings.source_uri("dataset"), waits), open_store(settings.lake_uri, waits)
     objects = [record["s3"] for record in event.get("Records", [])]
     named = {f"s3://{of['bucket']['name']}/{unquote_plus(of['object']['key'])}" for of in objects}
     listing = SOURCE.shape.listing(raw, SOURCE.start(settings), datetime.now(UTC))
@@ -37,7 +38,7 @@ def handle(event: Mapping[str, Any], _context: object = None) -> dict[str, str]:
             found[day] = "is built already"
             continue
         try:
-            with DuckDBEngine() as engine:
+            with DuckDBEngine(waits=waits) as engine:
                 publish_delivery(
                     engine,
                     LogProgress(),

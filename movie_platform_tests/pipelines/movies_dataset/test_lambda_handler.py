@@ -1,5 +1,6 @@
 """An S3 event becomes a built delivery, once, however often it comes."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
@@ -8,6 +9,9 @@ import pytest
 
 from movie_platform.lake import open_store
 from movie_platform.pipelines.movies_dataset.lambda_handler import handle
+from movie_platform.pipelines.movies_dataset.loading import load_all
+from movie_platform.pipelines.movies_dataset.source import SOURCE
+from movie_platform.warehouse.duckdb import DuckDBWarehouse
 from movie_platform_tests.pipelines.movies_dataset.zips import movie, zip_of
 
 
@@ -36,5 +40,9 @@ def test_each_zip_of_an_event_is_built_once_and_other_keys_are_left_alone(
     assert handle(sent)["2026-03-01"] == "is built already"
     assert handle(event("another-bucket", f"raw side/{keys[2]}")) == {}
     lake = open_store(f"{bucket}/lake")
+    warehouse = DuckDBWarehouse(tmp_path / "warehouse.duckdb")
+    assert SOURCE.owed(raw, lake, warehouse, days[0], datetime.now(UTC)).keys() >= {days[0], days[2]}
+    load_all(warehouse, lake, run_id="test")
+    assert days[0] not in SOURCE.owed(raw, lake, warehouse, days[0], datetime.now(UTC))
     assert lake.folders("movie_data_output/") == ["2026-03-01"]
     assert lake.info("movie_data_output/2026-03-01/answers/genre_budget_by_year.parquet")
