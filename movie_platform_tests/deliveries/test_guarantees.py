@@ -14,6 +14,7 @@ from movie_platform.errors import PlatformError, WorldUnavailable
 from movie_platform.lake import ObjectStore
 from movie_platform.pipelines.movies_dataset import build, publication
 from movie_platform.pipelines.user_behavior import classification
+from movie_platform.waits import Waits
 from movie_platform.warehouse.duckdb.lock import Deadline, held
 from movie_platform.warehouse.duckdb.warehouse import DuckDBWarehouse
 from movie_platform_tests.deliveries.sources import BASE, DAY, SUBJECTS, Dataset, Feed, Subject, hook, subject_of
@@ -217,7 +218,7 @@ def hooked(subject: Subject, before_change: Callable[[str], None], monkeypatch: 
     """The same source whose changes of the lake are announced, also where a job opens the lake by its address."""
     lake = hook(subject.lake, before_change)
 
-    def open_hooked(uri: str) -> ObjectStore:
+    def open_hooked(uri: str, _waits: Waits) -> ObjectStore:
         return lake if uri == lake.uri else subject.raw
 
     monkeypatch.setattr(publication, "open_store", open_hooked)

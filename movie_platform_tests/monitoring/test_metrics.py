@@ -203,11 +203,13 @@ def test_a_part_that_cannot_be_read_is_missing_and_named_and_the_others_are_ther
     assert value(numbers, "partitions_waiting", source="imdb_feed") == 0
 
 
-def test_however_many_rules_there_are_the_numbers_are_few_and_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_however_many_rules_there_are_the_numbers_are_few_and_add_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     long = "A" * 1000
     rules = {f'{long} "{number}"': 1 for number in range(50)} | {f"rule {n}\n\\": n for n in range(200)}
     monkeypatch.setitem(ROWS, "quality_movies", lambda *_: Rows(broken=rules, passed=dict.fromkeys(rules, True)))
-    lake = LocalStore("file:///nowhere/at/all")
+    lake = LocalStore((tmp_path / "lake").as_uri())
     samples = metrics._rows(metrics.source_of("movie_platform.pipelines.quality_movies"), Settings(), lake)
     numbers = parsed(exposition(list(samples)))
     assert sum(numbers[f"{PREFIX}rule_rows"].values()) == sum(rules.values())
