@@ -108,6 +108,14 @@ def _classifier(value: str) -> str:
     raise ValueError("allowed are model, model:<address of weights>, token, lexicon and package.module:Class")
 
 
+def _arrivals(value: str) -> str:
+    if value == "poll" or re.fullmatch(r"sqs:https?://[^\s/@?#]+/[^\s?#]+", value):
+        return value
+    raise ValueError(
+        "allowed are poll and sqs:<queue url>, as sqs:https://sqs.us-east-1.amazonaws.com/123456789012/name"
+    )
+
+
 def _relation(value: str) -> str:
     if re.fullmatch(r"[^.]+\.[^.]+", value):
         return value
@@ -244,6 +252,9 @@ class Settings(BaseSettings):
         timedelta(hours=24), description="how far behind the newest window late and corrected deliveries are looked for"
     )
     sensor_interval: Duration = Field(timedelta(seconds=30), description="seconds between two looks at the raw side")
+    arrivals: Annotated[str, AfterValidator(_arrivals)] = Field(
+        "poll", description="what makes sensors look at once: poll (nothing does), or sqs:<queue that S3 announces to>"
+    )
     sensor_wait: Duration = Field(
         timedelta(seconds=20), description="how long a sensor's tick waits for stores before it ends with `Not now`"
     )
