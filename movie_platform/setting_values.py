@@ -86,6 +86,14 @@ def classifier_name(value: str) -> str:
     raise ValueError("allowed are model, model:<address of weights>, token, lexicon and package.module:Class")
 
 
+def arrivals_by(value: str) -> str:
+    if value == "poll" or re.fullmatch(r"sqs:https?://[^\s/@?#]+/[^\s?#]+", value):
+        return value
+    raise ValueError(
+        "allowed are poll and sqs:<queue url>, as sqs:https://sqs.us-east-1.amazonaws.com/123456789012/name"
+    )
+
+
 def relation(value: str) -> str:
     if re.fullmatch(r"[^.]+\.[^.]+", value):
         return value

@@ -30,6 +30,7 @@ from movie_platform.setting_values import (
     Duration,
     Formats,
     StoreUri,
+    arrivals_by,
     classifier_name,
     engine_name,
     lineage_address,
@@ -148,6 +149,9 @@ class Settings(BaseSettings):
         timedelta(hours=24), description="how far behind the newest window late and corrected deliveries are looked for"
     )
     sensor_interval: Duration = Field(timedelta(seconds=30), description="seconds between two looks at the raw side")
+    arrivals: Annotated[str, AfterValidator(arrivals_by)] = Field(
+        "poll", description="what makes sensors look at once: poll (nothing does), or sqs:<queue that S3 announces to>"
+    )
     sensor_wait: Duration = Field(
         timedelta(seconds=20), description="how long a sensor's tick waits for stores before it ends with `Not now`"
     )

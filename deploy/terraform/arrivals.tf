@@ -1,4 +1,6 @@
-# What arrives in the raw bucket is announced here, at least once and in no order.
+# What arrives in the raw bucket is announced here, at least once and in no order. A sensor's tick deletes a message when
+# the next one begins, within 25 seconds: the time-out below is for a tick that is slow, and four days for a platform that
+# is down. It finds what arrived meanwhile by listing all the same.
 resource "aws_sqs_queue" "arrivals" {
   name                       = "${var.name}-arrivals"
   kms_master_key_id          = aws_kms_key.platform.arn
@@ -12,7 +14,8 @@ resource "aws_sqs_queue" "arrivals" {
   })
 }
 
-# Announcements that were received five times and never deleted: somebody should look (alarms.tf).
+# Announcements that were received five times and never deleted, as where the platform keeps dying (alarms.tf). One that
+# the platform does not understand is not among them: the tick's log quotes it, and it is deleted.
 resource "aws_sqs_queue" "arrivals_dead" {
   name                      = "${var.name}-arrivals-dead"
   kms_master_key_id         = aws_kms_key.platform.arn

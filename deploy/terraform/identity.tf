@@ -133,6 +133,16 @@ data "aws_iam_policy_document" "platform" {
   }
 
   statement {
+    sid = "HearOfArrivals"
+    actions = [
+      "sqs:ReceiveMessage",     # a sensor's tick waits for what S3 announces
+      "sqs:DeleteMessage",      # when the tick's findings are stored
+      "sqs:GetQueueAttributes", # whether the queue is there: `movie-platform doctor`
+    ]
+    resources = [aws_sqs_queue.arrivals.arn]
+  }
+
+  statement {
     sid = "ReadSecrets"
     actions = [
       "secretsmanager:GetSecretValue", # the warehouse's user and password, addresses of channels
@@ -185,7 +195,7 @@ data "aws_iam_policy_document" "platform" {
     sid = "UseTheKey"
     actions = [
       "kms:GenerateDataKey", # S3, SNS and EventBridge encrypt what is handed to them
-      "kms:Decrypt",         # S3 and Secrets Manager open what they give back
+      "kms:Decrypt",         # S3, SQS and Secrets Manager open what they give back
     ]
     resources = [aws_kms_key.platform.arn]
   }

@@ -7,6 +7,7 @@ output "settings" {
     MOVIE_PLATFORM_REDSHIFT_IAM_ROLE=${aws_iam_role.redshift.arn}
     MOVIE_PLATFORM_CATALOG_DATABASE=${aws_glue_catalog_database.movies.name}
     MOVIE_PLATFORM_SPARK_ROLE=${aws_iam_role.spark.arn}
+    MOVIE_PLATFORM_ARRIVALS=sqs:${aws_sqs_queue.arrivals.url}
     MOVIE_PLATFORM_UI_URI=http://localhost:8080
     MOVIE_PLATFORM_NOTIFY=log,events:${aws_cloudwatch_event_bus.platform.name}
   EOT

@@ -150,6 +150,12 @@ def _examinations(settings: Settings) -> dict[str, Callable[[], str]]:
     def channel(setting: str) -> Callable[[], str]:
         return lambda: open_channel(setting, settings.notify_urls, settings.aws_waits).examine()
 
+    def arrivals() -> str:
+        from movie_platform.deliveries.announcements import Queue
+
+        kind, _, url = settings.arrivals.partition(":")
+        return Queue(url, settings.aws_waits).examine() if kind == "sqs" else "sensors look by themselves"
+
     def rules() -> str:
         count = len(read_routes(settings.notify_rules, settings.notify).rules)
         return f"{count} rules say who hears what" if count else "every channel hears everything"
@@ -157,6 +163,7 @@ def _examinations(settings: Settings) -> dict[str, Callable[[], str]]:
     sources = {settings.source_uri(source_of(pipeline).command) for pipeline in PIPELINES}
     return {
         **{f"raw side {uri}": raw_side(uri) for uri in sorted(sources)},
+        "arrivals": arrivals,
         "lake": lake,
         "warehouse": warehouse,
         **{f"notifier {setting}": channel(setting) for setting in settings.notify},

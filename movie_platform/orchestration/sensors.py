@@ -9,10 +9,11 @@ import dagster as dg
 
 from movie_platform.deliveries import Listing, fingerprint_of
 from movie_platform.deliveries.source import Source
-from movie_platform.deliveries.watching import Cursor, Place, Request, scan
+from movie_platform.deliveries.watching import Cursor, Place, Request, ScanResult, scan
 from movie_platform.errors import PlatformError
 from movie_platform.lake import ObjectStore
 from movie_platform.notify import RulesetUnreadable
+from movie_platform.orchestration.arrivals import arrivals_of
 from movie_platform.orchestration.corrections import digest_of, of_newest, overdue, shown_of
 from movie_platform.orchestration.day_checks import DayChecks
 from movie_platform.orchestration.events import arrival_events, rejected_keys
@@ -22,10 +23,6 @@ from movie_platform.waits import Patience
 
 REJECTED_IN_A_LOG = 20
 """Rejected keys that one tick's log names; the observation and `movie-platform status` name more."""
-
-
-def interval(settings: Settings) -> int:
-    return max(1, int(settings.sensor_interval.total_seconds()))
 
 
 def run_request(source: Source, request: Request) -> dg.RunRequest:
@@ -59,12 +56,12 @@ def daily_sensor(
     `broken_rules` says why deliveries wait for rules that can be read; that is reported as a failed check and sent as
     a notice. Checks that a lost or overtaken run left wrong are evaluated by what the lake says.
     """
-    raw_key = f"raw_{source.command}"
+    raw_key, how = f"raw_{source.command}", arrivals_of(source, settings)
 
     @dg.sensor(
         name=name or f"{source.name}_arrivals",
         job=source_job(source),
-        minimum_interval_seconds=interval(settings),
+        minimum_interval_seconds=how.interval,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=f"Sees new, late and replaced files below {source.prefix}, reports their arrival, and asks for "
         "their days and for what is owed.",
@@ -77,9 +74,13 @@ def daily_sensor(
         cursor = Cursor.parse(context.cursor)
         if broken_rules and (broken := broken_rules()):
             return _waits_for_rules(context, source, cursor, *broken)
-        place = Place(source.start(settings), settings.platform_name, datetime.now(UTC))
+
+        def scan_now() -> ScanResult:
+            place = Place(source.start(settings), settings.platform_name, datetime.now(UTC))
+            return scan(source, raw, lake, cursor, place)
+
         try:
-            found = scan(source, raw, lake, cursor, place)
+            found = how.scanned(context, scan_now)
             corrected, judged = _corrections(context.instance, lake, cursor.judged, checks)
         except PlatformError as error:
             return dg.SensorResult(skip_reason=f"Not now: {error}", cursor=context.cursor)

@@ -82,7 +82,10 @@ def _call(who: str, service: str, environ: dict[str, Any], body: bytes) -> Call:
         bucket, _, key = environ["PATH_INFO"].lstrip("/").partition("/")
         query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
         return Call(who, _s3_action(environ["REQUEST_METHOD"], key, query), bucket)
-    return Call(who, f"{_PREFIXES.get(service, service)}:{_operation(service, environ, body)}")
+    operation = _operation(service, environ, body)
+    # A batch of messages is deleted under the same permission as one.
+    operation = operation.removesuffix("Batch") if service == "sqs" else operation
+    return Call(who, f"{_PREFIXES.get(service, service)}:{operation}")
 
 
 def _s3_action(method: str, key: str, query: dict[str, list[str]]) -> str:

@@ -19,8 +19,10 @@ import pyspark
 import pytest
 
 from movie_platform.commands.main import main
+from movie_platform.deliveries.announcements import announcements_of
 from movie_platform.errors import PlatformError, WorldUnavailable
 from movie_platform.lake import open_store
+from movie_platform.settings import load_settings
 from movie_platform.table import Column, Table
 from movie_platform.warehouse.catalog import Catalog
 from movie_platform.warehouse.redshift.connection import Login, connected
@@ -40,7 +42,7 @@ BY_AWS_ITSELF = {
     },
     "platform": {
         "kms:GenerateDataKey": "S3, SNS and EventBridge call it for whoever hands them something to encrypt",
-        "kms:Decrypt": "S3 and Secrets Manager call it for whoever reads what is encrypted",
+        "kms:Decrypt": "S3, SQS and Secrets Manager call it for whoever reads what is encrypted",
         "iam:PassRole": "EMR Serverless asks for it at StartJobRun; it is no call",
     },
     "spark": {
@@ -91,6 +93,7 @@ def life(java: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]
             _deliver(platform)
         with platform.signing("platform"):
             _run_pipelines(platform)
+            _receive_what_s3_announces()
             _describe_in_the_catalog()
             _sign_in_to_the_warehouse()
             _keep_output_of_runs(platform)
@@ -130,6 +133,9 @@ def _what_terraform_makes(patch: pytest.MonkeyPatch) -> str:
     for bucket in ("raw-bucket", "lake-bucket"):
         boto3.client("s3").create_bucket(Bucket=bucket)
     topic = boto3.client("sns").create_topic(Name="alerts")["TopicArn"]
+    queue = boto3.client("sqs").create_queue(QueueName="arrivals")["QueueUrl"]
+    patch.setenv("MOVIE_PLATFORM_ARRIVALS", f"sqs:{queue}")
+    boto3.client("sqs").send_message(QueueUrl=queue, MessageBody='{"Event": "s3:TestEvent"}')
     boto3.client("events").create_event_bus(Name="movies")
     boto3.client("secretsmanager").create_secret(Name="warehouse", SecretString='{"username": "a", "password": "b"}')
     patch.setenv("MOVIE_PLATFORM_NOTIFY", f"sns:{topic},events:movies")
@@ -155,6 +161,11 @@ def _run_pipelines(platform: Platform) -> None:
     platform.command(f"run dataset --from {DAY} --to {DAY}")
     platform.command("status")
     platform.command("metrics --cloudwatch movie-platform")
+
+
+def _receive_what_s3_announces() -> None:
+    with announcements_of(load_settings().arrivals.removeprefix("sqs:")).watch("s3://raw-bucket/") as watch:
+        assert not watch.wait(until=0)
 
 
 def _describe_in_the_catalog() -> None:

@@ -8,10 +8,11 @@ from dagster import ResourceParam
 
 from movie_platform.errors import PlatformError
 from movie_platform.lake import ObjectStore
+from movie_platform.orchestration.arrivals import arrivals_of
 from movie_platform.orchestration.corrections import digest_of, of_newest, overdue, shown_of
 from movie_platform.orchestration.events import arrival_events, rejected_keys
 from movie_platform.orchestration.pipeline_jobs import source_job
-from movie_platform.orchestration.sensors import interval, log_rejected, run_request
+from movie_platform.orchestration.sensors import log_rejected, run_request
 from movie_platform.pipelines.imdb_feed import checks
 from movie_platform.pipelines.imdb_feed.arrivals import Cursor, Schedule, scan
 from movie_platform.pipelines.imdb_feed.source import SOURCE, schedule_of
@@ -20,12 +21,12 @@ from movie_platform.waits import Patience
 
 
 def feed_sensor(settings: Settings) -> dg.SensorDefinition:
-    schedule = schedule_of(settings)
+    schedule, how = schedule_of(settings), arrivals_of(SOURCE, settings)
 
     @dg.sensor(
         name="imdb_feed_arrivals",
         job=source_job(SOURCE),
-        minimum_interval_seconds=interval(settings),
+        minimum_interval_seconds=how.interval,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Sees new, late and corrected windows below imdb_raw_data/, reports their arrival, and asks for "
         "their runs; tries refused windows again; corrects checks that a lost or overtaken run left wrong.",
@@ -39,7 +40,7 @@ def feed_sensor(settings: Settings) -> dg.SensorDefinition:
         patience = Patience(settings.sensor_wait.total_seconds())
         raw_feed, lake = raw_feed.patient(patience), lake.patient(patience)
         try:
-            found = scan(raw_feed, lake, cursor, schedule, datetime.now(UTC))
+            found = how.scanned(context, lambda: scan(raw_feed, lake, cursor, schedule, datetime.now(UTC)))
             corrected, judged = _corrections(context.instance, lake, cursor.judged, schedule)
         except PlatformError as error:
             return dg.SensorResult(skip_reason=f"Not now: {error}", cursor=context.cursor)
