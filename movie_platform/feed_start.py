@@ -54,5 +54,5 @@ def start_of_feed(value: Any) -> FeedStart:
 
 
 def rolling(length: timedelta, now: datetime) -> FeedStart:
-    """The first window of the month that holds the moment so long ago: processes of one month mostly agree on it."""
+    """The first window of the month that holds the moment so long ago. It moves once a month."""
     return FeedStart(f"{now.astimezone(UTC) - length:%Y%m}010000", is_rolling=True)

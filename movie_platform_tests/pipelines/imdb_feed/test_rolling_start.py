@@ -27,7 +27,7 @@ from movie_platform.report.feed import windows_of
 from movie_platform.report.sources import Inputs
 from movie_platform.settings import load_settings
 from movie_platform_tests.pipelines.imdb_feed.platform import Platform
-from movie_platform_tests.pipelines.imdb_feed.triplets import deliver
+from movie_platform_tests.pipelines.imdb_feed.triplets import deliver, movie, triplet
 
 BEFORE = datetime(2026, 11, 30, 23, 59, tzinfo=UTC)
 AFTER = BEFORE + timedelta(minutes=2)
@@ -124,22 +124,19 @@ def deployment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Depl
 RANGE = {"asset_partition_range_start": OLD, "asset_partition_range_end": "202610310010"}
 
 
-@pytest.mark.parametrize("tags", [{"partition": OLD}, RANGE])
-def test_a_run_that_was_planned_before_the_move_is_executed_after_it(
-    deployment: Deployment, tags: dict[str, str]
-) -> None:
-    deliver(deployment.raw, OLD)
-    run = deployment.plan(deployment.code_server(BEFORE), **tags)
+def test_runs_that_were_planned_before_the_move_are_executed_after_it(deployment: Deployment) -> None:
+    before = deployment.code_server(BEFORE)
+    runs = [deployment.plan(before, partition=OLD), deployment.plan(before, **RANGE)]
     deployment.code_server(AFTER)
-    assert deployment.execute(run, AFTER)
-    (loaded,) = deployment.instance.get_latest_storage_id_by_partition(
-        dg.AssetKey("imdb_movies"), dg.DagsterEventType.ASSET_MATERIALIZATION
-    )
-    assert loaded == OLD
+    for run in runs:
+        deliver(deployment.raw, OLD, triplet(OLD, movies=[movie(1, title=run.run_id)]))
+        assert deployment.execute(run, AFTER)
+        loaded = deployment.instance.get_latest_materialization_event(dg.AssetKey("imdb_movies"))
+        assert loaded is not None
+        assert (loaded.run_id, loaded.asset_materialization.partition) == (run.run_id, OLD)
 
 
 def test_a_retry_that_is_planned_after_the_move_fails_and_names_the_window(deployment: Deployment) -> None:
-    """Also where the window was processed before: what is shown of it stays as it is."""
     deliver(deployment.raw, OLD)
     run = deployment.plan(deployment.code_server(AFTER), **RANGE)
     assert not deployment.execute(run, AFTER)
@@ -162,16 +159,15 @@ def test_a_backfill_under_way_goes_on_unless_the_move_took_windows_of_it(deploym
 
 
 def test_what_the_ui_shows_begins_with_the_new_start_and_keeps_what_it_knew(deployment: Deployment) -> None:
-    before, after = deployment.code_server(BEFORE), deployment.code_server(AFTER)
     key = dg.AssetKey("imdb_movies")
     for window in (OLD, KEPT):
-        deliver(deployment.raw, window)
-        assert deployment.execute(deployment.plan(before, partition=window), BEFORE)
-    with at(AFTER):
-        windows = after.asset_graph.get(key).partitions_def
-        assert windows.get_first_partition_key() == "202611010000"
-        known = deployment.instance.get_status_by_partition(key, windows.get_partition_keys(), windows) or {}
-    assert [window for window, status in known.items() if status] == [KEPT]
+        deployment.instance.report_runless_asset_event(dg.AssetMaterialization(key, partition=window))
+    for now, first, shown in ((BEFORE, "202610010000", [OLD, KEPT]), (AFTER, "202611010000", [KEPT])):
+        windows = deployment.code_server(now).asset_graph.get(key).partitions_def
+        with at(now):
+            assert windows.get_first_partition_key() == first
+            known = deployment.instance.get_status_by_partition(key, windows.get_partition_keys(), windows) or {}
+        assert [window for window, status in known.items() if status] == shown
 
 
 @pytest.fixture
