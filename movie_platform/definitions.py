@@ -8,6 +8,10 @@ from typing import Any
 
 import dagster as dg
 
+# How Dagster hands a run's process what the code server found; it exports neither yet.
+from dagster._core.definitions.definitions_load_context import DefinitionsLoadContext, DefinitionsLoadType
+
+from movie_platform.feed_start import FeedStart
 from movie_platform.monitoring.definitions import monitoring_definitions
 from movie_platform.orchestration import platform_resources
 from movie_platform.orchestration.asset_details import detailed
@@ -15,6 +19,8 @@ from movie_platform.orchestration.run_notices import run_sensors
 from movie_platform.pipelines import PIPELINES, source_of
 from movie_platform.report.definitions import report_definitions
 from movie_platform.settings import Settings, load_settings
+
+_FEED_START = "movie_platform/feed_start"
 
 
 def build_defs(
@@ -49,4 +55,11 @@ def _copy(part: dg.Definitions, **changes: Any) -> dg.Definitions:
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    return build_defs()
+    """A run has the feed's windows of the code server that planned it, wherever a rolling start has moved since."""
+    settings, loading = load_settings(), DefinitionsLoadContext.get()
+    if loading.load_type is DefinitionsLoadType.INITIALIZATION:
+        if settings.feed_start.is_rolling:
+            loading.add_to_pending_reconstruction_metadata(_FEED_START, str(settings.feed_start))
+    elif planned := loading.reconstruction_metadata.get(_FEED_START):
+        settings = settings.model_copy(update={"feed_start": FeedStart(planned, is_rolling=True)})
+    return build_defs(settings)

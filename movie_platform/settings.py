@@ -2,11 +2,10 @@
 
 import hashlib
 import os
-import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,6 +13,7 @@ from pydantic import (
     AfterValidator,
     AliasChoices,
     Field,
+    PlainValidator,
     SecretStr,
     ValidationError,
     ValidationInfo,
@@ -24,6 +24,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from movie_platform.addresses import holds_secret, shown_address
 from movie_platform.errors import SettingsError
+from movie_platform.feed_start import FeedStart, start_of_feed
 from movie_platform.secrets_manager import REFERENCE
 from movie_platform.setting_values import (
     PROJECT_ROOT,
@@ -45,7 +46,6 @@ from movie_platform.setting_values import (
 from movie_platform.variables import PREFIX, misspelled
 from movie_platform.waits import Waits
 
-WINDOW_FORMAT = "%Y%m%d%H%M"
 _SHOWN_CHARACTERS = 200
 _ADDRESS = "NOTIFY_URL_"
 
@@ -113,7 +113,11 @@ class Settings(BaseSettings):
         timedelta(seconds=10), description="how long Glue, SNS or EventBridge may send nothing; Glue is asked twice"
     )
 
-    feed_start: str = Field("202601010000", description="first window of the feed, as YYYYMMDDHHMM in UTC")
+    feed_start: Annotated[FeedStart, PlainValidator(start_of_feed)] = Field(
+        FeedStart("202601010000"),
+        description="first window of the feed, as YYYYMMDDHHMM in UTC; `90d` has the UI's windows begin with the month "
+        "of 90 days ago, and keeps the older ones",
+    )
     dataset_start: date = Field(date(2026, 1, 1), description="first day of The Movies Dataset's deliveries")
     quality_start: date = Field(date(2026, 1, 1), description="first day of the quality movies' deliveries")
     behavior_start: date = Field(date(2026, 1, 1), description="first day of the user behavior metric")
@@ -292,17 +296,6 @@ class Settings(BaseSettings):
             wanted = ", ".join(f"{PREFIX}{_ADDRESS}{address_key(name)}" for name in missing)
             raise ValueError(f"set {wanted} to the channel's address, or to secret:<name of a secret that holds it>")
         return value
-
-    @field_validator("feed_start")
-    @classmethod
-    def _feed_start_is_a_window(cls, value: str) -> str:
-        try:
-            if re.fullmatch(r"\d{11}0", value):
-                datetime.strptime(value, WINDOW_FORMAT).replace(tzinfo=UTC)
-                return value
-        except ValueError:
-            pass  # digits that are no date get the same answer
-        raise ValueError("allowed is a window, YYYYMMDDHHMM in UTC, at a full ten minutes")
 
     @model_validator(mode="before")
     @classmethod

@@ -93,6 +93,8 @@ def test_durations_are_written_as_people_write_them(
         ("WAREHOUSE", "mysql://host/db", "duckdb:///relative/file"),
         ("FEED_START", "202601010005", "full ten minutes"),
         ("FEED_START", "209913400000", "YYYYMMDDHHMM"),
+        ("FEED_START", "0d", "90d"),
+        ("FEED_START", "10000d", "9999d"),
         ("FEED_GRACE", "soon", "a number of seconds"),
         ("ENGINE", "hadoop", "duckdb, spark"),
         ("NOTIFY", "mail:me", "sns:<topic arn>"),

@@ -99,6 +99,7 @@ def run_range(
     own = [pipeline for pipeline in PIPELINES if pipeline.endswith(f".{source.name}")]
     progress = TerminalProgress()
     given = {"progress": progress, "notifier": notifier}
+    settings = settings.model_copy(update={"feed_start": settings.feed_start.with_older_runs()})
     definitions = build_defs(settings, resources=given, pipelines=own or PIPELINES)
     asked = {tag: "true" for tag, is_asked in (tags or {}).items() if is_asked}
     ok, unreachable = True, 0

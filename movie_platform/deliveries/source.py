@@ -45,6 +45,7 @@ class Source:
     partition: Literal["window", "day"]
     shape: Shape
     start: Callable[[Settings], str]
+    """The first window or day that is a delivery."""
     raw_asset: str
     description: str
     assets: tuple[str, ...]
@@ -64,6 +65,8 @@ class Source:
     """By the folder of further receipts the prefixes of what these speak of, which are among `made` too."""
     missed: Callable[[Mapping[str, Standing], datetime], Mapping[str, str]] = lambda _known, _now: {}
     """Windows or days that should have been processed although nothing was delivered for them."""
+    asked_from: Callable[[Settings], str] = lambda _settings: ""
+    """The first window or day that the sensor asks for, where that is not the first delivery."""
     due: Callable[[Settings], timedelta] = lambda _settings: timedelta(0)
     """How long after its beginning a window or day must be served; nothing where the source has no cadence."""
     is_served: Callable[[ObjectStore, str], bool] = lambda _lake, _partition: True

@@ -22,4 +22,4 @@ def source_status(source: Source, settings: Settings, lake: ObjectStore, now: da
 
 def windows_status(settings: Settings, lake: ObjectStore, now: datetime) -> FeedStatus:
     raw = open_store(settings.source_uri("feed"), settings.s3_waits)
-    return feed_status(raw, lake, settings.feed_start, now)
+    return feed_status(raw, lake, settings.feed_start.first_delivery, now)

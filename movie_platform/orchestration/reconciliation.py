@@ -40,13 +40,23 @@ def reconciliation(source: Source, settings: Settings, *, minute: int) -> dg.Sch
                 owed = source.owed(raw, lake, None, start, now, listing=listing)
             running = partitions_under_way(context.instance, source)
             due = {p: reason for p, reason in owed.items() if not any(a <= p <= b for a, b in running)}
+            asked_from = source.asked_from(settings)
+            older = [p for p in due if p < asked_from]
+            due = {p: reason for p, reason in due.items() if p >= asked_from}
             under_way = owed.keys() - due.keys()
             reconciled.write(lake, source, settings.platform_name, due, now, listing, under_way=under_way)
         named = dict(islice(due.items(), NAMED))
         context.log.info(f"{len(due)} {source.partition}s are owed, the sensor asks for them: {named}")
+        if older:
+            context.log.warning(
+                f"{len(older)} {source.partition}s are owed before {asked_from}, where the UI's partitions begin; the "
+                f"sensor does not ask for them: run them by `movie-platform run {source.command} --from {older[0]} "
+                f"--to {older[-1]}`"
+            )
         for key, why_rejected in islice(listing.rejected_keys.items(), NAMED):
             context.log.warning(f"{key} is no delivery: {why_rejected}")
-        context.add_output_metadata({"owed": len(due), "first": named, "keys that are no delivery": listing.rejected})
+        counts = {"owed": len(due), "owed before the first partition": len(older)}
+        context.add_output_metadata({**counts, "first": named, "keys that are no delivery": listing.rejected})
 
     @dg.job(
         name=f"{source.name}_reconciliation",

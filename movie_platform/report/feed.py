@@ -55,7 +55,7 @@ class Windows:
 
 
 def windows_of(inputs: Inputs) -> Windows:
-    lake, start = inputs.lake, inputs.settings.feed_start
+    lake, start = inputs.lake, inputs.settings.feed_start.first_delivery
     known = receipts.standings(lake, NAME)
     refused = {refusal.window: refusal for refusal in refusals.every(lake)}
     clean = {window for window in processed_windows(lake) if window not in known or known[window].is_processed}

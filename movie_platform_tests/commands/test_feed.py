@@ -114,6 +114,19 @@ def test_wrong_arguments_end_with_2_and_say_what_is_wrong(
     assert complaint in err
 
 
+def test_windows_before_a_rolling_start_are_run_when_they_are_asked_for(
+    command: Command, raw: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOVIE_PLATFORM_FEED_START", "1d")
+    deliver(raw, W)
+    deliver(raw, NEXT)
+    code, said, complaint = command("run", "feed", "--from", W, "--to", NEXT)
+    assert (code, complaint) == (0, "")
+    assert f"Windows gone through: 2, {W} to {NEXT}" in said
+    _, shown, _ = command("status", "--json")
+    assert json.loads(shown)["processed"] == [W, NEXT]
+
+
 def test_wrong_settings_end_with_2_and_name_the_variable(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MOVIE_PLATFORM_FEED_START", "yesterday")
     code, _, err = command("run", "feed", "--from", W, "--to", W)

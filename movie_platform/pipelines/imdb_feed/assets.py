@@ -34,9 +34,14 @@ IN_WAREHOUSE, IN_CATALOG = "in_warehouse", "in_catalog"
 
 
 def feed_assets(
-    windows: dg.PartitionsDefinition, lookback: timedelta, max_bytes: int = MAX_BYTES
+    windows: dg.PartitionsDefinition,
+    shown: dg.PartitionsDefinition,
+    lookback: timedelta,
+    max_bytes: int = MAX_BYTES,
 ) -> dg.AssetsDefinition:
     """Archive, clean and load in one step, so that a bad window never holds back another one of its run.
+
+    The windows are those that this process can run, of which the UI may show only the newest.
 
     Its checks have a step of their own, `feed_checks`, which a run does not need: the step that made the windows says
     how the feed stands after them. Dagster plans each check of a run once per window of it, and keeps that for ever.
@@ -118,7 +123,7 @@ def feed_assets(
         _rebuild_log(context, lake)
         yield from _evaluated(context, lake, lookback)
         if len(keys) > 1:
-            _work_out_statuses(context, windows)
+            _work_out_statuses(context, shown)
         postponed = {outcome.window: outcome.postponed for outcome in outcomes if outcome.postponed}
         refused = list({refusal.window: refusal for refusal in refused}.values())
         _fail_where_refused(context, refused, len(keys), postponed)

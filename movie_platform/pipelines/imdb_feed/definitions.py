@@ -12,11 +12,11 @@ from movie_platform.settings import Settings
 
 
 def definitions(settings: Settings) -> dg.Definitions:
-    windows = ten_minute_windows(settings.feed_start)
+    windows, shown = (ten_minute_windows(first) for first in (settings.feed_start.first_run, str(settings.feed_start)))
     return dg.Definitions(
         assets=[
             raw_asset(SOURCE, windows, GROUP),
-            feed_assets(windows, settings.feed_lookback, settings.feed_max_bytes),
+            feed_assets(windows, shown, settings.feed_lookback, settings.feed_max_bytes),
         ],
         asset_checks=[feed_checks(settings.feed_lookback)],
         sensors=[feed_sensor(settings)],

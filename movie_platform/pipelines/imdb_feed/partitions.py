@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from movie_platform.settings import WINDOW_FORMAT
+from movie_platform.feed_start import WINDOW_FORMAT
 
 
 def ten_minute_windows(start: str) -> dg.TimeWindowPartitionsDefinition:

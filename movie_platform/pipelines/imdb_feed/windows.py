@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 from movie_platform.errors import InputRefused
-from movie_platform.settings import WINDOW_FORMAT
+from movie_platform.feed_start import WINDOW_FORMAT
 
 LENGTH = timedelta(minutes=10)
 _KEY = re.compile(r"\d{11}0", re.ASCII)

@@ -31,8 +31,7 @@ class Platform:
             lake_uri=lake or (folder / "lake").as_uri(),
             warehouse=f"duckdb:///{folder}/warehouse.duckdb",
             dagster_home=folder / "dagster",
-            feed_start=W,
-            **{"warehouse_wait": "0.2", **settings},
+            **{"feed_start": W, "warehouse_wait": "0.2", **settings},
         )
         self.raw, self.lake = open_store(self.settings.raw_uri), open_store(self.settings.lake_uri)
         self.warehouse = open_warehouse(self.settings)
