@@ -13,6 +13,7 @@ from movie_platform.commands.feed import run_windows
 from movie_platform.commands.terminal import out, safe, table
 from movie_platform.deliveries.source import Source
 from movie_platform.deliveries.status import SourceStatus
+from movie_platform.feed_start import FeedStart
 from movie_platform.lake import ObjectStore, open_store
 from movie_platform.monitoring.statuses import daily_sources, source_status, windows_status
 from movie_platform.pipelines.imdb_feed.source import SOURCE as FEED
@@ -89,9 +90,9 @@ def _starts(file: Path, now: datetime) -> dict[str, str | date]:
         found = {name: kept.get(variable(name), "") for name in STARTS}
         if shift(key_of(now), -timedelta(days=1)) <= found["feed_start"] <= key_of(now):
             days = {name: date.fromisoformat(day) for name, day in found.items() if name != "feed_start"}
-            return {"feed_start": found["feed_start"], **days}
+            return {"feed_start": FeedStart(found["feed_start"]), **days}
     return {
-        "feed_start": shift(key_of(now), -LENGTH * (FEED_WINDOWS - 1)),
+        "feed_start": FeedStart(shift(key_of(now), -LENGTH * (FEED_WINDOWS - 1))),
         "dataset_start": now.date(),
         "quality_start": now.date() - timedelta(days=QUALITY_DAYS - 1),
         "behavior_start": now.date() - timedelta(days=BEHAVIOR_DAYS - 1),
