@@ -47,12 +47,14 @@ coverage: .venv/all  ## the whole suite again, with the share of lines and branc
 ifeq ($(wildcard .env)$(MOVIE_PLATFORM_RAW_URI)$(MOVIE_PLATFORM_LAKE_URI)$(MOVIE_PLATFORM_WAREHOUSE),)
 $(foreach line,$(shell cat .data/demonstration.env 2>/dev/null),$(eval dev: export $(subst =, ?= ,$(line))))
 endif
-dev: export VIRTUAL_ENV := $(CURDIR)/.venv
+# In the project's folder, where dg starts whatever is asked, Dagster warns that it does not use the dagster.yaml there.
+dev: export DAGSTER_PROJECT_ENV_FILE_PATHS := {"movie_platform": "$(CURDIR)/.env"}
+dev: export PYTHONWARNINGS := ignore:Function `dev_command` is superseded
 dev: export MOVIE_PLATFORM_UI_URI ?= http://localhost:$(PORT)
 dev: .venv/base  ## the UI on http://localhost:3000 (or PORT=...), sensors and schedules on
 	@mkdir -p $(DAGSTER_HOME)
-	@test -e $(DAGSTER_HOME)/dagster.yaml || cp movie_platform/orchestration/local_instance.yaml $(DAGSTER_HOME)/dagster.yaml
-	$(BIN)/dg dev --port $(PORT)
+	@test -e $(DAGSTER_HOME)/dagster.yaml || cp dagster.yaml $(DAGSTER_HOME)
+	cd $(DAGSTER_HOME) && $(CURDIR)/$(BIN)/dagster dev --workspace $(CURDIR)/workspace.yaml --port $(PORT)
 
 check: .venv/all  ## lint, format, types, definitions, every file in deploy/
 	$(BIN)/ruff check .

@@ -14,7 +14,7 @@ from movie_platform.errors import LoadRefused, WorldUnavailable
 from movie_platform.orchestration.events import PLATFORM_FAULT, UNREACHABLE
 
 LOCAL_INSTANCE = Path(__file__).parent / "local_instance.yaml"
-"""A new instance's `dagster.yaml`. By that name in the project's folder Dagster would warn that it is not used."""
+"""A new instance's `dagster.yaml`. The one in the project's folder is a link to it: an installed package has it too."""
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 

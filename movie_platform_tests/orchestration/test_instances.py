@@ -9,7 +9,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from movie_platform.orchestration.runs import instance
+from movie_platform.orchestration.runs import LOCAL_INSTANCE, instance
 from movie_platform.setting_values import PROJECT_ROOT
 
 ROOT = Path(__file__).parents[2]
@@ -37,9 +37,8 @@ def test_the_local_instance_is_made_from_the_projects_file(tmp_path: Path) -> No
         assert made.get_concurrency_config().run_queue_config.max_concurrent_runs == 4
 
 
-def test_dagster_finds_no_configuration_in_the_projects_folder_to_warn_of() -> None:
-    """It warns of one in the folder that it is started in, where DAGSTER_HOME is another."""
-    assert not (ROOT / "dagster.yaml").exists()
+def test_the_projects_dagster_yaml_is_what_a_new_instance_gets() -> None:
+    assert (ROOT / "dagster.yaml").read_bytes() == LOCAL_INSTANCE.read_bytes()
 
 
 def test_the_production_instance_keeps_runs_in_postgresql_and_logs_in_s3(
@@ -80,7 +79,7 @@ def test_the_project_root_is_the_checkout() -> None:
 START = """
 import sys
 from pathlib import Path
-from movie_platform.orchestration.runs import instance
+from movie_platform.orchestration.runs import LOCAL_INSTANCE, instance
 with instance(Path(sys.argv[1])) as on:
     print(on.get_runs_count())
 """
