@@ -48,7 +48,7 @@ ifeq ($(wildcard .env)$(MOVIE_PLATFORM_RAW_URI)$(MOVIE_PLATFORM_LAKE_URI)$(MOVIE
 $(foreach line,$(shell cat .data/demonstration.env 2>/dev/null),$(eval dev: export $(subst =, ?= ,$(line))))
 endif
 # In the project's folder, where dg starts whatever is asked, Dagster warns that it does not use the dagster.yaml there.
-dev: export DAGSTER_PROJECT_ENV_FILE_PATHS := {"movie_platform": "$(CURDIR)/.env"}
+dev: export DAGSTER_PROJECT_ENV_FILE_PATHS := {"movie_platform": "$(CURDIR)"}
 dev: export PYTHONWARNINGS := ignore:Function `dev_command` is superseded
 dev: export MOVIE_PLATFORM_UI_URI ?= http://localhost:$(PORT)
 dev: .venv/base  ## the UI on http://localhost:3000 (or PORT=...), sensors and schedules on

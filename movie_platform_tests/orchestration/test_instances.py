@@ -79,7 +79,7 @@ def test_the_project_root_is_the_checkout() -> None:
 START = """
 import sys
 from pathlib import Path
-from movie_platform.orchestration.runs import LOCAL_INSTANCE, instance
+from movie_platform.orchestration.runs import instance
 with instance(Path(sys.argv[1])) as on:
     print(on.get_runs_count())
 """
