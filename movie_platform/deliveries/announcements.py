@@ -28,6 +28,9 @@ BATCH = 10
 """Messages that SQS hands out and deletes at a time."""
 RECEIVED_AT_MOST = 500
 """Messages that are taken before those who wait are woken; the others stay in the queue until then."""
+OUTSIDE_A_POLL = 10.0
+"""Seconds that the queue may take for an answer: with a poll, the scans around it and a deletion before it, a tick
+stays below the 60 s that Dagster gives it."""
 QUOTED = 200
 """Characters of a message that is no announcement, in what is said of it."""
 
@@ -72,14 +75,14 @@ class Queue:
 
     def __init__(self, url: str, waits: Waits = AWS) -> None:
         self.url = url
-        self._waits = waits
+        self._waits = waits.within(OUTSIDE_A_POLL)
 
     def receive(self, seconds: int) -> list[Message]:
         """Up to ten messages, which nobody else receives for the queue's visibility timeout. Where none is there, it
         waits so many seconds for one, or as long as SQS lets it."""
         wait = min(seconds, LONGEST_POLL)
         with self._reaching():
-            answer = self._sqs.receive_message(QueueUrl=self.url, MaxNumberOfMessages=BATCH, WaitTimeSeconds=wait)
+            answer = self._receiving.receive_message(QueueUrl=self.url, MaxNumberOfMessages=BATCH, WaitTimeSeconds=wait)
         return [Message(found["ReceiptHandle"], found["Body"]) for found in answer.get("Messages", [])]
 
     def delete(self, messages: Sequence[Message]) -> None:
@@ -88,25 +91,32 @@ class Queue:
             batch = messages[start : start + BATCH]
             entries = [{"Id": str(number), "ReceiptHandle": of.handle} for number, of in enumerate(batch)]
             with self._reaching():
-                self._sqs.delete_message_batch(QueueUrl=self.url, Entries=entries)
+                self._calling.delete_message_batch(QueueUrl=self.url, Entries=entries)
 
     def examine(self) -> str:
         """Whether the queue is there and may be used, and what is in it."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         with self._reaching():
-            found = self._sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=names)["Attributes"]
+            found = self._calling.get_queue_attributes(QueueUrl=self.url, AttributeNames=names)["Attributes"]
         waiting, received = (int(found[name]) for name in names)
         return f"the queue is there; {waiting} messages wait, {received} are received and not deleted yet"
 
     @cached_property
-    def _sqs(self) -> Any:
+    def _receiving(self) -> Any:
+        return self._client(LONGEST_POLL)
+
+    @cached_property
+    def _calling(self) -> Any:
+        return self._client(0)
+
+    def _client(self, poll: int) -> Any:
         import boto3
         from botocore.config import Config
 
         region = re.search(r"//sqs\.([a-z0-9-]+)\.", self.url)
         config = Config(
             connect_timeout=self._waits.connect,
-            read_timeout=LONGEST_POLL + self._waits.answer,
+            read_timeout=poll + self._waits.answer,
             retries={"total_max_attempts": 1},
         )
         return boto3.Session().client("sqs", region_name=region[1] if region else None, config=config)

@@ -45,12 +45,16 @@ class Arrivals:
             return scan()
         until = time.monotonic() + self._waits_for(context)
         with self.announcements.watch(self.place) as watch:
-            found = scan()
-            while not found.requests and _is_announced(context, watch, until):
+            try:
                 found = scan()
-        for said in watch.unknown:
-            context.log.warning(f"{said}. It is removed from the queue.")
-        return found
+                while not found.requests and _is_announced(context, watch, until):
+                    found = scan()
+                    if time.monotonic() >= until:
+                        break
+                return found
+            finally:
+                for said in watch.unknown:
+                    context.log.warning(f"{said}. It is removed from the queue.")
 
     def _waits_for(self, context: dg.SensorEvaluationContext) -> int:
         if context.instance.get_sensor_settings().get("use_threads"):
