@@ -1,8 +1,13 @@
 """A ruleset has the same outcomes, metrics, row results and split on Spark as on one machine."""
 
+import os
 import pickle
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import timedelta
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -18,17 +23,19 @@ from hypothesis import strategies as st
 from movie_platform.commands.quality import quality
 from movie_platform.commands.spark import spark_engine
 from movie_platform.engine import stored_parquet
+from movie_platform.engine.shipping import ship
 from movie_platform.engine.spark import SparkEngine
 from movie_platform.engine.spark_quality import evaluate_on_spark, write_on_spark
 from movie_platform.engine.stored_parquet import StoredParquet
 from movie_platform.errors import SettingsError
-from movie_platform.lake import ObjectStore
+from movie_platform.lake import ObjectStore, open_store
 from movie_platform.quality import (
     DataUnreadable,
     Evaluation,
     InMemoryHistory,
     Ruleset,
     SimpleRule,
+    StoredFile,
     evaluate,
     open_data,
     parse_ruleset,
@@ -85,19 +92,21 @@ def the_same(one: Evaluation, other: Evaluation) -> None:
     assert other.judged().to_pylist() == one.judged().to_pylist()
 
 
-def history() -> InMemoryHistory:
+def past() -> InMemoryHistory:
     found = InMemoryHistory()
-    for metric in conformance.HISTORY:
-        for point in conformance.points(metric):
-            found.record("primary", point.at, {metric: point.value})
+    for days in range(1, 9):
+        then = {name: values[-days] for name, values in conformance.HISTORY.items() if days <= len(values)}
+        found.record("primary", conformance.NOW - timedelta(days=days), then)
     return found
 
 
-def test_every_case_of_the_language_has_the_same_result(engine: SparkEngine, tmp_path: Path) -> None:
+def test_every_case_of_the_language_has_the_same_result(engine: SparkEngine) -> None:
     rules = conforming()
+    file = StoredFile("s3://b/x.csv", 10, conformance.NOW, lambda: BytesIO(b"0123456789"))
     options: dict[str, Any] = {
         "references": conformance.REFERENCES,
-        "history": history(),
+        "history": past(),
+        "files": lambda address: [file],
         "at": conformance.NOW,
         "filtered_rows": "skip",
         "composite": "row",
@@ -279,6 +288,27 @@ def test_stored_files_are_one_data_set_in_their_order(store: ObjectStore) -> Non
     store.write("data/none.parquet", b"text")
     with pytest.raises(DataUnreadable, match="not a readable Parquet file"):
         StoredParquet.of(store, ["data/none.parquet"], Waits())
+
+
+def test_a_worker_that_has_the_package_in_a_zip_runs_conditions_of_where(tmp_path: Path) -> None:
+    lake = open_store((tmp_path / "lake").as_uri())
+    zipped = ship(lake).package.removeprefix("file://")
+    program = """
+import movie_platform, pyarrow as pa
+from movie_platform.quality import evaluate, parse_ruleset
+assert ".zip" in movie_platform.__file__
+rules = parse_ruleset('Rules = [ IsComplete "v" where "id > 1" ]')
+print(evaluate(pa.table({"id": [1, 2], "v": [None, "x"]}), rules).outcomes[0].outcome)
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": zipped},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.stdout == "Passed\n", ran.stderr
 
 
 def _parquet(table: pa.Table) -> bytes:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from movie_platform.deliveries import Delivery, Receipt, manifests, receipts
 from movie_platform.errors import ObjectMissing
@@ -142,10 +142,18 @@ def record_of(lake: ObjectStore, day: str) -> DayRecord | None:
         fields = json.loads(lake.read(record_key(day)))
     except ObjectMissing:
         return None
-    files = {key: FileFacts(**facts) for key, facts in fields.pop("files").items()}
-    before = fields.pop("good_before", None)
-    fields |= {"files": files, "missing_columns": tuple(fields["missing_columns"])}
-    return DayRecord(**fields, good_before=GoodVersion(**before) if before else None)
+    return read_record(fields)
+
+
+def read_record(fields: Mapping[str, Any]) -> DayRecord:
+    """A record from its fields, as JSON has them."""
+    before = fields.get("good_before")
+    read = {
+        "files": {key: FileFacts(**facts) for key, facts in fields["files"].items()},
+        "missing_columns": tuple(fields["missing_columns"]),
+        "good_before": GoodVersion(**before) if before else None,
+    }
+    return DayRecord(**{**fields, **read})
 
 
 def put_record(lake: ObjectStore, record: DayRecord) -> str:
