@@ -13,7 +13,7 @@ from movie_platform.orchestration.bulk import Bulk
 from movie_platform.orchestration.day_checks import broken_rules
 from movie_platform.orchestration.events import OWNERS, errors_for_dagster, load_metadata, refused, versions
 from movie_platform.orchestration.table_metadata import described, table_metadata
-from movie_platform.pipelines.quality_movies import cataloguing, checks, judging_job, loading
+from movie_platform.pipelines.quality_movies import cataloguing, checks, loading
 from movie_platform.pipelines.quality_movies.checks import EVALUATED
 from movie_platform.pipelines.quality_movies.day_records import (
     CODE_VERSION,
@@ -24,6 +24,7 @@ from movie_platform.pipelines.quality_movies.day_records import (
     staged_key,
 )
 from movie_platform.pipelines.quality_movies.evaluation import JudgedDay, Nulls, RulesInUse, judge_day
+from movie_platform.pipelines.quality_movies.judging_job import JOB, judged_day, parameters
 from movie_platform.pipelines.quality_movies.notices import tell
 from movie_platform.pipelines.quality_movies.source import SOURCE
 from movie_platform.pipelines.quality_movies.tables import DELIVERIES, IMDB_MOVIES_RATING, QUALITY_HISTORY
@@ -127,8 +128,8 @@ def _judged(
     day, replay = context.partition_key, REPLAY in context.run.tags
     if bulk.engine != "spark":
         return judge_day(raw, lake, day, rules, replay=replay)
-    asked = judging_job.parameters(raw, lake, day, rules, replay=replay)
-    return judging_job.judged_day(bulk.run(context, judging_job.JOB, asked), rules)
+    asked = parameters(raw, lake, day, rules, replay=replay)
+    return judged_day(bulk.run(context, JOB, asked), rules)
 
 
 def good_movies(days: dg.PartitionsDefinition) -> dg.AssetsDefinition:
