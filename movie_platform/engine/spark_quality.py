@@ -39,7 +39,8 @@ from movie_platform.waits import Waits
 
 WAVE = 64
 """Parts whose results are on their way to the driver at once."""
-MOST_BUCKETS = 256
+ROWS_OF_A_BUCKET = 524_288
+"""Keys are counted in so many buckets that each has the keys of about so many rows."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -105,7 +106,8 @@ def _counted_keys(
     engine: SparkEngine, work: Work, numbered: Sequence[tuple[StoredParquet, int]], keys: int
 ) -> Iterator[CountedBucket]:
     """Each key goes to the bucket of its hash, where all of its rows meet."""
-    buckets = min(len(numbered), MOST_BUCKETS)
+    last, start = numbered[-1]
+    buckets = -(-(start + last.parts[0].rows) // ROWS_OF_A_BUCKET)
     parts = engine.spark_context.parallelize(numbered, len(numbered))
     shuffled = parts.flatMap(partial(_keyed, work, buckets)).partitionBy(keys * buckets, partitionFunc=int)
     for first in range(0, keys * buckets, WAVE):

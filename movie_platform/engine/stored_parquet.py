@@ -13,7 +13,7 @@ from movie_platform.quality.data import BATCH_ROWS, DataSet
 from movie_platform.quality.errors import DataUnreadable
 from movie_platform.waits import Waits
 
-PART_ROWS = 131_072
+PART_ROWS = 262_144
 """Row groups are read together until they have so many rows: fewer are not worth a task, more wait for one worker."""
 
 
