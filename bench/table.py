@@ -316,8 +316,8 @@ def main() -> int:
     options.add_argument("--rounds", type=int, default=5)
     options.add_argument("--only", default="", help="rows whose work holds these words")
     options.add_argument("--scales", default="0.5,1", help="of the data set; an empty text for none")
-    options.add_argument("--cluster-rows", type=int, default=10_000_000, help="judged on a Spark cluster; 0 for none")
     options.add_argument("--commit", action="store_true", help="keep the ratios to compare with")
+    options.add_argument("--cluster-rows", type=int, default=10_000_000, help="judged on a Spark cluster; 0 for none")
     given = options.parse_args()
     scales = [float(scale) for scale in given.scales.split(",") if scale]
     before = json.loads(RATIOS.read_text()) if RATIOS.exists() else {}
