@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,6 +31,7 @@ from movie_platform.lake import open_store
 from movie_platform.pipelines.imdb_feed.windows import LENGTH, shift, span
 from movie_platform.samples.imdb_feed import FeedClient, deliver
 from movie_platform.samples.movies_dataset import write_dataset
+from movie_platform.settings import java_found
 
 HERE = Path(__file__).parent
 RATIOS, RESULTS = HERE / "ratios.json", HERE / "results.md"
@@ -258,6 +259,34 @@ def behavior_rows(folder: Path) -> Iterator[Row]:
     )
 
 
+def cluster_rows(folder: Path, rows: int) -> Iterator[Row]:
+    from bench.quality import make_data, rules
+    from bench.quality_on_spark import HERE as ONE_MACHINE
+    from bench.quality_on_spark import command_of
+    from movie_platform_tests.engine.cluster import cluster_of
+
+    if not rows or not java_found():
+        return
+    place = folder / "cluster"
+    data, ruleset = place / "movies.parquet", place / "movies.dqdl"
+    masters: list[str] = []
+    with ExitStack() as stack:
+
+        def prepare(number: int) -> None:
+            if not number:
+                place.mkdir()
+                make_data(data, rows)
+                ruleset.write_text(rules().render())
+                masters.append(stack.enter_context(cluster_of(place, 2)).master)
+
+        def on_spark(_: int) -> Sequence[str]:
+            return command_of(masters[0], data, ruleset, place / "spark")
+
+        here = always(*command_of(ONE_MACHINE, data, ruleset, place / "here"))
+        what = f"quality check on a cluster of two workers, {rows:,} rows"
+        yield Row(what, on_spark, "one machine with the same cores", here, 3.0, platform_in(place), prepare)
+
+
 def platform_in(place: Path, **more: str) -> dict[str, str]:
     return {
         "MOVIE_PLATFORM_RAW_URI": (place / "raw").as_uri(),
@@ -311,6 +340,7 @@ def main() -> int:
     options.add_argument("--scales", default="0.5,1", help="of the data set; an empty text for none")
     options.add_argument("--polars", default=sys.executable, metavar="PYTHON", help="a Python that has Polars")
     options.add_argument("--commit", action="store_true", help="keep the ratios to compare with")
+    options.add_argument("--cluster-rows", type=int, default=10_000_000, help="judged on a Spark cluster; 0 for none")
     given = options.parse_args()
     scales = [float(scale) for scale in given.scales.split(",") if scale]
     before = json.loads(RATIOS.read_text()) if RATIOS.exists() else {}
@@ -323,6 +353,7 @@ def main() -> int:
             lambda: dataset_rows(folder, scales),
             lambda: quality_rows(folder, given.polars),
             lambda: behavior_rows(folder),
+            lambda: cluster_rows(folder, given.cluster_rows),
         )
         for row in (row for group in groups for row in group()):
             if given.only not in row.work:

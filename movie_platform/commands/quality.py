@@ -12,7 +12,7 @@ import click
 from movie_platform.commands.groups import Commands
 from movie_platform.commands.options import json_option, mode
 from movie_platform.commands.terminal import err, out, print_json, safe, table
-from movie_platform.quality.errors import DataUnreadable, RulesetError
+from movie_platform.quality.errors import DataUnreadable, RulesetError, RulesNotDivisible
 from movie_platform.quality.explanation import explain as rule_in_words
 from movie_platform.quality.files import StoredFile
 from movie_platform.quality.parsing import parse_ruleset
@@ -20,6 +20,7 @@ from movie_platform.quality.ruleset import Ruleset
 
 if TYPE_CHECKING:
     from movie_platform.quality import DataSet, Evaluation, Outcome
+    from movie_platform.quality.evaluation import Options
 
 PASSED, FAILED, UNREADABLE = 0, 1, 2
 """What the commands exit with."""
@@ -48,7 +49,7 @@ def _readable(command: Callable[P, R]) -> Callable[P, R]:
     def run(*arguments: P.args, **options: P.kwargs) -> R:
         try:
             return command(*arguments, **options)
-        except (RulesetError, DataUnreadable) as refused:
+        except (RulesetError, RulesNotDivisible, DataUnreadable) as refused:
             err.print(safe(refused), style="red")
             raise click.exceptions.Exit(UNREADABLE) from refused
 
@@ -61,11 +62,18 @@ def quality() -> None:
 
 
 @quality.command()
-@click.argument("file", type=_FILE)
+@click.argument("file")
 @click.option("--rules", "rules_file", type=_FILE, required=True, help="The ruleset, DQDL.")
 @click.option("--nulls", type=click.Choice(["documented", "legacy"]), default="documented", show_default=True)
+@click.option("--out", "directory", help="The folder to write the results to; with --engine spark also an S3 address.")
 @click.option(
-    "--out", "directory", type=click.Path(path_type=Path, file_okay=False), help="Where to write the results."
+    "--engine",
+    "engine_name",
+    type=click.Choice(["duckdb", "spark"]),
+    default="duckdb",
+    show_default=True,
+    help="Judge on this machine, or on Spark: on the master of MOVIE_PLATFORM_ENGINE, or in this machine's processes. "
+    "There FILE may be on S3, and may be a folder of files.",
 )
 @_NA
 @click.option("--json", "as_json", is_flag=True, help="Print the rule outcomes as JSON instead of a table.")
@@ -87,10 +95,11 @@ def quality() -> None:
 @click.option("--junit", "junit_file", type=_FILE, help="Write the result as JUnit XML, for CI systems.")
 @_readable
 def check(
-    file: Path,
+    file: str,
     rules_file: Path,
     nulls: Any,
-    directory: Path | None,
+    directory: str | None,
+    engine_name: str,
     missing: str,
     as_json: bool,
     glue_rows: bool,
@@ -107,28 +116,25 @@ def check(
     Exits with 0 when every rule passed, 1 when one failed or could not be computed, 2 when the ruleset or the file
     cannot be read.
     """
-    from movie_platform.quality import ParquetHistory, evaluate
+    from movie_platform.quality import ParquetHistory
     from movie_platform.report.checked import write_result
 
     rules = _ruleset(rules_file)
     history = ParquetHistory(history_file) if history_file is not None else None
-    evaluation = evaluate(
-        _opened(file, missing),
-        rules,
-        nulls=nulls,
-        references=_references(references),
-        history=history,
-        dataset=dataset,
-        glue_rows=glue_rows,
-        filtered_rows="skip" if skip_filtered else "pass",
-        composite=composite,
-        files=_stored_files,
-    )
+    options: Options = {
+        "nulls": nulls,
+        "references": _references(references),
+        "history": history,
+        "dataset": dataset,
+        "filtered_rows": "skip" if skip_filtered else "pass",
+        "composite": composite,
+        "files": _stored_files,
+    }
+    judge = _judged_on_spark if engine_name == "spark" else _judged_here
+    evaluation = judge(file, missing, rules, directory, glue_rows, options)
     if history is not None:
         history.record(dataset, evaluation.at, evaluation.metrics)
-    if directory is not None:
-        evaluation.write(directory)
-    write_result(evaluation, file.name, html=html_file, junit=junit_file)
+    write_result(evaluation, Path(file).name, html=html_file, junit=junit_file)
     if as_json:
         click.echo(evaluation.outcomes_json(), nl=False)
     else:
@@ -237,6 +243,36 @@ def _stored_files(address: str) -> Iterator[StoredFile]:
     folder = f"{key.rstrip('/')}/" if key else ""
     for info in [alone] if alone is not None else store.objects(folder):
         yield StoredFile(store.uri_of(info.key), info.size, info.modified, partial(store.open, info.key))
+
+
+def _judged_here(
+    file: str, missing: str, rules: Ruleset, directory: str | None, glue_rows: bool, options: "Options"
+) -> "Evaluation":
+    from movie_platform.quality import evaluate
+
+    if file.lower().startswith("s3://"):
+        raise DataUnreadable(f"{file} is on S3: judge it where it is with --engine spark, or copy it to this machine")
+    evaluation = evaluate(_opened(Path(file), missing), rules, glue_rows=glue_rows, **options)
+    if directory is not None:
+        evaluation.write(Path(directory))
+    return evaluation
+
+
+def _judged_on_spark(
+    file: str, missing: str, rules: Ruleset, directory: str | None, glue_rows: bool, options: "Options"
+) -> "Evaluation":
+    from movie_platform.commands.spark import data_for_spark, spark_engine
+    from movie_platform.quality.parts import refuse_not_divisible
+
+    refuse_not_divisible(rules)
+    with spark_engine("quality check") as engine, data_for_spark(engine, file, missing) as data:
+        from movie_platform.engine.spark_quality import evaluate_on_spark, write_on_spark
+
+        evaluation = evaluate_on_spark(engine, data, rules, glue_rows=glue_rows, **options)
+        if directory is not None:
+            on_s3 = directory.lower().startswith("s3://")
+            write_on_spark(engine, evaluation, directory if on_s3 else Path(directory).resolve().as_uri())
+    return evaluation
 
 
 def _opened(file: Path, missing: str) -> "DataSet":

@@ -33,13 +33,14 @@ from movie_platform.csv_files.records import read_records
 from movie_platform.engine.protocol import Format
 from movie_platform.engine.spark_worker import Part, literals_as_json, read_part, write_part
 from movie_platform.errors import SettingsError
-from movie_platform.lake import open_store
+from movie_platform.lake import ObjectStore, open_store
 from movie_platform.lake.parquet import ArrowSink
 from movie_platform.secrets_manager import REFERENCE, secret_text
 from movie_platform.settings import defaults_for_programs, java_found
 from movie_platform.waits import Waits
 
 if TYPE_CHECKING:
+    from pyspark import SparkContext
     from pyspark.sql import DataFrame, SparkSession
 
 PART_BYTES = 4 * 2**20
@@ -87,6 +88,25 @@ class SparkEngine:
         self._counts: dict[str, int] = {}
         self._written: dict[Path, list[str]] = {}
         """Keys of what was written, where executors cannot read this machine's disk."""
+
+    @property
+    def spark_context(self) -> "SparkContext":
+        """The session's, for what no transform can say."""
+        return self._session.sparkContext
+
+    @property
+    def work(self) -> ObjectStore:
+        """The work store; what is in it is removed when the engine is closed."""
+        return self._work
+
+    @property
+    def shares_disk(self) -> bool:
+        """Whether the workers read and write this machine's disk."""
+        return self._folder is not None
+
+    def new_prefix(self, what: str) -> str:
+        """A prefix of the work store that nobody else has."""
+        return f"{what}-{next(_numbers)}/"
 
     def records(self, file: CsvFile, columns: Sequence[RecordColumn]) -> ir.Table:
         prefix = f"records-{next(_numbers)}/"

@@ -13,7 +13,7 @@ from movie_platform.quality.ruleset import Rule
 from movie_platform.quality.ruleset_files import RulesetFile
 
 if TYPE_CHECKING:
-    from movie_platform.quality.results import Evaluation, Outcome
+    from movie_platform.quality.results import Evaluation, Outcome, Verdicts
 
 RULESET_PARSES = "ruleset_parses"
 """The one check of a ruleset file that cannot be read; it fails."""
@@ -40,7 +40,7 @@ class RulesetChecks:
             return [self._spec(RULESET_PARSES, problem, {"ruleset": self.file.name, "problem": self.file.problem})]
         return [self._spec(rule.name, _in_words(rule), _about(rule, self.file.name)) for rule in self.file.ruleset]
 
-    def results(self, evaluation: "Evaluation") -> Iterator[dg.AssetCheckResult]:
+    def results(self, evaluation: "Evaluation | Verdicts") -> Iterator[dg.AssetCheckResult]:
         """How each rule came out."""
         for outcome in evaluation.outcomes:
             yield dg.AssetCheckResult(asset_key=self.asset, check_name=outcome.rule.name, **_verdict(outcome))

@@ -34,6 +34,10 @@ class DataUnreadable(InputRefused):
         super().__init__(message, rule="readable")
 
 
+class RulesNotDivisible(PlatformError):
+    """Rules of the ruleset need all rows in one place, and these rows are judged in several."""
+
+
 class RuleNotComputable(PlatformError):
     """One rule cannot be computed on this data; its outcome is Error and the other rules go on."""
 

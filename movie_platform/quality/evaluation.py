@@ -1,8 +1,9 @@
 """A ruleset on a data set, in one pass over its rows."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict, Unpack
 
 import numpy as np
 
@@ -24,20 +25,22 @@ from movie_platform.quality.sandbox import Sandbox
 from movie_platform.quality.sandbox_tables import SandboxTables
 
 
+class Options(TypedDict, total=False):
+    """How a ruleset judges, as `evaluate` describes it."""
+
+    nulls: Nulls
+    references: Mapping[str, Judgeable] | None
+    history: MetricHistory | None
+    dataset: str
+    at: datetime | None
+    filtered_rows: Literal["pass", "skip"]
+    composite: Literal["dataset", "row"]
+    sql_seconds: float
+    files: FileLister | None
+
+
 def evaluate(
-    data: Judgeable | DataSet,
-    ruleset: Ruleset | Any,
-    *,
-    nulls: Nulls = "documented",
-    references: Mapping[str, Judgeable] | None = None,
-    history: MetricHistory | None = None,
-    dataset: str = "primary",
-    at: datetime | None = None,
-    glue_rows: bool = False,
-    filtered_rows: Literal["pass", "skip"] = "pass",
-    composite: Literal["dataset", "row"] = "dataset",
-    sql_seconds: float = 30.0,
-    files: FileLister | None = None,
+    data: Judgeable | DataSet, ruleset: Ruleset | Any, *, glue_rows: bool = False, **options: Unpack[Options]
 ) -> Evaluation:
     """Judges a data set by a ruleset (or by a Pandera model).
 
@@ -53,6 +56,26 @@ def evaluate(
     A rule that cannot be computed has the outcome Error. Whatever the rules, good rows and bad rows together are all
     rows, each once, in order.
     """
+    with planned(data, ruleset, **options) as plan:
+        return plan.concluded(plan.read(), glue_rows=glue_rows)
+
+
+@contextmanager
+def planned(
+    data: Judgeable | DataSet,
+    ruleset: Ruleset | Any,
+    *,
+    nulls: Nulls = "documented",
+    references: Mapping[str, Judgeable] | None = None,
+    history: MetricHistory | None = None,
+    dataset: str = "primary",
+    at: datetime | None = None,
+    filtered_rows: Literal["pass", "skip"] = "pass",
+    composite: Literal["dataset", "row"] = "dataset",
+    sql_seconds: float = 30.0,
+    files: FileLister | None = None,
+) -> "Iterator[Plan]":
+    """A ruleset made ready for a data set: its measures wait to be shown all rows, and the plan to be concluded."""
     rules = ruleset if isinstance(ruleset, Ruleset) else _of_pandera(ruleset)
     opened = without(open_data(data), RESULT_COLUMNS)
     columns = Columns(opened.schema)
@@ -69,27 +92,46 @@ def evaluate(
             at=_utc(at),
             files=files,
         )
-        return _evaluated(opened, rules, context, glue_rows=glue_rows)
+        yield Plan(opened, rules, context)
 
 
-def _evaluated(data: DataSet, rules: Ruleset, context: EvaluationContext, *, glue_rows: bool) -> Evaluation:
-    analyzed, deferred = _Analyzed(rules, context), [plan_rule(rule, context) for rule in rules]
-    count = _pass_over(data, context.measures)
-    judgements = [outcome() for outcome in deferred]
-    metrics, observations = analyzed.conclude()
-    _show_values(rules, judgements, data, context.columns)
-    outcomes, rows = _collected(rules, judgements, count, glue_rows=glue_rows)
-    return Evaluation(
-        data,
-        rules,
-        outcomes,
-        rows,
-        metrics=_measured(metrics, judgements),
-        observations=(*_notes(rules, judgements), *observations),
-        dataset=context.dataset,
-        at=context.at,
-        nulls=context.nulls,
-    )
+class Plan:
+    """A ruleset on a data set before and after its rows are read."""
+
+    def __init__(self, data: DataSet, rules: Ruleset, context: EvaluationContext) -> None:
+        self.data = data
+        self.context = context
+        self._rules = rules
+        self._analyzed = _Analyzed(rules, context)
+        self._deferred = [plan_rule(rule, context) for rule in rules]
+
+    @property
+    def measures(self) -> Measures:
+        """What has to see every row before the plan is concluded."""
+        return self.context.measures
+
+    def read(self) -> int:
+        """Shows all rows of the data set to the measures; how many there are."""
+        return _pass_over(self.data, self.measures)
+
+    def concluded(self, count: int, *, glue_rows: bool = False) -> Evaluation:
+        """What came out, once the measures have seen all rows, so many."""
+        rules, data, context = self._rules, self.data, self.context
+        judgements = [outcome() for outcome in self._deferred]
+        metrics, observations = self._analyzed.conclude()
+        _show_values(rules, judgements, data, context.columns)
+        outcomes, rows = _collected(rules, judgements, count, glue_rows=glue_rows)
+        return Evaluation(
+            data,
+            rules,
+            outcomes,
+            rows,
+            metrics=_measured(metrics, judgements),
+            observations=(*_notes(rules, judgements), *observations),
+            dataset=context.dataset,
+            at=context.at,
+            nulls=context.nulls,
+        )
 
 
 def _measured(metrics: dict[str, float], judgements: list[Judgement]) -> dict[str, float]:

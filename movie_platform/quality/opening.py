@@ -27,7 +27,7 @@ def open_data(data: Judgeable | DataSet) -> DataSet:
         return open_files({Path(data).name: Path(data)})
     if isinstance(data, bytes):
         return open_files({"the data": data})
-    if isinstance(data, TableData | FrameData | ParquetData):
+    if isinstance(data, DataSet):
         return data
     if isinstance(data, Iterable):
         return spool(data)

@@ -65,6 +65,14 @@ class Outcome:
         }
 
 
+@dataclass(frozen=True)
+class Verdicts:
+    """What an evaluation that was done elsewhere says; its rows and their results stayed there."""
+
+    outcomes: tuple[Outcome, ...]
+    observations: tuple[str, ...]
+
+
 class Evaluation:
     """The result of one evaluation; it keeps the data set, so that good and bad rows can be read from it."""
 

@@ -51,6 +51,10 @@ class PackedBits:
             self._full = [whole]
         return self._full[0] if self._full else np.zeros(0, dtype=np.uint8)
 
+    def bits(self) -> "Mask":
+        """The booleans."""
+        return unpack(self.packed(), 0, len(self))
+
     def __len__(self) -> int:
         return self._length
 
@@ -111,6 +115,18 @@ class RowResults:
         if marks is None:
             return np.zeros(self.rows, dtype=bool)
         return np.unpackbits(marks.fails, count=self.rows).astype(bool)
+
+    def slice(self, start: int, stop: int) -> "RowResults":
+        """The results of the rows from start to stop."""
+
+        def cut(packed: np.ndarray) -> np.ndarray:
+            return np.packbits(unpack(packed, start, stop))
+
+        marks = [
+            mark and RowMarks(cut(mark.fails), cut(mark.skips) if mark.skips is not None else None)
+            for mark in self.marks
+        ]
+        return RowResults(self.rules, marks, cut(self.bad), stop - start)
 
     def columns(self, start: int, stop: int, chosen: "Mask") -> list[pa.Array]:
         """The four result columns for the chosen rows between start and stop."""

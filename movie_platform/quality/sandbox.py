@@ -17,12 +17,11 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterable
-from pathlib import Path
+from importlib.resources import files
 from typing import Any, cast
 
 import pyarrow as pa
 
-from movie_platform.quality import sandbox_worker
 from movie_platform.quality.errors import RuleNotComputable
 from movie_platform.quality.presentation import harmless
 from movie_platform.quality.sandbox_worker import read_message, write_message
@@ -99,9 +98,10 @@ class _Worker:
         self._owner = os.getpid()
         # What the engine writes when a sort or join outgrows its memory. No statement names it.
         self._spill = tempfile.mkdtemp(prefix="quality-sql-")
-        script = Path(sandbox_worker.__file__)
+        # As text, not as a file: on a cluster the package comes in a zip.
+        script = files("movie_platform.quality").joinpath("sandbox_worker.py").read_text("utf-8")
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-B", str(script)],
+            [sys.executable, "-I", "-B", "-c", script],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

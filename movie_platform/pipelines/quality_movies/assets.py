@@ -9,6 +9,7 @@ from dagster import ResourceParam
 from movie_platform.errors import PlatformError
 from movie_platform.lake import ObjectStore
 from movie_platform.notify import Notifier
+from movie_platform.orchestration.bulk import Bulk
 from movie_platform.orchestration.day_checks import broken_rules
 from movie_platform.orchestration.events import (
     DELIVER_AGAIN,
@@ -31,6 +32,7 @@ from movie_platform.pipelines.quality_movies.day_records import (
     staged_key,
 )
 from movie_platform.pipelines.quality_movies.evaluation import JudgedDay, Nulls, RulesInUse, judge_day
+from movie_platform.pipelines.quality_movies.judging_job import JOB, judged_day, parameters
 from movie_platform.pipelines.quality_movies.notices import tell
 from movie_platform.pipelines.quality_movies.source import SOURCE
 from movie_platform.pipelines.quality_movies.tables import (
@@ -94,6 +96,7 @@ def judged_movies(days: dg.PartitionsDefinition, rules: RulesetFile, nulls: Null
     )
     def quality_movies_judged(
         context: dg.AssetExecutionContext,
+        bulk: ResourceParam[Bulk],
         raw_quality: ResourceParam[ObjectStore],
         lake: ResourceParam[ObjectStore],
         notifier: ResourceParam[Notifier],
@@ -101,13 +104,13 @@ def judged_movies(days: dg.PartitionsDefinition, rules: RulesetFile, nulls: Null
     ) -> Iterator[Any]:
         day = context.partition_key
         try:
-            in_use = RulesInUse.of(rules, nulls)
+            in_use = _rules_for(bulk, RulesInUse.of(rules, nulls))
         except PlatformError as broken:
             if evaluation := rule_checks.broken():
                 yield evaluation
             raise dg.Failure(str(broken), allow_retries=False) from broken
         with errors_for_dagster(context):
-            judged = judge_day(raw_quality, lake, day, in_use, replay=REPLAY in context.run.tags)
+            judged = _judged(context, bulk, raw_quality, lake, in_use)
         if judged is None:
             context.log.info(f"{day}: nothing was delivered")
             return
@@ -125,6 +128,26 @@ def judged_movies(days: dg.PartitionsDefinition, rules: RulesetFile, nulls: Null
             raise refused(f"{day} cannot be read: {judged.record.reason}")
 
     return quality_movies_judged
+
+
+def _rules_for(bulk: Bulk, rules: RulesInUse) -> RulesInUse:
+    """The rules; raises PlatformError where the engine cannot judge by one of them."""
+    if bulk.engine == "spark":
+        from movie_platform.quality.parts import refuse_not_divisible
+
+        refuse_not_divisible(rules.ruleset)
+    return rules
+
+
+def _judged(
+    context: dg.AssetExecutionContext, bulk: Bulk, raw: ObjectStore, lake: ObjectStore, rules: RulesInUse
+) -> JudgedDay | None:
+    """The day judged in this process, or by a driver of Spark."""
+    day, replay = context.partition_key, REPLAY in context.run.tags
+    if bulk.engine != "spark":
+        return judge_day(raw, lake, day, rules, replay=replay)
+    asked = parameters(raw, lake, day, rules, replay=replay)
+    return judged_day(bulk.run(context, JOB, asked), rules)
 
 
 def good_movies(days: dg.PartitionsDefinition) -> dg.AssetsDefinition:

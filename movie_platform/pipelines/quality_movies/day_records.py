@@ -142,10 +142,18 @@ def record_of(lake: ObjectStore, day: str) -> DayRecord | None:
         fields = json.loads(lake.read(record_key(day)))
     except ObjectMissing:
         return None
-    files = {key: FileFacts(**facts) for key, facts in fields.pop("files").items()}
-    before = fields.pop("good_before", None)
-    fields |= {"files": files, "missing_columns": tuple(fields["missing_columns"])}
-    return DayRecord(**fields, good_before=GoodVersion(**before) if before else None)
+    return read_record(fields)
+
+
+def read_record(fields: Mapping[str, Any]) -> DayRecord:
+    """A record from its fields, as JSON has them."""
+    before = fields.get("good_before")
+    read = {
+        "files": {key: FileFacts(**facts) for key, facts in fields["files"].items()},
+        "missing_columns": tuple(fields["missing_columns"]),
+        "good_before": GoodVersion(**before) if before else None,
+    }
+    return DayRecord(**{**fields, **read})
 
 
 def outcomes_of(lake: ObjectStore, day: str) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ Judging a large file takes a while. What was overtaken meanwhile, by a newer del
 import hashlib
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -50,8 +50,11 @@ from movie_platform.quality.ruleset_files import RulesetFile
 
 if TYPE_CHECKING:
     from movie_platform.quality import Evaluation, FileLister, Outcome
+    from movie_platform.quality.results import Verdicts
 
 Nulls = Literal["documented", "legacy"]
+JudgedBy = Callable[..., "Evaluation"]
+"""Judges a data set by a ruleset, as `quality.evaluate` does."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ class JudgedDay:
     """What came of a day. `evaluation` is there unless the delivery could not be read."""
 
     record: DayRecord
-    evaluation: "Evaluation | None" = None
+    evaluation: "Evaluation | Verdicts | None" = None
 
     @property
     def outcomes(self) -> "tuple[Outcome, ...]":
@@ -85,17 +88,27 @@ class JudgedDay:
 
 
 def judge_day(
-    raw: ObjectStore, lake: ObjectStore, day: str, rules: RulesInUse, *, replay: bool = False
+    raw: ObjectStore,
+    lake: ObjectStore,
+    day: str,
+    rules: RulesInUse,
+    *,
+    replay: bool = False,
+    judged_by: JudgedBy | None = None,
 ) -> JudgedDay | None:
     """Judge what is delivered for a day, and write everything but the warehouse; None where nothing ever was.
 
     A replay judges what is archived by today's rules and only releases: good rows stay good. What was overtaken, by a
-    newer delivery or by another run, is judged again.
+    newer delivery or by another run, is judged again. Rows are judged in this process, or as `judged_by` does.
     """
-    return until_undisturbed(lambda: _judge_day(raw, lake, day, rules, replay=replay), f"{day} of the quality movies")
+    return until_undisturbed(
+        lambda: _judge_day(raw, lake, day, rules, judged_by, replay=replay), f"{day} of the quality movies"
+    )
 
 
-def _judge_day(raw: ObjectStore, lake: ObjectStore, day: str, rules: RulesInUse, *, replay: bool) -> JudgedDay | None:
+def _judge_day(
+    raw: ObjectStore, lake: ObjectStore, day: str, rules: RulesInUse, judged_by: JudgedBy | None, *, replay: bool
+) -> JudgedDay | None:
     def find() -> Delivery | None:
         return None if replay else FILES.find(raw, day, datetime.now(UTC))
 
@@ -108,7 +121,7 @@ def _judge_day(raw: ObjectStore, lake: ObjectStore, day: str, rules: RulesInUse,
             records = read([(file.key, file.path) for file in delivered.files])
         except InputRefused as refused:
             return work.unreadable(str(refused))
-        return work.judged(records)
+        return work.judged(records, judged_by)
 
 
 class _Work:
@@ -132,12 +145,12 @@ class _Work:
         self._made = _first_record(delivered, rules, before)
         self._day = self._made.day
 
-    def judged(self, records: Records) -> JudgedDay:
+    def judged(self, records: Records, judged_by: JudgedBy | None) -> JudgedDay:
         from movie_platform.quality import evaluate, type_columns
 
         history = LakeHistory(self._lake)
         was_bad = _left_out_before(self._lake, self._before) if self._is_replay else None
-        evaluation = evaluate(
+        evaluation = (judged_by or evaluate)(
             type_columns(records.text),
             self._rules.ruleset,
             nulls=self._rules.nulls,

@@ -1,0 +1,122 @@
+"""Parquet objects in a store as a data set that is read in parts, each wherever it is judged."""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from movie_platform.lake import ObjectStore, open_store
+from movie_platform.lake.parquet import ArrowSink
+from movie_platform.quality.data import BATCH_ROWS, DataSet
+from movie_platform.quality.errors import DataUnreadable
+from movie_platform.waits import Waits
+
+PART_ROWS = 262_144
+"""Row groups are read together until they have so many rows: fewer are not worth a task, more wait for one worker."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Row groups of one object."""
+
+    store: str
+    key: str
+    row_groups: tuple[int, ...]
+    rows: int
+
+
+class StoredParquet:
+    """Parts in the order of their rows. It is a few plain values, and travels to workers."""
+
+    def __init__(self, parts: Sequence[Part], schema: pa.Schema, waits: Waits) -> None:
+        self.parts = tuple(parts)
+        self.schema = schema
+        self.waits = waits
+
+    @classmethod
+    def of(
+        cls, store: ObjectStore, keys: Iterable[str], waits: Waits, *, leave_out: Collection[str] = ()
+    ) -> "StoredParquet":
+        """The rows of the objects, one after the other, without the columns that are left out, in whatever case.
+
+        Raises DataUnreadable where one is no Parquet or has other columns than the first.
+        """
+        parts: list[Part] = []
+        schema: pa.Schema | None = None
+        folded = {name.casefold() for name in leave_out}
+        for key in keys:
+            try:
+                with store.open(key) as opened, pq.ParquetFile(opened) as file:
+                    found = file.schema_arrow.remove_metadata()
+                    groups = [file.metadata.row_group(n).num_rows for n in range(file.metadata.num_row_groups)]
+            except (pa.ArrowException, OSError) as failure:
+                raise DataUnreadable(f"{key} is not a readable Parquet file: {failure}") from failure
+            found = pa.schema([field for field in found if field.name.casefold() not in folded])
+            if schema is not None and found != schema:
+                raise DataUnreadable(f"{key} has other columns, or other types, than the files before it")
+            schema = found
+            parts += [Part(store.uri, key, *group) for group in _together(groups)]
+        if schema is None:
+            raise DataUnreadable(f"there is no Parquet file at {store.uri}")
+        return cls(parts, schema, waits)
+
+    @property
+    def starts(self) -> list[int]:
+        """The number of the first row of each part."""
+        return [0, *np.cumsum([part.rows for part in self.parts]).tolist()][: len(self.parts)]
+
+    def part(self, number: int) -> "StoredParquet":
+        """One part by itself."""
+        return StoredParquet(self.parts[number : number + 1], self.schema, self.waits)
+
+    def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        wanted = list(columns) if columns is not None else self.schema.names
+        for part in self.parts:
+            if not wanted:
+                for start in range(0, part.rows, BATCH_ROWS):
+                    rows: list[dict[str, None]] = [{}] * min(BATCH_ROWS, part.rows - start)
+                    yield pa.RecordBatch.from_struct_array(pa.array(rows, pa.struct([])))
+                continue
+            with open_store(part.store, self.waits).open(part.key) as opened, pq.ParquetFile(opened) as file:
+                read = file.iter_batches(BATCH_ROWS, row_groups=list(part.row_groups), columns=wanted)
+                for batch in read:
+                    yield batch.select(wanted).replace_schema_metadata(None)
+
+    def take(self, wanted: np.ndarray) -> pa.Table:
+        kept, start = [], 0
+        for batch in self.batches():
+            kept.append(batch.filter(pa.array(wanted[start : start + batch.num_rows])))
+            start += batch.num_rows
+        return pa.Table.from_batches(kept, self.schema)
+
+
+def put_parts(store: ObjectStore, prefix: str, data: DataSet) -> list[str]:
+    """The data set as Parquet objects of about PART_ROWS rows; their keys, of which there is one even without rows."""
+    keys: list[str] = []
+    batches = data.batches()
+    batch = next(batches, None)
+    while batch is not None or not keys:
+        keys.append(f"{prefix}{len(keys):06}.parquet")
+        rows = 0
+        with store.writer(keys[-1]) as out, pq.ParquetWriter(ArrowSink(out.write), data.schema) as writer:
+            while batch is not None and rows < PART_ROWS:
+                writer.write_batch(batch)
+                rows += batch.num_rows
+                batch = next(batches, None)
+    return keys
+
+
+def _together(groups: Sequence[int]) -> Iterator[tuple[tuple[int, ...], int]]:
+    """Row groups, by their numbers of rows, in runs of about PART_ROWS."""
+    waiting: list[int] = []
+    rows = 0
+    for number, size in enumerate(groups):
+        if waiting and rows + size > PART_ROWS:
+            yield tuple(waiting), rows
+            waiting, rows = [], 0
+        waiting.append(number)
+        rows += size
+    if rows:
+        yield tuple(waiting), rows

@@ -1,0 +1,317 @@
+"""A ruleset has the same outcomes, metrics, row results and split on Spark as on one machine."""
+
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from movie_platform.commands.quality import quality
+from movie_platform.commands.spark import spark_engine
+from movie_platform.engine import stored_parquet
+from movie_platform.engine.shipping import ship
+from movie_platform.engine.spark import SparkEngine
+from movie_platform.engine.spark_quality import evaluate_on_spark, write_on_spark
+from movie_platform.engine.stored_parquet import StoredParquet
+from movie_platform.errors import SettingsError
+from movie_platform.lake import ObjectStore, open_store
+from movie_platform.quality import (
+    DataUnreadable,
+    Evaluation,
+    InMemoryHistory,
+    Ruleset,
+    SimpleRule,
+    StoredFile,
+    evaluate,
+    open_data,
+    parse_ruleset,
+)
+from movie_platform.quality.errors import RulesNotDivisible
+from movie_platform.quality.evaluation import planned
+from movie_platform.quality.parts import (
+    NOT_DIVISIBLE,
+    Whole,
+    count_bucket,
+    keyed,
+    measured,
+    refuse_not_divisible,
+)
+from movie_platform.quality.rule_types import RULE_TYPES
+from movie_platform.waits import Waits
+from movie_platform_tests.quality import conformance
+from movie_platform_tests.quality.test_properties import frames, rulesets
+
+
+@pytest.fixture(scope="module")
+def engine(spark: Any) -> Iterator[SparkEngine]:
+    with SparkEngine(spark) as engine:
+        yield engine
+
+
+@pytest.fixture(autouse=True)
+def _parts_of_two_rows() -> Iterator[None]:
+    with mock.patch.object(stored_parquet, "PART_ROWS", 2):
+        yield
+
+
+def conforming() -> Ruleset:
+    """The rules of every case that can be judged in parts."""
+    rules = []
+    for _, rule, result in conformance.every_case():
+        if result == conformance.REFUSED:
+            continue
+        parsed = parse_ruleset(f"Rules = [ {rule}\n ]")
+        try:
+            refuse_not_divisible(parsed)
+        except RulesNotDivisible:
+            continue
+        rules += list(parsed)
+    return Ruleset(rules)
+
+
+def the_same(one: Evaluation, other: Evaluation) -> None:
+    assert other.to_json() == one.to_json()
+    assert other.metrics == one.metrics
+    assert other.observations == one.observations
+    assert [o.examples for o in other.outcomes] == [o.examples for o in one.outcomes]
+    assert [o.failing_rows for o in other.outcomes] == [o.failing_rows for o in one.outcomes]
+    assert other.judged().to_pylist() == one.judged().to_pylist()
+
+
+def past() -> InMemoryHistory:
+    found = InMemoryHistory()
+    for days in range(1, 9):
+        then = {name: values[-days] for name, values in conformance.HISTORY.items() if days <= len(values)}
+        found.record("primary", conformance.NOW - timedelta(days=days), then)
+    return found
+
+
+def test_every_case_of_the_language_has_the_same_result(engine: SparkEngine) -> None:
+    rules = conforming()
+    file = StoredFile("s3://b/x.csv", 10, conformance.NOW, lambda: BytesIO(b"0123456789"))
+    options: dict[str, Any] = {
+        "references": conformance.REFERENCES,
+        "history": past(),
+        "files": lambda address: [file],
+        "at": conformance.NOW,
+        "filtered_rows": "skip",
+        "composite": "row",
+    }
+
+    one = evaluate(conformance.FRAME, rules, **options)
+    with mock.patch("movie_platform.quality.data.BATCH_ROWS", 2):
+        other = evaluate_on_spark(engine, open_data(conformance.FRAME), rules, **options)
+
+    assert isinstance(other.data, StoredParquet)
+    assert len(other.data.parts) == 2
+    the_same(one, other)
+
+
+def test_every_rule_type_is_judged_on_spark_or_refused_by_name() -> None:
+    judged = {rule.type for rule in conforming() if isinstance(rule, SimpleRule)}
+
+    assert judged | set(NOT_DIVISIBLE) >= set(RULE_TYPES) - {"JobStatus"}
+    assert judged & set(NOT_DIVISIBLE) == set()
+    with pytest.raises(RulesNotDivisible) as refused:
+        refuse_not_divisible(
+            parse_ruleset(
+                """Rules = [
+                    IsComplete "id", (RowCount > 1) and (CustomSql "select 1 from primary" > 0),
+                    ReferentialIntegrity "id" "other.{key}" = 1, DetectAnomalies "CustomSql" "select 2 from primary"
+                ] Analyzers = [ CustomSql "select 3 from primary" ]"""
+            )
+        )
+    for named in ("select 1", "ReferentialIntegrity", "select 2", "select 3"):
+        assert named in str(refused.value)
+    assert "IsComplete" not in str(refused.value)
+
+
+RULES = parse_ruleset(
+    """Rules = [
+        ColumnValues "x" > 0 labels = ["action"="warn"], ColumnValues "w" != EMPTY where "x > 0", IsUnique "x" "w",
+        (IsComplete "y") or (IsUnique "w"), IsPrimaryKey "row"
+    ]"""
+)
+TABLE = pa.table(
+    {
+        "row": range(7),
+        "x": [1, -1, None, 1, 2, 2, 5],
+        "y": [0.5, None, None, 2.5, 0.0, 1.0, 1.0],
+        "w": pa.array(["a", "", None, "a", "b", "", None]).dictionary_encode(),
+        "DataQualityRulesPass": [["earlier"]] * 7,
+    }
+)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_workers_write_the_rows_that_one_machine_writes(
+    shared: bool, engine: SparkEngine, spark: Any, tmp_path: Path
+) -> None:
+    pq.write_table(TABLE, tmp_path / "data.parquet", row_group_size=2)
+    one = evaluate(tmp_path / "data.parquet", RULES)
+    one.write(tmp_path / "one")
+    out = tmp_path / "other"
+    out.mkdir()
+    (out / "good.parquet").write_bytes(b"of an earlier check on one machine")
+    with ExitStack() as stack:
+        if not shared:
+            engine = stack.enter_context(SparkEngine(spark, work=(tmp_path / "work").as_uri()))
+        other = evaluate_on_spark(engine, open_data(tmp_path / "data.parquet"), RULES)
+        write_on_spark(engine, other, out.as_uri())
+        the_same(one, other)
+
+    for name in ("good", "bad"):
+        assert pq.read_table(out / f"{name}.parquet").equals(pq.read_table(tmp_path / "one" / f"{name}.parquet"))
+    assert (out / "rule_outcomes.json").read_text() == (tmp_path / "one" / "rule_outcomes.json").read_text()
+
+
+def test_the_command_judges_parquet_and_csv_folders_on_spark(
+    engine: SparkEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def this_engine(_: str) -> Iterator[SparkEngine]:
+        yield engine
+
+    monkeypatch.setattr("movie_platform.commands.spark.spark_engine", this_engine)
+    rules = tmp_path / "rules.dqdl"
+    rules.write_text('Rules = [ IsUnique "id", ColumnValues "v" > 1, IsComplete "t" ]')
+    text = "id,v,t\n1,2.5,a\n2,,\n1,3,NA\n"
+    folder = tmp_path / "csv"
+    folder.mkdir()
+    (folder / "1.csv").write_text(text)
+    (folder / "2.csv").write_text("id,V,t\n4,0.5,d\n")
+    (tmp_path / "whole.csv").write_text(text + "4,0.5,d\n")
+    outcomes = []
+    for file, more in ((tmp_path / "whole.csv", []), (folder, ["--engine", "spark"])):
+        arguments = ["check", str(file), "--rules", str(rules), "--na", "NA", "--out", str(tmp_path / file.stem), *more]
+        result = CliRunner().invoke(quality, arguments)
+        assert result.exit_code == 1, result.output
+        outcomes.append((tmp_path / file.stem / "rule_outcomes.json").read_text())
+    assert outcomes[0] == outcomes[1]
+    bad = [pq.read_table(tmp_path / name / "bad.parquet").to_pylist() for name in ("whole", "csv")]
+    assert bad[0] == bad[1]
+    assert len(bad[0]) == 4
+
+    result = CliRunner().invoke(quality, ["check", str(tmp_path / "none"), "--rules", str(rules), "--engine", "spark"])
+    assert result.exit_code == 2
+    assert "does not exist" in result.output
+
+
+def test_a_rule_that_spark_refuses_is_named_before_spark_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("movie_platform.commands.spark.spark_engine", None)
+    rules = tmp_path / "rules.dqdl"
+    rules.write_text('Rules = [ CustomSql "select count(*) from primary" > 1 ]')
+
+    result = CliRunner().invoke(quality, ["check", "any.parquet", "--rules", str(rules), "--engine", "spark"])
+
+    assert result.exit_code == 2
+    assert "select count(*) from primary" in result.output
+
+
+@pytest.mark.parametrize(("engine_setting", "said"), [("spark:emr:j-1", "drivers are started for runs only")])
+def test_the_command_says_where_it_can_start_no_driver(
+    engine_setting: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOVIE_PLATFORM_ENGINE", engine_setting)
+    with pytest.raises(SettingsError, match=said), spark_engine("test"):
+        pass
+
+
+def judged_in_parts(table: pa.Table, rules: Ruleset, size: int, **options: Any) -> Evaluation:
+    """What evaluate_on_spark does, with nothing between the parts and the whole."""
+    parts = [table.slice(start, size) for start in range(0, table.num_rows, size)]
+    buckets: dict[tuple[int, int], list[Any]] = {}
+    with planned(table, rules, **options) as plan:
+        whole = Whole(plan.measures.all)
+        for number, part in enumerate(parts):
+            with planned(part, rules, **options) as there:
+                found = list(keyed(there, number * size, 3))
+                whole.add(pickle.loads(pickle.dumps(measured(there))), part.num_rows)
+            for measure, bucket, payload in found:
+                buckets.setdefault((measure, bucket), []).append(payload)
+        whole.count_keys(count_bucket(measure, payloads) for (measure, _), payloads in buckets.items())
+        return plan.concluded(whole.rows)
+
+
+@settings(max_examples=25, deadline=None)
+@given(frames, rulesets, st.integers(1, 9), st.sampled_from(["documented", "legacy"]))
+def test_parts_put_together_are_the_whole(table: pa.Table, rules: Ruleset, size: int, nulls: Any) -> None:
+    rules = Ruleset([rule for rule in rules if "CustomSql" not in rule.claim])
+    the_same(evaluate(table, rules, nulls=nulls), judged_in_parts(table, rules, size, nulls=nulls))
+
+
+@pytest.mark.soak
+def test_random_frames_and_rules_are_judged_alike_on_spark(engine: SparkEngine) -> None:
+    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(frames, rulesets, st.integers(1, 9), st.sampled_from(["documented", "legacy"]))
+    def alike(table: pa.Table, rules: Ruleset, size: int, nulls: Any) -> None:
+        rules = Ruleset([rule for rule in rules if "CustomSql" not in rule.claim])
+        with mock.patch("movie_platform.quality.data.BATCH_ROWS", size):
+            other = evaluate_on_spark(engine, open_data(table), rules, nulls=nulls)
+        the_same(evaluate(table, rules, nulls=nulls), other)
+
+    alike()
+
+
+def test_stored_files_are_one_data_set_in_their_order(store: ObjectStore) -> None:
+    tables = [TABLE.slice(start, 3) for start in (0, 3, 6)]
+    for number, table in enumerate(tables):
+        store.write(f"data/{number}.parquet", _parquet(table))
+    keys = [f"data/{number}.parquet" for number in range(3)]
+
+    data = StoredParquet.of(store, keys, Waits(), leave_out=["dataqualityrulespass"])
+
+    assert data.schema.names == ["row", "x", "y", "w"]
+    assert data.starts == [0, 3, 6]
+    assert pa.Table.from_batches(data.batches(["row"]))["row"].to_pylist() == list(range(7))
+    assert sum(batch.num_rows for batch in data.batches([])) == 7
+    assert data.take(np.arange(7) == 5)["row"].to_pylist() == [5]
+    store.write("data/other.parquet", _parquet(pa.table({"row": [1.5]})))
+    with pytest.raises(DataUnreadable, match="other columns"):
+        StoredParquet.of(store, [*keys, "data/other.parquet"], Waits(), leave_out=["DataQualityRulesPass"])
+    store.write("data/none.parquet", b"text")
+    with pytest.raises(DataUnreadable, match="not a readable Parquet file"):
+        StoredParquet.of(store, ["data/none.parquet"], Waits())
+
+
+def test_a_worker_that_has_the_package_in_a_zip_runs_conditions_of_where(tmp_path: Path) -> None:
+    lake = open_store((tmp_path / "lake").as_uri())
+    zipped = ship(lake).package.removeprefix("file://")
+    program = """
+import movie_platform, pyarrow as pa
+from movie_platform.quality import evaluate, parse_ruleset
+assert ".zip" in movie_platform.__file__
+rules = parse_ruleset('Rules = [ IsComplete "v" where "id > 1" ]')
+print(evaluate(pa.table({"id": [1, 2], "v": [None, "x"]}), rules).outcomes[0].outcome)
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": zipped},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.stdout == "Passed\n", ran.stderr
+
+
+def _parquet(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink)
+    return sink.getvalue().to_pybytes()
