@@ -35,7 +35,6 @@ from movie_platform.quality.parts import (
 from movie_platform.quality.results import Evaluation
 from movie_platform.quality.row_results import RESULT_COLUMNS, RowResults
 from movie_platform.quality.ruleset import Ruleset
-from movie_platform.waits import Waits
 
 WAVE = 64
 """Parts whose results are on their way to the driver at once."""
@@ -57,14 +56,12 @@ class Work:
         return planned(data, self.ruleset, **self.options)
 
 
-def parts_of(engine: SparkEngine, data: DataSet, waits: Waits | None = None) -> StoredParquet:
+def parts_of(engine: SparkEngine, data: DataSet) -> StoredParquet:
     """The data set where workers can read it: as it is when they can, else as parts in the engine's work store."""
     if isinstance(data, StoredParquet):
         return data
     prefix = engine.new_prefix("judged")
-    return StoredParquet.of(
-        engine.work, put_parts(engine.work, prefix, data), waits or Waits(), leave_out=RESULT_COLUMNS
-    )
+    return StoredParquet.of(engine.work, put_parts(engine.work, prefix, data), engine.waits, leave_out=RESULT_COLUMNS)
 
 
 def evaluate_on_spark(

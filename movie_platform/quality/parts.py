@@ -40,13 +40,15 @@ _COUNTED = (
 State = dict[str, Any]
 
 
+def not_divisible(ruleset: Ruleset) -> str:
+    """Which rules or analyzers cannot be judged in parts, all of them, and why; empty where all can."""
+    return "; ".join(f"{claim} ({reason})" for claim, reason in _not_divisible([*ruleset, *ruleset.analyzers]))
+
+
 def refuse_not_divisible(ruleset: Ruleset) -> None:
     """Raises RulesNotDivisible, naming them all, where rules or analyzers cannot be judged in parts."""
-    refused = [f"{claim} ({reason})" for claim, reason in _not_divisible([*ruleset, *ruleset.analyzers])]
-    if refused:
-        raise RulesNotDivisible(
-            f"on Spark these cannot be judged: {'; '.join(refused)}. Leave them out, or judge on one machine"
-        )
+    if refused := not_divisible(ruleset):
+        raise RulesNotDivisible(f"on Spark these cannot be judged: {refused}. Leave them out, or judge on one machine")
 
 
 def _not_divisible(rules: Iterable[Rule | Analyzer]) -> Iterator[tuple[str, str]]:

@@ -104,7 +104,7 @@ def judged_movies(days: dg.PartitionsDefinition, rules: RulesetFile, nulls: Null
     ) -> Iterator[Any]:
         day = context.partition_key
         try:
-            in_use = _rules_for(bulk, RulesInUse.of(rules, nulls))
+            in_use = RulesInUse.of(rules, nulls)
         except PlatformError as broken:
             if evaluation := rule_checks.broken():
                 yield evaluation
@@ -130,21 +130,17 @@ def judged_movies(days: dg.PartitionsDefinition, rules: RulesetFile, nulls: Null
     return quality_movies_judged
 
 
-def _rules_for(bulk: Bulk, rules: RulesInUse) -> RulesInUse:
-    """The rules; raises PlatformError where the engine cannot judge by one of them."""
-    if bulk.engine == "spark":
-        from movie_platform.quality.parts import refuse_not_divisible
-
-        refuse_not_divisible(rules.ruleset)
-    return rules
-
-
 def _judged(
     context: dg.AssetExecutionContext, bulk: Bulk, raw: ObjectStore, lake: ObjectStore, rules: RulesInUse
 ) -> JudgedDay | None:
-    """The day judged in this process, or by a driver of Spark."""
+    """The day judged in this process, or by a driver of Spark where that is the engine and can judge by every rule."""
+    from movie_platform.quality.parts import not_divisible
+
     day, replay = context.partition_key, REPLAY in context.run.tags
-    if bulk.engine != "spark":
+    reason = not_divisible(rules.ruleset) if bulk.engine == "spark" else ""
+    if reason:
+        context.log.warning(f"{day} is judged in the run's own process and not on Spark: {reason}")
+    if reason or bulk.engine != "spark":
         return judge_day(raw, lake, day, rules, replay=replay)
     asked = parameters(raw, lake, day, rules, replay=replay)
     return judged_day(bulk.run(context, JOB, asked), rules)

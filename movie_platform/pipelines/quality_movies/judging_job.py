@@ -52,7 +52,9 @@ def judge(
 
     in_use = RulesInUse(name, parse_ruleset(rules), nulls)
     judged_by = partial(evaluate_on_spark, engine) if isinstance(engine, SparkEngine) else evaluate
-    judged = judge_day(open_store(raw), open_store(lake), day, in_use, replay=replay, judged_by=judged_by)
+    judged = judge_day(
+        open_store(raw, engine.waits), open_store(lake, engine.waits), day, in_use, replay=replay, judged_by=judged_by
+    )
     if judged is None:
         return {"record": None}
     evaluation = judged.evaluation
