@@ -317,6 +317,22 @@ resource "aws_iam_role_policy" "redshift" {
 
 data "aws_iam_policy_document" "spark" {
   statement {
+    sid = "FindDeliveries"
+    actions = [
+      "s3:ListBucket", # a day's delivery is looked for again before and after it is read
+    ]
+    resources = [aws_s3_bucket.raw.arn]
+  }
+
+  statement {
+    sid = "ReadDeliveries"
+    actions = [
+      "s3:GetObject", # the data set's zip and the quality movies' files are read by the job
+    ]
+    resources = ["${aws_s3_bucket.raw.arn}/*"]
+  }
+
+  statement {
     sid = "ListTheLake"
     actions = [
       "s3:ListBucket", # the parts that executors wrote

@@ -33,6 +33,7 @@ pytestmark = pytest.mark.timeout(1200)  # the fixture goes through all pipelines
 
 ROLES = ("client", "platform", "spark")
 DAY = "2026-01-05"
+NEXT_DAY = "2026-01-06"
 WINDOW = "202601050000"
 
 BY_AWS_ITSELF = {
@@ -204,16 +205,16 @@ def _fail_in_a_large_write(recorder: Recorder) -> None:
 
 
 def _run_spark(platform: Platform, application: str, patch: pytest.MonkeyPatch) -> None:
-    """A job that succeeds, and one whose run stops watching it and cancels it."""
+    """Jobs of two pipelines that succeed, and one whose run stops watching it and cancels it."""
     from moto.emrserverless import models
     from moto.emrserverless.models import emrserverless_backends
 
     def job_runs() -> list[Any]:
         return list(emrserverless_backends["123456789012"]["us-east-1"].job_runs.get(application, []))
 
-    def on_emr() -> None:
-        _until(lambda: bool(job_runs()))
-        job = job_runs()[0]
+    def on_emr(number: int) -> None:
+        _until(lambda: len(job_runs()) > number)
+        job = job_runs()[number]
         job.state = "SUCCESS" if _spark_submit(job.job_driver["sparkSubmit"], platform.folder) == 0 else "FAILED"
 
     with patch.context() as spark:
@@ -222,10 +223,13 @@ def _run_spark(platform: Platform, application: str, patch: pytest.MonkeyPatch) 
         spark.setenv("MOVIE_PLATFORM_SPARK_CONF", "spark.sql.shuffle.partitions=2;spark.ui.enabled=false")
         spark.setattr(dg._core.pipes.utils, "WAIT_FOR_LOGS_AFTER_EXECUTION_INTERVAL", 0)
         spark.setattr(models, "JOB_STATUS", "SCHEDULED")
-        emr = threading.Thread(target=on_emr)
-        emr.start()
-        platform.command(f"run behavior --from {DAY} --to {DAY} --force")
-        emr.join()
+        with platform.signing("client"):
+            platform.command(f"simulate quality --days 1 --start {NEXT_DAY} --rows 50 --yes")
+        for number, (source, day) in enumerate((("behavior", DAY), ("quality", NEXT_DAY))):
+            emr = threading.Thread(target=on_emr, args=(number,))
+            emr.start()
+            platform.command(f"run {source} --from {day} --to {day} --force")
+            emr.join()
         # moto has no dashboard to ask for: the run fails there, and takes its job along.
         spark.setattr(models, "JOB_STATUS", "RUNNING")
         platform.command(f"run behavior --from {DAY} --to {DAY} --force", ends_with=(1,))
