@@ -1,7 +1,7 @@
 """What every source promises of its deliveries, held alike for all of them, on local disk and on S3."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -241,6 +241,15 @@ def changes_of_a_correction(subject: Subject, monkeypatch: pytest.MonkeyPatch) -
     return changed
 
 
+def places(changes: Sequence[str]) -> list[int]:
+    """Every change, but of the data set's nine answers, which are written alike, the first and the last."""
+
+    def is_amid_answers(position: int) -> bool:
+        return all("/answers/" in key for key in changes[max(position - 1, 0) : position + 2])
+
+    return [position for position in range(len(changes)) if not is_amid_answers(position)]
+
+
 def test_a_run_that_is_killed_before_any_change_of_the_lake_mixes_nothing_and_is_made_up_for(
     kind: type[Subject], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -251,7 +260,7 @@ def test_a_run_that_is_killed_before_any_change_of_the_lake_mixes_nothing_and_is
 
     changes = changes_of_a_correction(fresh("counted"), monkeypatch)
     assert len(changes) >= 3
-    for position in range(len(changes)):
+    for position in places(changes):
         subject = fresh(f"killed-{position}")
         subject.deliver(1)
         subject.run()
@@ -284,7 +293,7 @@ def test_a_run_that_another_one_overtakes_before_any_change_of_the_lake_never_pu
         return subject_of(kind, (folder / "raw").as_uri(), (folder / "lake").as_uri(), folder)
 
     changes = changes_of_a_correction(fresh("counted"), monkeypatch)
-    for position in range(len(changes)):
+    for position in places(changes):
         slow = fresh(f"overtaken-{position}")
         fast = type(slow)(slow.raw, slow.lake, slow.warehouse)
         slow.deliver(1)

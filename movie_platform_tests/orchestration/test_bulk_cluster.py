@@ -36,6 +36,7 @@ def cluster(java: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cl
         yield running
 
 
+@pytest.mark.soak
 def test_the_data_set_is_built_on_a_cluster(cluster: Cluster, lake: ObjectStore, tmp_path: Path) -> None:
     write_dataset(tmp_path / "raw" / "project-data" / str(DAY) / "the-movies-dataset.zip", scale=0.001)
     parameters = {
