@@ -112,7 +112,7 @@ def _checks(lake: ObjectStore, kind: str, before: datetime) -> Found:
 
 
 def _notices(lake: ObjectStore, kind: str, before: datetime) -> Found:
-    """Memories of what was notified: the same news, should it come again, is news again."""
+    """Memories of what was notified: the same notice, should it come again, is sent again."""
     return Found(kind, [info for info in lake.objects("notifications/") if info.modified < before])
 
 

@@ -1,6 +1,5 @@
 """Data checked on Spark from the terminal: the driver is this process, its workers are where the setting says."""
 
-import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -46,7 +45,7 @@ def spark_engine(name: str) -> "Iterator[SparkEngine]":
         f"movie-platform {name}", master=master or "local[*]", configuration=dict(settings.spark_conf)
     )
     try:
-        with SparkEngine(session, work=work) as engine:
+        with SparkEngine(session, work=work, waits=settings.s3_waits) as engine:
             yield engine
     finally:
         session.stop()
@@ -74,7 +73,7 @@ def data_for_spark(engine: "SparkEngine", address: str, missing: str = "") -> "I
         yield StoredParquet.of(store, keys, waits, leave_out=RESULT_COLUMNS)
         return
     with tempfile.TemporaryDirectory(prefix="movie-platform-check-") as folder:
-        files = {key: store.local_path(key) or _fetched(store, key, Path(folder)) for key in keys}
+        files = {key: store.on_disk(key, Path(folder) / f"{number:06}.csv") for number, key in enumerate(keys)}
         words = [word for word in missing.split(",") if word]
         yield open_files(files, missing=words)
 
@@ -102,10 +101,3 @@ def _stored(address: str) -> tuple[ObjectStore, list[str]]:
 def _is_parquet(store: ObjectStore, key: str) -> bool:
     with store.open(key) as file:
         return file.read(4) == b"PAR1"
-
-
-def _fetched(store: ObjectStore, key: str, folder: Path) -> Path:
-    path = folder / f"{len(list(folder.iterdir())):06}.csv"
-    with store.open(key) as source, path.open("wb") as out:
-        shutil.copyfileobj(source, out, 8 * 2**20)
-    return path

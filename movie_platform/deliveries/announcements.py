@@ -11,7 +11,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache, cached_property
@@ -36,14 +36,22 @@ QUOTED = 200
 
 
 def announced(body: str) -> list[str]:
-    """The addresses of the objects that a message says were put; none for what else S3 has to say.
-
-    It may come from S3 itself, from EventBridge, or through an SNS topic. `ValueError` where it is none of these.
-    """
+    """As `objects_put`, of the text of a message, which may have come through an SNS topic."""
     try:
         message = json.loads(body)
-        if "TopicArn" in message and "Message" in message:
+        if isinstance(message, dict) and "TopicArn" in message:
             message = json.loads(message["Message"])
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise ValueError(f"{type(error).__name__}: {error}") from None
+    return objects_put(message)
+
+
+def objects_put(message: Mapping[str, Any]) -> list[str]:
+    """The addresses of the objects that an event says were put; none for what else S3 has to say.
+
+    It may be S3's own or EventBridge's. `ValueError` where it is neither.
+    """
+    try:
         if message.get("Event") == "s3:TestEvent":  # sent once, when notifications are switched on
             return []
         if message.get("source") == "aws.s3":
@@ -54,7 +62,7 @@ def announced(body: str) -> list[str]:
             for record in message["Records"]
             if record["eventName"].removeprefix("s3:").startswith("ObjectCreated:")
         ]
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{type(error).__name__}: {error}") from None
 
 

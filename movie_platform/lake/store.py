@@ -1,6 +1,7 @@
 """What every store can do. `local.py` and `s3.py` differ only in how they list, address and clean up."""
 
 import errno
+import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -14,6 +15,8 @@ from obstore.exceptions import BaseError, NotFoundError
 
 from movie_platform.errors import ObjectMissing, WorldUnavailable
 from movie_platform.waits import Patience
+
+COPY_BYTES = 8 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,14 @@ class ObjectStore(ABC):
     @abstractmethod
     def open(self, key: str) -> BinaryIO:
         """A seekable reader that fetches what is asked for; of one version of the object, never of two."""
+
+    def on_disk(self, key: str, copy: Path) -> Path:
+        """The object as a file of this machine: where it is, or fetched to the path `copy`."""
+        if local := self.local_path(key):
+            return local
+        with self.open(key) as source, copy.open("wb") as target:
+            shutil.copyfileobj(source, target, COPY_BYTES)
+        return copy
 
     @abstractmethod
     def write(self, key: str, data: bytes) -> str:

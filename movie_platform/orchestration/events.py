@@ -113,8 +113,8 @@ def report_arrivals(
 ) -> None:
     """Report arrivals whose data version the UI does not know yet."""
     known = _known_versions(source, [delivery.partition for delivery in delivered], instance)
-    news = [delivery for delivery in delivered if known.get(delivery.partition) != delivery.fingerprint]
-    for event in arrival_events(source, news, raw):
+    not_reported = [delivery for delivery in delivered if known.get(delivery.partition) != delivery.fingerprint]
+    for event in arrival_events(source, not_reported, raw):
         instance.report_runless_asset_event(event)
 
 

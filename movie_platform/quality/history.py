@@ -1,4 +1,4 @@
-"""What metrics were before: dynamic rules and anomaly detection ask it, every evaluation adds to it."""
+"""What metrics were before: dynamic rules and anomaly detection ask it, and what is measured is added to it."""
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
@@ -21,16 +21,10 @@ class MetricPoint:
 
 
 class MetricHistory(Protocol):
-    """Metrics of data sets over time.
-
-    An evaluation is identified by its data set and its moment: recorded again, it replaces what it recorded before.
-    """
+    """Metrics of data sets over time, as an evaluation asks for them; who keeps one adds what was measured."""
 
     def series(self, dataset: str, metric: str, *, before: datetime, last: int | None = None) -> Sequence[MetricPoint]:
         """The metric's points before a moment, oldest first; the `last` of them when a number is given."""
-
-    def record(self, dataset: str, at: datetime, metrics: Mapping[str, float]) -> None:
-        """Keeps the metrics of one evaluation."""
 
 
 class NoHistory:
@@ -39,12 +33,10 @@ class NoHistory:
     def series(self, dataset: str, metric: str, *, before: datetime, last: int | None = None) -> Sequence[MetricPoint]:
         return ()
 
-    def record(self, dataset: str, at: datetime, metrics: Mapping[str, float]) -> None:
-        return None
-
 
 class InMemoryHistory:
-    """A history that lives as long as its object."""
+    """A history that lives as long as its object. An evaluation recorded again, of the same data set and moment,
+    replaces what it recorded before."""
 
     def __init__(self) -> None:
         self._evaluations: dict[str, dict[datetime, dict[str, float]]] = {}
@@ -72,7 +64,7 @@ HISTORY_SCHEMA = pa.schema(
 
 
 class ParquetHistory:
-    """A history in one Parquet file; a write replaces the file whole. For one writer at a time."""
+    """As `InMemoryHistory`, in one Parquet file; a write replaces the file whole. For one writer at a time."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

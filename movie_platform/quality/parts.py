@@ -5,7 +5,7 @@ What was counted is added up without rounding. Keys are counted in buckets: equa
 """
 
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
@@ -75,9 +75,6 @@ class AskedHistory:
         if self.history is not None and asked not in self.answers:
             self.answers[asked] = tuple(self.history.series(dataset, metric, before=before, last=last))
         return self.answers.get(asked, ())
-
-    def record(self, dataset: str, at: datetime, metrics: Mapping[str, float]) -> None:
-        raise NotImplementedError("what was measured is recorded where the history is")
 
 
 def measured(plan: Plan) -> list[State]:

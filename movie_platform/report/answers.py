@@ -1,6 +1,5 @@
 """The nine answers, from the newest published data set in the lake: the warehouse's views over its Parquet."""
 
-import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,7 +28,7 @@ def answers_of(lake: ObjectStore, published: Publication) -> dict[str, pa.Table]
     """Each question's rows, largest first, by the name of its view."""
     with tempfile.TemporaryDirectory(prefix="movie-platform-report-") as name:
         parts = published.tables[MOVIES_AGGREGATED.name]
-        paths = [_on_disk(lake, part.key, Path(name) / f"{number}.parquet") for number, part in enumerate(parts)]
+        paths = [lake.on_disk(part.key, Path(name) / f"{number}.parquet") for number, part in enumerate(parts)]
         with answering(paths, Path(name)) as connection:
             return {question.view: _rows(connection, question) for question in QUESTIONS}
 
@@ -102,11 +101,3 @@ def _rows(connection: duckdb.DuckDBPyConnection, question: Question) -> pa.Table
 
 def _rounded(row: dict[str, Any]) -> dict[str, Any]:
     return {name: float(f"{value:.6g}") if isinstance(value, float) else value for name, value in row.items()}
-
-
-def _on_disk(lake: ObjectStore, key: str, target: Path) -> Path:
-    if local := lake.local_path(key):
-        return local
-    with lake.open(key) as source, target.open("wb") as out:
-        shutil.copyfileobj(source, out, 8 * 2**20)
-    return target

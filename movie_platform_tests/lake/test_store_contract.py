@@ -88,6 +88,14 @@ def test_an_error_of_the_caller_keeps_its_own_type(store: ObjectStore, tmp_path:
         (tmp_path / "nowhere").read_bytes()
 
 
+def test_an_object_is_a_file_of_this_machine_where_it_is_or_as_a_copy(store: ObjectStore, tmp_path: Path) -> None:
+    store.write("a/b", b"x" * 10)
+    copy = tmp_path / "copy"
+    found = store.on_disk("a/b", copy)
+    assert found.read_bytes() == b"x" * 10
+    assert copy.exists() == (store.local_path("a/b") is None)
+
+
 def test_a_file_is_uploaded_whole(store: ObjectStore, tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.write_bytes(os.urandom(20_000_000))

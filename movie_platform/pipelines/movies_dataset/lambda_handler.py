@@ -7,8 +7,8 @@ import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import unquote_plus
 
+from movie_platform.deliveries.announcements import objects_put
 from movie_platform.engine.in_process import DuckDBEngine
 from movie_platform.errors import InputRefused
 from movie_platform.lake import open_store
@@ -19,7 +19,7 @@ from movie_platform.settings import load_settings
 
 
 def handle(event: Mapping[str, Any], _context: object = None) -> dict[str, str]:
-    """Build the deliveries that an S3 event names; what became of each day.
+    """Build the deliveries that an event of S3 or EventBridge names; what became of each day.
 
     Other objects are left alone, and so is a delivery that is built already: S3 may send an event twice. A zip that is
     refused for what it is ends well, since another try would end the same; any other error is Lambda's to try again.
@@ -27,8 +27,7 @@ def handle(event: Mapping[str, Any], _context: object = None) -> dict[str, str]:
     settings = load_settings()
     waits = settings.s3_waits
     raw, lake = open_store(settings.source_uri("dataset"), waits), open_store(settings.lake_uri, waits)
-    objects = [record["s3"] for record in event.get("Records", [])]
-    named = {f"s3://{of['bucket']['name']}/{unquote_plus(of['object']['key'])}" for of in objects}
+    named = set(objects_put(event))
     listing = SOURCE.shape.listing(raw, SOURCE.start(settings), datetime.now(UTC))
     found: dict[str, str] = {}
     for day, delivery in listing.deliveries.items():

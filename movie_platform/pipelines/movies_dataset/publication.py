@@ -121,7 +121,7 @@ def publish_delivery(
 ) -> dict[str, Any]:
     """Build a day's delivery and put it in the lake: tables and error log below `movie_data_output/<day>/`, the nine
     answers in its folder `answers/`, rejects below `rejects/movies_dataset/<day>/`. A zip that is refused leaves the
-    lake as it was, and is noted as refused. Further formats of the tables lie below `movie_data_<format>/<day>/`.
+    lake as it was, and is noted as refused. Further formats of the tables are below `movie_data_<format>/<day>/`.
 
     A zip that is replaced meanwhile is built again from what is there then.
     """

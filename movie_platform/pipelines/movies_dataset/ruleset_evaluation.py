@@ -1,6 +1,5 @@
 """What each table must hold, as its owners write it: a ruleset file per table."""
 
-import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -34,15 +33,5 @@ def judge(lake: ObjectStore, parts: Sequence[Part], rules: RulesetFile) -> "Eval
 @contextmanager
 def _on_disk(lake: ObjectStore, parts: Sequence[Part]) -> Iterator[list[Path]]:
     """The parts as files of this machine, fetched where the lake is elsewhere."""
-    here = [path for part in parts if (path := lake.local_path(part.key))]
-    if len(here) == len(parts):
-        yield here
-        return
     with tempfile.TemporaryDirectory(prefix="movie-platform-rules-") as folder:
-        fetched = []
-        for number, part in enumerate(parts):
-            path = Path(folder) / f"{number:05}.parquet"
-            with lake.open(part.key) as source, path.open("wb") as target:
-                shutil.copyfileobj(source, target, 8 * 2**20)
-            fetched.append(path)
-        yield fetched
+        yield [lake.on_disk(part.key, Path(folder) / f"{number:05}.parquet") for number, part in enumerate(parts)]

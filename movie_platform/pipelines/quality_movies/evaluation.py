@@ -176,7 +176,7 @@ class _Work:
             "Evaluation.*.BadRows": float(found.bad),
         }
         key = history_key(DATASET, self._day)
-        self._written[key] = history.write(DATASET, moment_of(self._day), metrics)
+        self._written[key] = history.record(DATASET, moment_of(self._day), metrics)
         serves, serves_good = _served(self._before) if blocked else (None, 0)
         files_read = {key: replace(facts, records=records.counts[key]) for key, facts in self._made.files.items()}
         record = replace(

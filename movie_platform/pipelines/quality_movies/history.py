@@ -51,10 +51,7 @@ class LakeHistory:
         )
         return list(islice(points, last))[::-1]
 
-    def record(self, dataset: str, at: datetime, metrics: Mapping[str, float]) -> None:
-        self.write(dataset, at, metrics)
-
-    def write(self, dataset: str, at: datetime, metrics: Mapping[str, float]) -> str:
+    def record(self, dataset: str, at: datetime, metrics: Mapping[str, float]) -> str:
         """Keep what a day's evaluation measured; the etag of its object."""
         import pyarrow.parquet
 

@@ -1,6 +1,6 @@
 """A day's stages and metric as CSV or JSON too, for those who read no Parquet.
 
-Each format lies below a prefix of its own, so that no external table reads two.
+Each format has a prefix of its own, so that no external table reads two.
 """
 
 from collections.abc import Collection

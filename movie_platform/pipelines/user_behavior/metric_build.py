@@ -1,6 +1,5 @@
 """A day's metric: the stages of both sources -> rows per customer in the lake -> the warehouse."""
 
-import shutil
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -37,8 +36,6 @@ from movie_platform.warehouse import LoadResult, PartitionLoad, Provenance, Sour
 if TYPE_CHECKING:
     from movie_platform.engine import Format
     from movie_platform.quality import Evaluation
-
-COPY_BYTES = 8 * 2**20
 
 
 @dataclass(frozen=True)
@@ -234,13 +231,7 @@ def _amount(path: Path) -> Decimal:
 
 
 def _fetched(lake: ObjectStore, key: str, target: Path) -> Path | None:
-    if lake.info(key) is None:
-        return None
-    if local := lake.local_path(key):
-        return local
-    with lake.open(key) as source, target.open("wb") as out:
-        shutil.copyfileobj(source, out, COPY_BYTES)
-    return target
+    return lake.on_disk(key, target) if lake.info(key) else None
 
 
 @contextmanager

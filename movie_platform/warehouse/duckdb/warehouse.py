@@ -1,6 +1,5 @@
 """DuckDB as a warehouse: Parquet on this machine's disk is read in place."""
 
-import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +23,6 @@ from movie_platform.warehouse.staging import Staging, refuse_long_text, refuse_r
 from movie_platform.warehouse.warehouse import Warehouse
 
 DOWNLOADS = 8
-COPY_BYTES = 8 * 1024 * 1024
 PLACED = "placed_files"
 
 
@@ -126,12 +124,7 @@ def _placed(staging: Staging, folder: Path) -> list[tuple[str, str]]:
     keys = list(dict.fromkeys(source.key for _, source in staging.placed))
 
     def fetched(number: int, key: str) -> str:
-        path = lake.local_path(key)
-        if path is None:
-            path = folder / f"{number}.parquet"
-            with lake.open(key) as source, path.open("wb") as target:
-                shutil.copyfileobj(source, target, COPY_BYTES)
-        return str(path)
+        return str(lake.on_disk(key, folder / f"{number}.parquet"))
 
     with ThreadPoolExecutor(DOWNLOADS) as pool:
         paths = dict(zip(keys, pool.map(fetched, range(len(keys)), keys), strict=True))

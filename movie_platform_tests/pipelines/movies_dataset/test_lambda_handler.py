@@ -39,6 +39,11 @@ def test_each_zip_of_an_event_is_built_once_and_other_keys_are_left_alone(
     assert set(first) == {"2026-03-01", "2026-03-02"}
     assert handle(sent)["2026-03-01"] == "is built already"
     assert handle(event("another-bucket", f"raw side/{keys[2]}")) == {}
+    detail = {"bucket": {"name": name}, "object": {"key": f"raw side/{keys[0]}"}}
+    from_event_bridge = {"source": "aws.s3", "detail-type": "Object Created", "detail": detail}
+    assert handle(from_event_bridge) == {"2026-03-01": "is built already"}
+    with pytest.raises(ValueError, match="Records"):
+        handle({"hello": "world"})
     lake = open_store(f"{bucket}/lake")
     warehouse = DuckDBWarehouse(tmp_path / "warehouse.duckdb")
     assert SOURCE.owed(raw, lake, warehouse, days[0], datetime.now(UTC)).keys() >= {days[0], days[2]}
