@@ -2,7 +2,8 @@
 
 Takes an hour, so `make bench` leaves it out: `make bench BENCH=bench/scale/year.py`. It starts the webserver and the
 daemon as `make dev` does, in a folder of its own, delivers the windows, asks for all of them at once as the UI's dialog
-does, and then asks what the asset pages ask.
+does, and then asks what the asset pages ask. Half-way the daemon and every process of it, runs and code server, get
+SIGKILL (`--killed 0`: never); it is started again, and at the end every window must be loaded, and once.
 """
 
 import argparse
@@ -16,11 +17,13 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import psutil
 
 from movie_platform.orchestration.runs import LOCAL_INSTANCE
@@ -38,6 +41,7 @@ STOP_SCHEDULE = "mutation ($id: String!) { stopRunningSchedule(id: $id) { __type
 BACKFILL = """mutation ($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) {
 __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }"""
 STATUS = "query ($id: String!) { partitionBackfillOrError(backfillId: $id) { ... on PartitionBackfill { status } } }"
+DONE = """{ assetNodes(assetKeys: [{path: ["imdb_movies"]}]) { partitionStats { numMaterialized } } }"""
 PAGES = {
     "partitions of imdb_clean": """{ assetNodes(assetKeys: [{path: ["imdb_clean"]}]) { partitionStats { numMaterialized
         numFailed } partitionKeysByDimension { partitionKeys } assetPartitionStatuses { __typename ... on
@@ -54,41 +58,64 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--windows", type=int, default=YEAR)
     parser.add_argument("--movies", type=int, default=20, help="in each window")
+    parser.add_argument("--killed", type=int, default=1, help="how often the daemon and its runs are killed")
     parser.add_argument("--keep", type=Path, help="a folder to work in and to leave there")
     arguments = parser.parse_args()
     folder = arguments.keep or Path(tempfile.mkdtemp(prefix="year-"))
     try:
-        _measure(folder, arguments.windows, arguments.movies)
+        _measure(folder, arguments.windows, arguments.movies, arguments.killed)
     finally:
         if arguments.keep is None:
             shutil.rmtree(folder, ignore_errors=True)
     return 0
 
 
-def _measure(folder: Path, windows: int, movies: int) -> None:
+def _measure(folder: Path, windows: int, movies: int, killed: int) -> None:
     last = key_of(datetime.now(UTC) - timedelta(days=1))
     first = shift(last, -LENGTH * (windows - 1))
     environment = _environment(folder, first)
     began = time.monotonic()
     command = f"simulate feed --windows {windows} --start {first} --movies {movies}"
     _run(["movie-platform", *command.split()], environment)
-    print(f"{windows:,} windows delivered in {time.monotonic() - began:.0f} s")
+    print(f"{windows:,} windows delivered in {time.monotonic() - began:.0f} s", flush=True)
     with _server(folder, environment) as ask:
         _stop_everything(ask)
-        with _process(["dagster-daemon", "run", "-w", str(ROOT / "workspace.yaml")], folder, environment, "daemon"):
-            began = time.monotonic()
-            backfill, peak = _backfill(ask, list(span(first, last)))
-            took = time.monotonic() - began
-            done = ask(PAGES["partitions of imdb_clean"])["assetNodes"][0]["partitionStats"]
-            print(f"{backfill}: {took:.0f} s, {took / windows * 1000:.1f} ms a window; partitions: {done}")
-            print(f"largest memory of a process: {peak[1] / 2**30:.2f} GB, of all together {peak[0] / 2**30:.2f} GB")
+        began = time.monotonic()
+        backfill = _launch(ask, list(span(first, last)))
+        peak = Peak()
+        for number in range(killed + 1):
+            with _daemon(folder, environment) as daemon:
+                enough = windows * (number + 1) // (killed + 1) if number < killed else None
+                status = _watched(ask, backfill, enough, peak)
+                if enough is not None:
+                    _kill(daemon)
+                    print(f"killed after {_done(ask)} windows and {time.monotonic() - began:.0f} s", flush=True)
+        took = time.monotonic() - began
+        print(f"{status}: {took:.0f} s, {took / windows * 1000:.1f} ms a window; partitions: {_done(ask)}")
+        print(f"largest memory of a process: {peak.largest / 2**30:.2f} GB, of all {peak.together / 2**30:.2f} GB")
         for name, query in PAGES.items():
-            began = time.monotonic()
-            ask(query)
-            print(f"{name}: {time.monotonic() - began:.2f} s")
+            times = []
+            for _ in range(3):
+                began = time.monotonic()
+                ask(query)
+                times.append(f"{time.monotonic() - began:.2f}")
+            print(f"{name}: {', '.join(times)} s")
     for name in ("dagster", "lake", "raw", "warehouse.duckdb"):
         size = _size(folder / name)
         print(f"{name}: {size / 2**30:.2f} GB, {size / windows / 1024:.1f} KB a window")
+    print(_account(folder, environment))
+
+
+def _account(folder: Path, environment: dict[str, str]) -> str:
+    """What is there of each window: none may be missing, and none there twice."""
+    with duckdb.connect(str(folder / "warehouse.duckdb"), read_only=True) as warehouse:
+        found = warehouse.execute("""SELECT count(DISTINCT "partition"), count(*), sum("rows" - rows_before)
+            FROM loads WHERE table_name LIKE '%imdb_movie_windows'""").fetchone()
+        rows = warehouse.execute("SELECT count(*) FROM imdb_movie_windows").fetchone()
+    standing = subprocess.run(
+        ["movie-platform", "status", "--json"], env=environment, check=False, stdout=subprocess.PIPE
+    ).stdout
+    return f"windows, loads and rows by the ledger: {found}; rows in the table: {rows}\n{standing.decode()}"
 
 
 def _environment(folder: Path, first: str) -> dict[str, str]:
@@ -110,11 +137,13 @@ def _run(command: list[str], environment: dict[str, str]) -> None:
 
 
 @contextmanager
-def _process(command: list[str], folder: Path, environment: dict[str, str], name: str) -> Iterator[None]:
-    with (folder / f"{name}.log").open("w") as log:
+def _process(
+    command: list[str], folder: Path, environment: dict[str, str], name: str
+) -> Iterator[subprocess.Popen[bytes]]:
+    with (folder / f"{name}.log").open("a") as log:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
         try:
-            yield
+            yield process
         finally:
             process.terminate()
             process.wait(60)
@@ -155,7 +184,7 @@ def _stop_everything(ask: Any) -> None:
         ask(STOP_SCHEDULE, id=schedule["scheduleState"]["id"])
 
 
-def _backfill(ask: Any, windows: list[str]) -> tuple[str, tuple[int, int]]:
+def _launch(ask: Any, windows: list[str]) -> str:
     params = {
         "assetSelection": [{"path": [name]} for name in ASSETS],
         "partitionNames": windows,
@@ -165,14 +194,42 @@ def _backfill(ask: Any, windows: list[str]) -> tuple[str, tuple[int, int]]:
     backfill = launched.get("backfillId")
     if not backfill:
         raise RuntimeError(f"the backfill was not launched: {launched}")
-    together = largest = 0
+    return str(backfill)
+
+
+@dataclass
+class Peak:
+    largest: int = 0
+    together: int = 0
+
+
+def _watched(ask: Any, backfill: str, enough: int | None, peak: Peak) -> str:
+    """The backfill's status, once it ended or enough windows are there."""
     while True:
         sizes = [_memory(process) for process in psutil.Process().children(recursive=True)]
-        together, largest = max(together, sum(sizes)), max(largest, *sizes)
-        status = ask(STATUS, id=backfill)["partitionBackfillOrError"]["status"]
-        if status not in ("REQUESTED", "CANCELING"):
-            return status, (together, largest)
+        peak.together, peak.largest = max(peak.together, sum(sizes)), max(peak.largest, *sizes)
+        status = str(ask(STATUS, id=backfill)["partitionBackfillOrError"]["status"])
+        if status not in ("REQUESTED", "CANCELING") or (enough is not None and _done(ask) >= enough):
+            return status
         time.sleep(EVERY)
+
+
+def _done(ask: Any) -> int:
+    return int(ask(DONE)["assetNodes"][0]["partitionStats"]["numMaterialized"])
+
+
+@contextmanager
+def _daemon(folder: Path, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    command = ["dagster-daemon", "run", "-w", str(ROOT / "workspace.yaml")]
+    with _process(command, folder, environment, "daemon") as process:
+        yield process
+
+
+def _kill(daemon: subprocess.Popen[bytes]) -> None:
+    """As when the machine loses its power: the daemon, its code server, and all runs at once."""
+    for process in [*psutil.Process(daemon.pid).children(recursive=True), psutil.Process(daemon.pid)]:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 def _memory(process: psutil.Process) -> int:

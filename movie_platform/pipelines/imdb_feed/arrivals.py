@@ -1,8 +1,9 @@
 """What is new on the raw side, and what is to be tried again: the sensor's thinking, without the sensor.
 
 A scan lists only what is behind the settled window less the look-back, and nothing before the feed's start. What was
-seen is remembered by fingerprint as far as the look-back reaches, so late and corrected deliveries are noticed and
-nothing is asked for twice. Should the memory be lost, what the lake says of a window takes its place.
+processed is read from the lake's receipts; what was taken up and is not processed, or is refused, is remembered by
+fingerprint as far as the look-back reaches. So late and corrected deliveries are noticed and nothing is asked for
+twice, and the memory is a few windows long. Should it be lost, what the lake says of a window takes its place.
 """
 
 import json
@@ -37,7 +38,7 @@ class Cursor:
     settled: str = ""
     """Every window up to this one was taken up; later scans start here less the look-back."""
     seen: dict[str, str] = field(default_factory=dict)
-    """Fingerprints of the windows within the look-back that were taken up."""
+    """Fingerprints of the windows within the look-back that were taken up and that no receipt names as processed."""
     cycle: str = ""
     """The ten minutes in which the refused windows were last gone through to the end."""
     retried: str = ""
@@ -91,15 +92,15 @@ class Schedule:
 
 def scan(raw: ObjectStore, lake: ObjectStore, cursor: Cursor, schedule: Schedule, now: datetime) -> ScanResult:
     """One bounded look at the raw side and at what the lake still owes."""
-    arrived, waiting, listing, taken = _new(raw, lake, cursor, schedule, now)
+    processed = _ProcessedIndex(lake, since=_floor(cursor, schedule))
+    arrived, waiting, listing, taken = _new(raw, processed, cursor, schedule, now)
     report = reconciled.read(lake, NAME, schedule.platform)
     listing = _with_reported(listing, report.rejected)
     retries, taken = _due_again(raw, lake, taken, schedule, now)
     left_behind, taken = _left_behind(raw, lake, taken, schedule, report, {delivery.partition for delivery in arrived})
-    standings = _Standings(lake)
     # With how far the window had come and when the files did: content that comes back after other content is another
     # request, also where the other one was refused and the window came no further.
-    prints = {d.partition: f"{d.fingerprint} {standings.of(d.partition)} {d.delivered_at}" for d in arrived}
+    prints = {d.partition: f"{d.fingerprint} {processed.come(d.partition)} {d.delivered_at}" for d in arrived}
     prints |= {window: f"{fingerprint} {attempt}" for window, (fingerprint, attempt, _) in retries.items()}
     for window in left_behind:
         # A run that was asked for earlier may have got lost, so the request must differ from that one.
@@ -125,30 +126,10 @@ def _with_reported(found: Listing, reported: Listing) -> Listing:
     return reported
 
 
-class _Standings:
-    """How far each asked window has come: a few are looked up one by one."""
-
-    def __init__(self, lake: ObjectStore) -> None:
-        self._lake = lake
-        self._known: Mapping[str, Standing] | None = None
-        self._asked = 0
-
-    def of(self, window: str) -> int:
-        self._asked += 1
-        if self._known is None and self._asked > PROBED_AT_MOST:
-            self._known = receipts.standings(self._lake, NAME, since=window)
-        if self._known is not None and window in self._known:
-            standing = self._known[window]
-        else:
-            standing = Standing() if self._known is not None else receipts.standing(self._lake, NAME, window)
-        return max(standing.archived, standing.sequence)
-
-
 def _new(
-    raw: ObjectStore, lake: ObjectStore, cursor: Cursor, schedule: Schedule, now: datetime
+    raw: ObjectStore, processed: "_ProcessedIndex", cursor: Cursor, schedule: Schedule, now: datetime
 ) -> tuple[list[Delivery], dict[str, str], Listing, Cursor]:
     """Deliveries behind the floor whose content was not seen: those to run, those that wait, and rejected folders."""
-    processed = _ProcessedIndex(lake)
     arrived: list[Delivery] = []
     waiting: dict[str, str] = {}
     listing = Listing()
@@ -167,7 +148,9 @@ def _new(
         delivery = deliveries.of(folder, objects)
         if delivery is None:
             continue
-        if seen.get(folder) != delivery.fingerprint:
+        if processed.has_receipt_of(delivery):
+            seen.pop(folder, None)
+        elif seen.get(folder) != delivery.fingerprint:
             if is_awaited(delivery, schedule.grace, now):
                 waiting[folder] = "its other files are waited for"
                 is_settling = False
@@ -201,37 +184,46 @@ def requests(prints: Mapping[str, str]) -> Iterator[Request]:
 
 
 class _ProcessedIndex:
-    """What the lake has already made of deliveries: a few are looked up one by one, more by a listing."""
+    """What the lake has made of deliveries from a window on: by its receipts and refusals, or, of windows that an
+    earlier version processed without a receipt, by their clean files; of these a few are looked up one by one."""
 
-    def __init__(self, lake: ObjectStore) -> None:
+    def __init__(self, lake: ObjectStore, since: str) -> None:
         self.lake = lake
+        self.standings = receipts.standings(lake, NAME, since=since)
+        self.refused = set(refusals.windows(lake, since=since))
+        self.clean: set[str] | None = None
         self.asked = 0
         self.opened = 0
-        self.refused: set[str] | None = None
-        self.standings: Mapping[str, Standing] = {}
-        self.clean: set[str] = set()
+
+    def come(self, window: str) -> int:
+        """How far the window has come."""
+        standing = self.standings.get(window, Standing())
+        return max(standing.archived, standing.sequence)
+
+    def has_receipt_of(self, delivery: Delivery) -> bool:
+        """Whether this very content was processed last. After a refusal it is not: its run ends the refusal."""
+        window = delivery.partition
+        return window not in self.refused and self._has_processed(delivery)
 
     def holds(self, delivery: Delivery) -> bool:
         """Whether this very content was processed or refused."""
         window = delivery.partition
-        self.asked += 1
-        if self.refused is None and self.asked > PROBED_AT_MOST:
-            self.refused = set(refusals.windows(self.lake, since=window))
-            self.standings = receipts.standings(self.lake, NAME, since=window)
-            self.clean = set(processing.processed_windows(self.lake, since=window))
-        if self.refused is None or window in self.refused:
+        if window in self.refused:
             self.opened += 1
             if refusal := refusals.get(self.lake, window):
                 return refusal.fingerprint == delivery.fingerprint
-        standing = (
-            receipts.standing(self.lake, NAME, window)
-            if self.refused is None
-            else self.standings.get(window, Standing())
-        )
-        if standing != Standing() or (self.refused is not None and window not in self.clean):
-            return standing.has_processed(delivery.fingerprint)
+        if window in self.standings:
+            return self._has_processed(delivery)
+        self.asked += 1
+        if self.clean is None and self.asked > PROBED_AT_MOST:
+            self.clean = set(processing.processed_windows(self.lake, since=window))
+        if self.clean is not None and window not in self.clean:
+            return False
         self.opened += 1
         return was_made(self.lake, delivery)
+
+    def _has_processed(self, delivery: Delivery) -> bool:
+        return self.standings.get(delivery.partition, Standing()).has_processed(delivery.fingerprint)
 
 
 def was_made(lake: ObjectStore, delivery: Delivery) -> bool:

@@ -289,6 +289,38 @@ def test_the_cursor_remembers_no_more_than_the_look_back(sensor: Sensor) -> None
     assert len(str(sensor.cursor)) < 6_000
 
 
+def test_the_cursor_names_only_windows_that_are_not_processed(sensor: Sensor) -> None:
+    deliver(sensor.raw, W)
+    deliver(sensor.raw, NEXT, {**triplet(NEXT), f"{NEXT}_type_B.csv": b"?"})
+    assert windows(sensor.scan()) == [W, NEXT]
+    assert set(sensor.cursor.seen) == {W, NEXT}, "taken up a moment ago"
+    assert windows(sensor.scan()) == []
+    assert set(sensor.cursor.seen) == {NEXT}, "the lake has a receipt of the other one"
+
+
+def test_a_cursor_that_an_earlier_version_wrote_is_read_and_gets_short(sensor: Sensor) -> None:
+    deliver(sensor.raw, W)
+    (found,) = sensor.scan().arrived
+    sensor.cursor = Cursor.parse(f'{{"settled":"{W}","seen":{{"{W}":"{found.fingerprint}"}},"cycle":""}}')
+    assert windows(sensor.scan()) == []
+    assert sensor.cursor.settled == W
+    assert sensor.cursor.seen == {}
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_the_good_version_that_comes_back_after_a_refused_one_is_asked_for(sensor: Sensor, lost: bool) -> None:
+    for files in (triplet(W), {**triplet(W), **BROKEN}):
+        deliver(sensor.raw, W, files)
+        sensor.scan()
+        sensor.scan()
+    assert refusals.get(sensor.lake, W) is not None
+    deliver(sensor.raw, W, triplet(W))
+    if lost:
+        sensor.cursor = Cursor(settled=W)
+    assert windows(sensor.scan()) == [W]
+    assert refusals.get(sensor.lake, W) is None
+
+
 def test_a_refusal_that_may_pass_or_is_of_older_code_is_tried_again_once_an_hour(
     sensor: Sensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
