@@ -18,7 +18,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -82,17 +82,18 @@ def _measure(folder: Path, windows: int, movies: int, killed: int) -> None:
         _stop_everything(ask)
         began = time.monotonic()
         backfill = _launch(ask, list(span(first, last)))
-        peak = Peak()
+        usage = Usage()
         for number in range(killed + 1):
             with _daemon(folder, environment) as daemon:
                 enough = windows * (number + 1) // (killed + 1) if number < killed else None
-                status = _watched(ask, backfill, enough, peak)
+                status = _watched(ask, backfill, enough, usage)
                 if enough is not None:
                     _kill(daemon)
                     print(f"killed after {_done(ask)} windows and {time.monotonic() - began:.0f} s", flush=True)
         took = time.monotonic() - began
         print(f"{status}: {took:.0f} s, {took / windows * 1000:.1f} ms a window; partitions: {_done(ask)}")
-        print(f"largest memory of a process: {peak.largest / 2**30:.2f} GB, of all {peak.together / 2**30:.2f} GB")
+        print(f"largest memory of a process: {usage.largest / 2**30:.2f} GB, of all {usage.together / 2**30:.2f} GB")
+        print(f"processor time of all: {sum(usage.seconds.values()):.0f} s", flush=True)
         for name, query in PAGES.items():
             times = []
             for _ in range(3):
@@ -112,10 +113,10 @@ def _account(folder: Path, environment: dict[str, str]) -> str:
         found = warehouse.execute("""SELECT count(DISTINCT "partition"), count(*), sum("rows" - rows_before)
             FROM loads WHERE table_name LIKE '%imdb_movie_windows'""").fetchone()
         rows = warehouse.execute("SELECT count(*) FROM imdb_movie_windows").fetchone()
-    standing = subprocess.run(
-        ["movie-platform", "status", "--json"], env=environment, check=False, stdout=subprocess.PIPE
-    ).stdout
-    return f"windows, loads and rows by the ledger: {found}; rows in the table: {rows}\n{standing.decode()}"
+    command = ["movie-platform", "status", "--json"]
+    status = json.loads(subprocess.run(command, env=environment, check=False, stdout=subprocess.PIPE).stdout)
+    standing = {name: len(status[name]) for name in ("processed", "waiting", "refused", "gone")}
+    return f"windows, loads and rows by the ledger: {found}; rows in the table: {rows}; status: {standing}"
 
 
 def _environment(folder: Path, first: str) -> dict[str, str]:
@@ -198,16 +199,28 @@ def _launch(ask: Any, windows: list[str]) -> str:
 
 
 @dataclass
-class Peak:
+class Usage:
+    """What the processes took, looked at every ten seconds."""
+
     largest: int = 0
     together: int = 0
+    seconds: dict[tuple[int, float], float] = field(default_factory=dict)
+    """Processor time by process: its number and when it began."""
+
+    def look(self) -> None:
+        sizes = [0]
+        for process in psutil.Process().children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                sizes.append(process.memory_info().rss)
+                spent = process.cpu_times()
+                self.seconds[process.pid, process.create_time()] = spent.user + spent.system
+        self.together, self.largest = max(self.together, sum(sizes)), max(self.largest, *sizes)
 
 
-def _watched(ask: Any, backfill: str, enough: int | None, peak: Peak) -> str:
+def _watched(ask: Any, backfill: str, enough: int | None, usage: Usage) -> str:
     """The backfill's status, once it ended or enough windows are there."""
     while True:
-        sizes = [_memory(process) for process in psutil.Process().children(recursive=True)]
-        peak.together, peak.largest = max(peak.together, sum(sizes)), max(peak.largest, *sizes)
+        usage.look()
         status = str(ask(STATUS, id=backfill)["partitionBackfillOrError"]["status"])
         if status not in ("REQUESTED", "CANCELING") or (enough is not None and _done(ask) >= enough):
             return status
@@ -230,13 +243,6 @@ def _kill(daemon: subprocess.Popen[bytes]) -> None:
     for process in [*psutil.Process(daemon.pid).children(recursive=True), psutil.Process(daemon.pid)]:
         with suppress(psutil.NoSuchProcess):
             process.kill()
-
-
-def _memory(process: psutil.Process) -> int:
-    try:
-        return int(process.memory_info().rss)
-    except psutil.NoSuchProcess:
-        return 0
 
 
 def _size(path: Path) -> int:
