@@ -151,7 +151,7 @@ def test_status_tells_programs_where_every_window_stands(command: Command, raw: 
     (refused,) = found["refused"]
     assert (refused["window"], refused["attempts"], refused["rules"]) == (NEXT, 1, ["has_rows"])
     assert f"{NEXT}_type_C.csv is empty" in refused["reason"]
-    assert found["strange"].keys() == {ahead, "202512312350", "notes"}
+    assert found["rejected_keys"].keys() == {ahead, "202512312350", "notes"}
 
 
 def test_status_shows_people_the_refused_windows_with_their_reason(command: Command, raw: ObjectStore) -> None:

@@ -40,7 +40,8 @@ class FeedStatus:
                 for refusal in self.refused
             ],
             "gone": list(self.gone),
-            "strange": {key.removeprefix(RAW_PREFIX): why for key, why in self.rejected.rejected_keys.items()},
+            "rejected_keys": {key.removeprefix(RAW_PREFIX): why for key, why in self.rejected.rejected_keys.items()},
+            "rejected": self.rejected.rejected,
         }
 
 
