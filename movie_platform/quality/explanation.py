@@ -2,7 +2,7 @@
 
 from movie_platform.quality.conditions import Arithmetic, Call, Condition, Keyword, Negative, Operand, Quantity, Text
 from movie_platform.quality.rule_shapes import is_share
-from movie_platform.quality.rule_types import FORMAT, HASH_ALGORITHM, IGNORE_CASE, RECENT_FILES, URI_REGEX
+from movie_platform.quality.rule_types import FORMAT, HASH_ALGORITHM, IGNORE_CASE, RECENT_FILES, TIME_ZONE, URI_REGEX
 from movie_platform.quality.ruleset import CompositeRule, PanderaRule, Rule, SimpleRule
 
 _LISTED = 8
@@ -36,11 +36,12 @@ def _claim(rule: Rule) -> str:
     if rule.option(IGNORE_CASE) == "true":
         sentence += ", whether in upper or in lower case"
     words = {FORMAT: "spelled", RECENT_FILES: "the latest files only, as many as", URI_REGEX: "addresses that fit"}
-    words[HASH_ALGORITHM] = "checksums of"
+    words |= {HASH_ALGORITHM: "checksums of", TIME_ZONE: "dates and times of"}
     for name, value in rule.options:
         sentence += f", {words[name]} {value}" if name in words else ""
     if rule.threshold is not None:
-        what = "a share of rows" if is_share(rule.threshold) else "a number of rows"
+        of = "files" if rule.type.startswith("File") else "rows"
+        what = f"a share of {of}" if is_share(rule.threshold) else f"a number of {of}"
         sentence += f"; this must be so for {what} {_number_words(rule.threshold)}"
     return sentence
 

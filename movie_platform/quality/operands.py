@@ -4,7 +4,7 @@ import math
 import re
 import statistics
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Protocol
 
 from movie_platform.quality.batches import CLOCK, clock
@@ -175,8 +175,8 @@ def as_number(value: Value) -> float | None:
     return None
 
 
-def as_moment(value: Value) -> datetime | None:
-    """The moment that a value is: a datetime, or an ISO date or time in quotes; UTC where no zone is given."""
+def as_moment(value: Value, zone: tzinfo = UTC) -> datetime | None:
+    """The moment that a value is: a datetime, or an ISO date or time in quotes; of `zone` where it names none."""
     if isinstance(value, datetime):
         return value
     if isinstance(value, str):
@@ -186,7 +186,7 @@ def as_moment(value: Value) -> datetime | None:
             moment = datetime.fromisoformat(value.strip())
         except ValueError:
             return None
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return moment if moment.tzinfo else moment.replace(tzinfo=zone)
     if isinstance(value, date):
         return datetime(value.year, value.month, value.day, tzinfo=UTC)
     return None

@@ -32,6 +32,7 @@ from movie_platform.quality.rule_shapes import (
     count_of,
     problems_of,
     problems_of_analyzer,
+    problems_of_keys,
     problems_of_labels,
 )
 from movie_platform.quality.ruleset import ACTION_LABELS, ACTIONS, Analyzer, CompositeRule, Rule, Ruleset, SimpleRule
@@ -113,7 +114,15 @@ class _Builder(Transformer[Token, Ruleset]):
                 if constant.name in self._constants:
                     self._wrong(section.meta, f"the constant {constant.name} is defined twice")
                 self._constants[constant.name] = constant.value
+        self._check_nested(tree)
         return super().transform(tree)
+
+    def _check_nested(self, tree: Tree[Token]) -> None:
+        """A constant within another one's text is not put in, which is hardly what its author expects."""
+        for name, value in self._constants.items():
+            for inner in re.findall(r"\$([A-Za-z_][A-Za-z0-9_]*)", value.value if isinstance(value, Text) else ""):
+                if inner in self._constants:
+                    self._wrong(tree.meta, f"${inner} in the text of {name} is not replaced; write its value there")
 
     def _constant_of(self, section: Tree[Token]) -> _Constant:
         constant: _Constant = super().transform(section)  # type: ignore[assignment]
@@ -160,11 +169,19 @@ class _Builder(Transformer[Token, Ruleset]):
     def default_labels(self, children: list[Any]) -> _Section:
         return _Section("DefaultLabels", children[0])
 
-    def metadata(self, _children: list[Any]) -> _Section:
+    @v_args(meta=True)
+    def metadata(self, meta: Meta, children: list[Any]) -> _Section:
+        self._check(meta, problems_of_keys("Metadata", children[0]))
         return _Section("Metadata", None)
 
-    def sources(self, _children: list[Any]) -> _Section:
+    @v_args(meta=True)
+    def sources(self, meta: Meta, children: list[Any]) -> _Section:
+        self._check(meta, problems_of_keys("Sources", children[0]))
         return _Section("Sources", None)
+
+    def dictionary(self, children: list[Any]) -> list[str]:
+        """Its keys: the values name what the caller gives by itself."""
+        return [unquote(str(entry.children[0])) for entry in children if entry is not None]
 
     def constant(self, children: list[Any]) -> _Constant:
         name, value = children

@@ -4,8 +4,18 @@ import difflib
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from zoneinfo import ZoneInfo
 
-from movie_platform.quality.conditions import Condition, Number, Operand, Quantity, Text, operands_within
+from movie_platform.quality.conditions import (
+    Arithmetic,
+    Call,
+    Condition,
+    Number,
+    Operand,
+    Quantity,
+    Text,
+    operands_within,
+)
 from movie_platform.quality.errors import RuleNotComputable
 from movie_platform.quality.patterns import Pattern
 from movie_platform.quality.rule_types import (
@@ -17,6 +27,7 @@ from movie_platform.quality.rule_types import (
     IGNORE_CASE,
     RECENT_FILES,
     RULE_TYPES,
+    TIME_ZONE,
     URI_REGEX,
     RuleType,
 )
@@ -29,6 +40,7 @@ LONGEST_LABEL_VALUE = 256
 Problem = tuple[str, tuple[str, ...]]
 """What is wrong, and what could stand there instead."""
 
+KEYS = {"Metadata": ("Version",), "Sources": ("Primary", "AdditionalDataSources")}
 HASH_ALGORITHMS = ("MD5", "SHA-1", "SHA-256")
 _TIME_UNITS = ("minute", "hour", "day", "week")
 _MATCHING = ("=", "!=", "in", "not in", "matches", "not matches")
@@ -57,6 +69,14 @@ def problems_of_analyzer(analyzer: Analyzer) -> Iterator[Problem]:
     least, most = (known.least, known.most) if known is not None else (1, 1)
     if not least <= len(analyzer.parameters) <= most:
         yield f"{analyzer.type} takes {count_of(least, most)}, not {len(analyzer.parameters)}", ()
+
+
+def problems_of_keys(section: str, keys: Iterable[str]) -> Iterator[Problem]:
+    """Whatever is wrong with the keys of `Metadata` or `Sources`: one that has no meaning would be ignored."""
+    known = {name.casefold() for name in KEYS[section]}
+    for key in keys:
+        if key.casefold() not in known:
+            yield f"{section} has no key {key!r}", tuple(f'"{name}"' for name in KEYS[section])
 
 
 def problems_of_labels(labels: tuple[tuple[str, str], ...]) -> Iterator[Problem]:
@@ -139,6 +159,8 @@ def _of_options(rule: SimpleRule, known: RuleType) -> Iterator[Problem]:
             yield f"{name} goes with {', '.join(_MATCHING)}", ()
         elif name == RECENT_FILES and not re.fullmatch("[1-9][0-9]{0,8}", value):
             yield f"{name} is a number of files, not {value!r}", ("a whole number from 1",)
+        elif name == TIME_ZONE and not _is_zone(value):
+            yield f"{value!r} is no time zone that is known here", ('"Europe/Berlin"', '"UTC"')
         elif name == HASH_ALGORITHM and value not in HASH_ALGORITHMS:
             yield f"{value!r} is no checksum that is known here", HASH_ALGORITHMS
         elif name == URI_REGEX:
@@ -147,6 +169,14 @@ def _of_options(rule: SimpleRule, known: RuleType) -> Iterator[Problem]:
             yield f"{value!r} is not a format of dates", DATE_FORMATS
         elif name == FORMAT and not _asks_for(rule.condition, "DATE"):
             yield f'{name} goes with = "DATE" and != "DATE"', ()
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # no zone, no name of one, or a folder of zones
+        return False
+    return True
 
 
 def _asks_for(condition: Condition | None, kind: str) -> bool:
@@ -158,6 +188,10 @@ def _text(operand: Operand) -> str:
 
 
 def _of_condition(rule: SimpleRule, condition: Condition) -> Iterator[Problem]:
+    for part in (part for operand in condition.operands for part in operands_within(operand)):
+        if isinstance(part, Arithmetic) and part.left == Call("now") and isinstance(part.right, Number):
+            wanted = tuple(f"{part.right.render()} {unit}s" for unit in _TIME_UNITS)
+            yield f"{part.render()} lacks a unit of time", wanted
     if condition.operator in ("matches", "not matches") and rule.type != "ColumnValues":
         yield f"{rule.type} is not compared by {condition.operator}", ()
     if rule.type == "ColumnDataType":

@@ -43,8 +43,10 @@ _MANY = 64
 IGNORE_CASE = "ignoreCase"
 FORMAT = "format"
 RECENT_FILES, URI_REGEX, HASH_ALGORITHM = "recentFiles", "uriRegex", "hashAlgorithm"
+TIME_ZONE = "timeZone"
 _OF_FILES = (RECENT_FILES, URI_REGEX)
 _OF_CONTENT = (*_OF_FILES, HASH_ALGORITHM)
+_OF_TIMES = (*_OF_FILES, TIME_ZONE)
 
 
 def _types() -> dict[str, RuleType]:
@@ -79,9 +81,9 @@ def _types() -> dict[str, RuleType]:
         RuleType("DatasetMatch", "reference", 2, 3, "optional", row, where=False),
         RuleType("SchemaMatch", "reference", 1, 1, "optional", all_rows, where=False),
         RuleType("DetectAnomalies", "metric", 1, _MANY, "none", all_rows, where=False),
-        RuleType("FileFreshness", "file", 0, 1, "required", all_rows, where=False, options=_OF_FILES),
+        RuleType("FileFreshness", "file", 0, 1, "required", all_rows, True, where=False, options=_OF_TIMES),
         RuleType("FileMatch", "file", 0, 2, "optional", all_rows, where=False, options=_OF_CONTENT),
-        RuleType("FileSize", "file", 0, 1, "required", all_rows, where=False, options=_OF_FILES),
+        RuleType("FileSize", "file", 0, 1, "required", all_rows, True, where=False, options=_OF_FILES),
         RuleType("FileUniqueness", "file", 0, 1, "optional", all_rows, where=False, options=_OF_CONTENT),
     ]
     return {rule_type.name: rule_type for rule_type in listed}

@@ -286,7 +286,7 @@ CONDITIONS = (
     ),
     _f(
         "with threshold",
-        "ColumnValues, ColumnDataType, CustomSql",
+        "ColumnValues, ColumnDataType, CustomSql; the share of files for FileFreshness and FileSize",
         "also ColumnLength and DataFreshness; for CustomSql numbers above 1 count rows; can ask the history",
         ('ColumnValues "v" > 1 with threshold >= 0.5', PASSED),
         ('CustomSql "select id from primary where id > 1" with threshold > 2', PASSED),
@@ -326,8 +326,15 @@ OPTIONS = (
         ('FileSize "s3://b/" > 1 B with uriRegex = "("', REFUSED),
     ),
     _f(
+        "with timeZone",
+        "FileFreshness (grammar): where dates and times of day are meant",
+        "the same; a time of day is that of today, in UTC where no zone is given",
+        ('FileFreshness "s3://b/" > "9:30 AM" with timeZone = "Europe/Berlin"', ERROR),
+        ('FileFreshness "s3://b/" > "9:30 AM" with timeZone = "Berlin"', REFUSED),
+    ),
+    _f(
         "any other option",
-        "ignored",
+        "ignored; dataFrame and matchFileName of rules about files are in its tests, not in its documentation",
         "refused: a rule that does not do what it says is worse",
         ('RowCount > 1 with bogus = "x"', REFUSED),
     ),
@@ -360,6 +367,19 @@ TEXT = (
         "the same; a name that is a rule type stands in quotes",
         ("Completeness of id = 1.0", PASSED),
         ('ColumnCorrelation of "v" and "w" > 0.9', PASSED),
+    ),
+    _f(
+        "Metadata, DataSources",
+        "keys Version; Primary and AdditionalDataSources; others are refused",
+        "the same; Sources too. The values are not used: what is judged is given by the caller",
+        ("RowCount = 4", PASSED),
+    ),
+    _f(
+        "constants within constants, now() - 1 without a unit, functions with too many values",
+        "refused; refused; taken",
+        "refused with the place, each of them",
+        ('ColumnValues "day" > (now() - 1)', REFUSED),
+        ("RowCount > percentile(last(3), 0.5, 1)", REFUSED),
     ),
     _f("comments", "#", "also //", ("RowCount = 4 # four", PASSED)),
     _f(

@@ -172,15 +172,19 @@ def test_and_between_rules_is_no_and_between_parameters() -> None:
 
 
 def test_other_data_sources_are_named_in_either_spelling() -> None:
-    assert parse_ruleset('DataSources = { "other": "books" } Rules = [ RowCountMatch "other" = 1.0 ]') == parse_ruleset(
-        'Sources = { "other": "books" } Rules = [ RowCountMatch "other" = 1.0 ]'
-    )
+    named = '{ "Primary": "films", "AdditionalDataSources": [ "books" ] } Rules = [ RowCountMatch "books" = 1.0 ]'
+    assert parse_ruleset(f"DataSources = {named}") == parse_ruleset(f"Sources = {named}")
 
 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
         ("a = 1 a = 2 Rules = [ RowCount > 1 ]", "defined twice"),
+        ('a = "x" b = "from $a" Rules = [ CustomSql $b ]', "is not replaced"),
+        ('Metadata = { "author": "x" } Rules = [ RowCount > 1 ]', "Metadata has no key 'author'"),
+        ('DataSources = { "books": "x" } Rules = [ RowCount > 1 ]', "Sources has no key 'books'"),
+        ('Rules = [ ColumnValues "a" > (now() - 1) ]', "lacks a unit"),
+        ('Rules = [ FileMatch "s3://b/" in ["x"] with threshold > 0.5 ]', "takes no threshold"),
         ('Rules = [ RowCount > 1 labels = ["k"="a", "k"="b"] ]', "stands twice"),
         ('Rules = [ RowCount > 1 labels = ["k"=""] ]', "a key and a value"),
         (f'Rules = [ RowCount > 1 labels = ["k"="{"x" * 257}"] ]', "256"),

@@ -2,19 +2,20 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import re2
 
-from movie_platform.quality.conditions import Condition, Keyword, Operand, Quantity, Text
+from movie_platform.quality.conditions import Condition, Keyword, Number, Operand, Quantity, Text
 from movie_platform.quality.errors import RuleNotComputable
 from movie_platform.quality.files import StoredFile
 from movie_platform.quality.judging.context import DeferredOutcome, EvaluationContext, Judgement, recorded_metrics
 from movie_platform.quality.judging.wording import does_or_do, percentage
-from movie_platform.quality.operands import Operands, as_moment, holds, meets
+from movie_platform.quality.operands import Operands, Value, as_clock, as_moment, holds, meets
 from movie_platform.quality.presentation import shown
-from movie_platform.quality.rule_types import HASH_ALGORITHM, RECENT_FILES, URI_REGEX
+from movie_platform.quality.rule_types import HASH_ALGORITHM, RECENT_FILES, TIME_ZONE, URI_REGEX
 from movie_platform.quality.ruleset import SimpleRule
 
 _UNITS: dict[str, int] = {unit: 1024**power for power, unit in enumerate(("B", "KB", "MB", "GB", "TB"))}
@@ -34,19 +35,34 @@ def plan_file_rule(rule: SimpleRule, context: EvaluationContext) -> DeferredOutc
         if len(rule.parameters) == 2:
             return _same_files(rule, files, _files(rule, context, rule.parameters[1]))
         failing = [file for file in files if not test(file)]
-        metrics = {f"Dataset.*.{rule.type}.Compliance": 1 - len(failing) / len(files)}
+        compliance, share = f"Dataset.*.{rule.type}.Compliance", 1 - len(failing) / len(files)
         reason = f"{len(failing):,} of {_files_in_words(len(files))} {does_or_do(len(failing))} not meet the rule"
         reason += f", for example {'; '.join(shown(file.name) for file in failing[:3])}"
-        return _judged(rule, not failing, reason, metrics)
+        threshold = context.threshold(rule, compliance)
+        if threshold is not None:
+            reason += f"; {percentage(share)} do, and the share must be {threshold.render()}"
+        passed = not failing if threshold is None else holds(share, threshold, context.operands)
+        return _judged(rule, passed, reason, {compliance: share}, _facts(rule, files))
 
     return conclude
 
 
-def _judged(rule: SimpleRule, passed: bool, reason: str, metrics: dict[str, float]) -> Judgement:
+def _facts(rule: SimpleRule, files: Sequence[StoredFile]) -> dict[str, float]:
+    """What is measured beside the rule's own share. No history keeps it: rules about other folders measure it too."""
+    facts: dict[str, float] = {"Dataset.*.FileCount": len(files)} if rule.type in ("FileFreshness", "FileSize") else {}
+    if rule.type == "FileSize":
+        sizes = [file.size for file in files]
+        facts |= {"Dataset.*.MaximumFileSize": max(sizes), "Dataset.*.MinimumFileSize": min(sizes)}
+    return facts
+
+
+def _judged(
+    rule: SimpleRule, passed: bool, reason: str, metrics: dict[str, float], facts: Mapping[str, float] | None = None
+) -> Judgement:
     return Judgement(
         "Passed" if passed else "Failed",
         None if passed else reason,
-        metrics,
+        {**metrics, **(facts or {})},
         rule.claim,
         recorded=recorded_metrics(rule, metrics),
     )
@@ -86,13 +102,13 @@ def _test(rule: SimpleRule, operands: Operands) -> Callable[[StoredFile], bool]:
             raise RuleNotComputable('FileMatch compares checksums: in ["3ee0d8617ac041793154713e5ef8f319"]')
         listed = condition.operator in ("=", "in")
         return lambda file: (_digest(rule, file) in wanted) == listed
-    return _freshness(condition, operands)
+    return _freshness(condition, operands, ZoneInfo(rule.option(TIME_ZONE) or "UTC"))
 
 
-def _freshness(condition: Condition, operands: Operands) -> Callable[[StoredFile], bool]:
+def _freshness(condition: Condition, operands: Operands, zone: ZoneInfo) -> Callable[[StoredFile], bool]:
     values = [operands.value(operand) for operand in condition.operands if not isinstance(operand, Keyword)]
     ages = [value.total_seconds() for value in values if isinstance(value, timedelta)]
-    moments = [moment for moment in (as_moment(value) for value in values) if isinstance(moment, datetime)]
+    moments = [moment for moment in (_moment(value, operands.now, zone) for value in values) if moment is not None]
     if len(ages) == len(condition.operands):
         return lambda file: meets((operands.now - file.modified).total_seconds(), condition.operator, ages)
     if len(moments) == len(condition.operands):
@@ -101,7 +117,18 @@ def _freshness(condition: Condition, operands: Operands) -> Callable[[StoredFile
     raise RuleNotComputable("FileFreshness compares dates, such as > (now() - 3 days), or ages, such as < 24 hours")
 
 
+def _moment(value: Value, now: datetime, zone: ZoneInfo) -> datetime | None:
+    """A time of day is that of today, where the zone is."""
+    clock = as_clock(value)
+    if clock is None:
+        return as_moment(value, zone)
+    midnight = datetime.combine(now.astimezone(zone).date(), time(), zone)
+    return midnight + timedelta(microseconds=clock)
+
+
 def _bytes(operand: Operand) -> float:
+    if isinstance(operand, Number):
+        return operand.value
     if not isinstance(operand, Quantity) or operand.unit not in _UNITS:
         raise RuleNotComputable(f"a file's size is compared with a size such as 5 MB, not with {operand.render()}")
     return operand.amount.value * float(_UNITS[operand.unit])
