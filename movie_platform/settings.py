@@ -107,10 +107,12 @@ class Settings(BaseSettings):
         timedelta(seconds=30), description="how long after its first try a request to S3 that failed is made again"
     )
     aws_connect: Duration = Field(
-        timedelta(seconds=3), description="how long a connection to Glue, SNS or EventBridge may take"
+        timedelta(seconds=3),
+        description="how long a connection to Glue, SNS, EMR, Secrets Manager or another such service of AWS may take",
     )
     aws_answer: Duration = Field(
-        timedelta(seconds=10), description="how long Glue, SNS or EventBridge may send nothing; Glue is asked twice"
+        timedelta(seconds=10),
+        description="how long such a service may send nothing; Glue is asked twice, a job on EMR up to five times",
     )
 
     feed_start: Annotated[FeedStart, PlainValidator(start_of_feed)] = Field(
@@ -320,7 +322,7 @@ class Settings(BaseSettings):
 
     @property
     def aws_waits(self) -> Waits:
-        """How long Glue, SNS and EventBridge may take."""
+        """How long AWS's control services may take."""
         return Waits(self.aws_connect.total_seconds(), self.aws_answer.total_seconds())
 
     @property

@@ -1,11 +1,16 @@
 """How long something outside may keep the platform waiting."""
 
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from movie_platform.errors import WorldUnavailable
+
+T = TypeVar("T")
 
 SLOW = 1.0
 """Seconds above which an operation counts as waiting and no longer as work."""
@@ -42,7 +47,36 @@ class Waits:
 
 
 AWS = Waits(connect=3.0, answer=10.0)
-"""What Glue, SNS, EventBridge and Secrets Manager may take where the settings say nothing else."""
+"""What Glue, SNS, EMR, Secrets Manager and the like may take where the settings say nothing else."""
+
+
+def ended_within(
+    seconds: float, work: Callable[[], T], says: str, *, too_late: Callable[[T], object] = lambda _: None
+) -> T:
+    """The result of work that may hang where no time-out of its own reaches; `WorldUnavailable` with the message after
+    so many seconds.
+
+    The work goes on in a thread that nobody waits for: the caller sees to it that it changes nothing any more. What it
+    still comes to is given to `too_late`. The same where the caller is interrupted.
+    """
+    came: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            came.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - it is the waiting caller's to handle
+            came.set_exception(error)
+
+    threading.Thread(target=run, name="bounded", daemon=True).start()
+    try:
+        return came.result(seconds)
+    except TimeoutError:
+        if came.done():  # then the error is the work's own
+            return came.result()
+        raise WorldUnavailable(says) from None
+    finally:
+        if not came.done():
+            came.add_done_callback(lambda of: of.exception() or too_late(of.result()))
 
 
 @dataclass

@@ -44,8 +44,10 @@ FLOORS = (
     {"warehouse", "notify", "engine"},
     {"lake", "quality"},
     {"csv_files", "settings"},
-    {"setting_values", "waits"},
+    {"setting_values"},
     {"addresses", "feed_start", "progress", "secrets_manager", "sql_names", "table", "variables"},
+    {"aws"},
+    {"waits"},
     {"errors"},
     {"packages", "pandera_alone", "printable"},
 )

@@ -18,6 +18,7 @@ from functools import cache, cached_property
 from typing import Any
 from urllib.parse import unquote_plus
 
+from movie_platform.aws import aws_client
 from movie_platform.errors import SettingsError, WorldUnavailable
 from movie_platform.printable import printable
 from movie_platform.waits import AWS, Waits
@@ -118,16 +119,8 @@ class Queue:
         return self._client(0)
 
     def _client(self, poll: int) -> Any:
-        import boto3
-        from botocore.config import Config
-
         region = re.search(r"//sqs\.([a-z0-9-]+)\.", self.url)
-        config = Config(
-            connect_timeout=self._waits.connect,
-            read_timeout=poll + self._waits.answer,
-            retries={"total_max_attempts": 1},
-        )
-        return boto3.Session().client("sqs", region_name=region[1] if region else None, config=config)
+        return aws_client("sqs", self._waits, region=region[1] if region else None, silent=poll)
 
     @contextmanager
     def _reaching(self) -> Iterator[None]:

@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from typing import Any
 
+from movie_platform.aws import aws_client
 from movie_platform.monitoring.metrics import Sample
-from movie_platform.notify.channels import aws_client, reaching
+from movie_platform.notify.channels import reaching
 from movie_platform.waits import AWS, Waits
 
 WORST = {
@@ -33,4 +34,4 @@ def data_of(samples: Iterable[Sample]) -> list[dict[str, Any]]:
 def send(namespace: str, samples: Iterable[Sample], waits: Waits = AWS) -> None:
     """Send them in one call. `WorldUnavailable` where the same call may succeed later."""
     with reaching(f"CloudWatch's namespace {namespace}"):
-        aws_client("cloudwatch", None, waits).put_metric_data(Namespace=namespace, MetricData=data_of(samples))
+        aws_client("cloudwatch", waits).put_metric_data(Namespace=namespace, MetricData=data_of(samples))

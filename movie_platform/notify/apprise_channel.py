@@ -12,6 +12,7 @@ from movie_platform.errors import PlatformError, SettingsError, WorldUnavailable
 from movie_platform.notify.notices import Notice
 from movie_platform.secrets_manager import REFERENCE, secret_text
 from movie_platform.settings import address_key, variable
+from movie_platform.waits import AWS, Waits
 
 BODY_CHARACTERS = 30_000
 """Longer texts are cut. Apprise cuts again, or sends several messages, where a service takes less."""
@@ -24,10 +25,11 @@ _LIBRARIES = ("apprise", "urllib3.connectionpool", "requests")
 class AppriseChannel:
     """One address of apprise. Neither the address nor a part of it appears in a log, an error or a name."""
 
-    def __init__(self, name: str, address: SecretStr) -> None:
+    def __init__(self, name: str, address: SecretStr, waits: Waits = AWS) -> None:
         self.name = f"apprise:{name}"
         self._variable = variable("notify_urls").replace("<NAME>", address_key(name))
         self._address = address
+        self._waits = waits
 
     def send(self, notice: Notice) -> None:
         import apprise
@@ -68,7 +70,7 @@ class AppriseChannel:
     def _plain_address(self) -> str:
         value = self._address.get_secret_value()
         if value.startswith(REFERENCE):
-            return secret_text(value.removeprefix(REFERENCE), self._variable)
+            return secret_text(value.removeprefix(REFERENCE), self._variable, self._waits)
         return value
 
     def _refusal(self, said: list[str]) -> PlatformError:

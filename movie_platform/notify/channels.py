@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from pydantic import SecretStr
 
+from movie_platform.aws import aws_client
 from movie_platform.errors import PlatformError, SettingsError, WorldUnavailable
 from movie_platform.notify.apprise_channel import AppriseChannel
 from movie_platform.notify.notices import Notice
@@ -79,7 +80,7 @@ class TopicChannel:
         return "the topic is there"
 
     def _sns(self) -> Any:
-        return aws_client("sns", self._arn.split(":")[3], self._waits)
+        return aws_client("sns", self._waits, region=self._arn.split(":")[3])
 
 
 class BusChannel:
@@ -111,7 +112,7 @@ class BusChannel:
 
     def _events(self) -> Any:
         region = self._bus.split(":")[3] if self._bus.startswith("arn:") else None
-        return aws_client("events", region, self._waits)
+        return aws_client("events", self._waits, region=region)
 
 
 def open_channel(setting: str, addresses: Mapping[str, SecretStr] | None = None, waits: Waits = AWS) -> Channel:
@@ -128,17 +129,8 @@ def open_channel(setting: str, addresses: Mapping[str, SecretStr] | None = None,
         case "events":
             return BusChannel(rest, waits)
         case "apprise" if address := (addresses or {}).get(address_key(rest)):
-            return AppriseChannel(rest, address)
+            return AppriseChannel(rest, address, waits)
     raise SettingsError(f"there is no channel {setting!r} to notify by")
-
-
-def aws_client(service: Any, region: str | None, waits: Waits) -> Any:
-    """A client that gives up within seconds: a notice is never worth a load's time."""
-    import boto3
-    from botocore.config import Config
-
-    config = Config(connect_timeout=waits.connect, read_timeout=waits.answer, retries={"total_max_attempts": 1})
-    return boto3.Session().client(service, region_name=region or None, config=config)
 
 
 @contextmanager

@@ -17,9 +17,10 @@ from dagster import (
     open_pipes_session,
 )
 
+from movie_platform.aws import POLLED, aws_client
 from movie_platform.engine.jobs import FAILURE, RESULT, JobFailed, Result, error_from_message, run_job
 from movie_platform.engine.shipping import PREFIX, Shipped, ship
-from movie_platform.errors import SettingsError
+from movie_platform.errors import SettingsError, WorldUnavailable
 from movie_platform.lake import S3Store, open_store
 from movie_platform.progress import LogProgress
 from movie_platform.setting_values import PACKAGE_PARENT
@@ -105,14 +106,13 @@ class ServerlessSpark:
         self._poll = poll_seconds
 
     def run(self, context: dg.AssetExecutionContext, job: str, parameters: Mapping[str, Any]) -> Result:
-        import boto3
         from dagster_aws.pipes import PipesEMRServerlessClient
 
         lake = _bucket(self._settings)
         if not self._settings.spark_role:
             raise SettingsError(f"{variable('spark_role')} is unset: EMR Serverless runs a job as that role")
         reader = _bucket_messages(lake, context.run.run_id)
-        emr: Any = boto3.client("emr-serverless")
+        emr = aws_client("emr-serverless", self._settings.aws_waits, attempts=POLLED)
         client = PipesEMRServerlessClient(
             client=emr,
             context_injector=PipesEnvContextInjector(),
@@ -165,12 +165,11 @@ class StepSpark:
         self._poll = poll_seconds
 
     def run(self, context: dg.AssetExecutionContext, job: str, parameters: Mapping[str, Any]) -> Result:
-        import boto3
         from dagster_aws.pipes import PipesEMRClient
 
         lake = _bucket(self._settings)
         reader = _bucket_messages(lake, context.run.run_id)
-        emr: Any = boto3.client("emr")
+        emr = aws_client("emr", self._settings.aws_waits, attempts=POLLED)
         client = PipesEMRClient(message_reader=reader, client=emr)
         shipped = ship(lake)
         extras = _extras(self._settings, job, parameters, master=None, work=True, run_id=context.run.run_id)
@@ -186,7 +185,10 @@ class StepSpark:
             open_pipes_session(
                 context=context, message_reader=reader, context_injector=client.context_injector, extras=extras
             ) as session,
-            _cancelled_with_the_run(emr.add_job_flow_steps, cancel) as add_steps,
+            # Asked once: what was asked and not answered may run, and a second step would do the same.
+            _cancelled_with_the_run(
+                aws_client("emr", self._settings.aws_waits).add_job_flow_steps, cancel
+            ) as add_steps,
         ):
             step = step_of(job, shipped, self._settings.spark_archive, session.get_bootstrap_env_vars())
             (step_id,) = add_steps(JobFlowId=self._cluster, Steps=[step])["StepIds"]
@@ -286,7 +288,6 @@ class _KeptFileMessages(_Kept, PipesTempFileMessageReader):
 
 def _bucket_messages(lake: S3Store, run_id: str) -> Any:
     """Messages below `scripts/messages/` of the lake, removed when they are read."""
-    import boto3
     from dagster_aws.pipes import PipesS3MessageReader
 
     folder = f"{PREFIX}messages/{run_id}-{time.time_ns()}"
@@ -301,7 +302,8 @@ def _bucket_messages(lake: S3Store, run_id: str) -> Any:
             finally:
                 lake.delete([info.key for info in lake.objects(f"{folder}/")])
 
-    return KeptBucketMessages(bucket=lake.bucket, client=boto3.client("s3"), interval=2, include_stdio_in_messages=True)
+    s3 = aws_client("s3", lake.waits, attempts=POLLED)
+    return KeptBucketMessages(bucket=lake.bucket, client=s3, interval=2, include_stdio_in_messages=True)
 
 
 @contextmanager
@@ -340,9 +342,24 @@ def _raising_what_it_said(context: dg.AssetExecutionContext, reader: "_Kept", jo
         raise
     except Exception as error:
         said = reader.custom(FAILURE)
+        if said is None and (why := _unanswered(error)):
+            raise WorldUnavailable(
+                f"{job}: {why}. What was started is cancelled where the service answers again; otherwise look for it "
+                "there. The step is tried again."
+            ) from error
         if said is None:
             raise JobFailed(f"{job} ended without saying why: {error}") from error
         raise error_from_message(said) from error
+
+
+def _unanswered(error: Exception) -> str:
+    """What AWS's client says of a service that was not reached or did not answer; nothing of other errors."""
+    try:
+        from botocore.exceptions import ConnectionError as NotConnected
+        from botocore.exceptions import HTTPClientError
+    except ImportError:
+        return ""
+    return str(error).rstrip(".") if isinstance(error, HTTPClientError | NotConnected) else ""
 
 
 def _result(reader: Any, job: str) -> Result:

@@ -22,7 +22,7 @@ def open_warehouse(settings: Settings) -> Warehouse:
         from movie_platform.warehouse.redshift import RedshiftWarehouse
         from movie_platform.warehouse.redshift.connection import Login
 
-        login = Login(settings.warehouse, settings.warehouse_password, settings.warehouse_secret)
+        login = Login(settings.warehouse, settings.warehouse_password, settings.warehouse_secret, settings.aws_waits)
         return RedshiftWarehouse(
             login,
             iam_role=settings.redshift_iam_role,
@@ -34,7 +34,8 @@ def open_warehouse(settings: Settings) -> Warehouse:
         from movie_platform.warehouse.snowflake import SnowflakeWarehouse
         from movie_platform.warehouse.snowflake.connection import Login as SnowflakeLogin
 
-        account = SnowflakeLogin(settings.warehouse, settings.warehouse_password, settings.warehouse_secret)
+        password, secret = settings.warehouse_password, settings.warehouse_secret
+        account = SnowflakeLogin(settings.warehouse, password, secret, settings.aws_waits)
         return SnowflakeWarehouse(
             account,
             stage=settings.snowflake_stage,

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
+from movie_platform.aws import aws_client
 from movie_platform.errors import PlatformError, SettingsError, WorldUnavailable
 from movie_platform.lake import ObjectStore
 from movie_platform.settings import Settings
@@ -131,16 +132,8 @@ class Catalog:
             self._as_wanted(self._glue(), table, wanted)
 
     def _glue(self) -> Any:
-        import boto3
-        from botocore.config import Config
-
         # A second try is for a throttled or dropped request; a catalog that does not answer is away.
-        config = Config(
-            connect_timeout=self.waits.connect,
-            read_timeout=self.waits.answer,
-            retries={"mode": "standard", "total_max_attempts": 2},
-        )
-        return boto3.client("glue", config=config)
+        return aws_client("glue", self.waits, attempts=2)
 
     def _prepare(self, glue: Any, table: Table, partition_key: str | None, folder: str) -> dict[str, Any]:
         """The table as the catalog has it now, which is as described."""

@@ -1,12 +1,20 @@
 """The little that loading asks of a database connection."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import pyarrow as pa
 
+from movie_platform.errors import WorldUnavailable
+from movie_platform.waits import ended_within
 from movie_platform.warehouse.dialect import Dialect, Sql, filled
+
+T = TypeVar("T")
+NEXT = (
+    "What was not committed is loaded by the next try, or within the hour. Check the network, or run "
+    "`movie-platform doctor`."
+)
 
 
 class TransactionConflict(Exception):
@@ -31,6 +39,45 @@ class Connection(Protocol):
     def commit(self) -> None: ...
 
     def rollback(self) -> None: ...
+
+
+@dataclass
+class Bound:
+    """How long each answer of a warehouse that is reached over the network may take in all.
+
+    A connection whose answer did not come is given up for good: nothing is asked of it any more, also no rollback,
+    which the warehouse does by itself when the connection is gone.
+    """
+
+    what: str
+    """The warehouse, and what its connection is for."""
+    seconds: float
+    settings: str
+    """Which the seconds come from."""
+    is_given_up: bool = False
+
+    def run(self, work: Callable[[], T]) -> T:
+        over = False
+
+        def noted() -> T:
+            nonlocal over
+            try:
+                return work()
+            finally:
+                over = True
+
+        try:
+            return ended_within(
+                self.seconds,
+                noted,
+                f"{self.what}: no whole answer came within {self.seconds:g} s ({self.settings}). {NEXT}",
+            )
+        finally:
+            self.is_given_up = self.is_given_up or not over
+
+    def broke(self, why: str) -> WorldUnavailable:
+        self.is_given_up = True
+        return WorldUnavailable(f"{self.what}: the connection broke: {why.rstrip('.')}. {NEXT}")
 
 
 @dataclass(frozen=True)

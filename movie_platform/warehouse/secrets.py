@@ -3,16 +3,17 @@
 import json
 from typing import Any
 
+from movie_platform.aws import aws_client
 from movie_platform.errors import SettingsError, WorldUnavailable
+from movie_platform.waits import Waits
 
 
-def from_secrets_manager(name: str) -> dict[str, Any]:
+def from_secrets_manager(name: str, waits: Waits) -> dict[str, Any]:
     """The user and password in a secret of AWS Secrets Manager."""
-    import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
-        text = boto3.client("secretsmanager").get_secret_value(SecretId=name)["SecretString"]
+        text = aws_client("secretsmanager", waits).get_secret_value(SecretId=name)["SecretString"]
         secret = json.loads(text)
         return {"user": secret["username"], "password": secret["password"]}
     except (BotoCoreError, ClientError) as error:

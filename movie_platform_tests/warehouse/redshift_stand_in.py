@@ -22,6 +22,7 @@ import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+PASSWORD = "s3cret-Passw0rd"
 KEPT = {"user", "database", "application_name", "client_encoding", "options"}
 """Start-up parameters that PostgreSQL knows; the driver sends several that only Redshift does."""
 COPY = re.compile(
@@ -57,7 +58,7 @@ class RedshiftStandIn:
 
     postgres: str
     user: str = "loader"
-    password: str = "s3cret-Passw0rd"
+    password: str = PASSWORD
     port: int = 0
     statements: list[str] = field(default_factory=list)
 
@@ -67,10 +68,10 @@ class RedshiftStandIn:
 
 
 @contextmanager
-def redshift_stand_in(postgres: str) -> Iterator[RedshiftStandIn]:
+def redshift_stand_in(postgres: str, password: str = PASSWORD) -> Iterator[RedshiftStandIn]:
     with psycopg.connect(postgres, autocommit=True) as connection:
         connection.execute(SYSTEM_TABLES)
-    stand_in = RedshiftStandIn(postgres)
+    stand_in = RedshiftStandIn(postgres, password=password)
     listener = socket.create_server(("127.0.0.1", 0))
     stand_in.port = listener.getsockname()[1]
 

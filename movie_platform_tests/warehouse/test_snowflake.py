@@ -120,7 +120,7 @@ def test_no_secret_is_in_any_statement_log_or_error(
     monkeypatch.setattr(
         SnowflakeConnection,
         "_run",
-        lambda self, sql, given: (statements.append(f"{sql} {given}"), run(self, sql, given))[1],
+        lambda self, sql, given, taken: (statements.append(f"{sql} {given}"), run(self, sql, given, taken))[1],
     )
     snowflake_loader.window(FIRST, "1", [movie(1)])
     shown = [*statements, caplog.text, repr(vars(snowflake_loader.warehouse))]

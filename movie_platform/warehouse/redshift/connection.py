@@ -1,5 +1,7 @@
 """A connection to the cluster or workgroup: how to log in, and errors that never carry a secret."""
 
+import os
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -9,7 +11,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import pyarrow as pa
 
 from movie_platform.errors import PlatformError, SettingsError, WorldUnavailable
-from movie_platform.warehouse.connection import TransactionConflict, insert_values
+from movie_platform.waits import AWS, Waits, ended_within
+from movie_platform.warehouse.connection import Bound, TransactionConflict, insert_values
 from movie_platform.warehouse.dialect import Sql
 from movie_platform.warehouse.secrets import from_secrets_manager, without_secret
 
@@ -49,6 +52,8 @@ class Login:
     address: str
     password: "SecretStr | None" = None
     secret: str | None = None
+    waits: Waits = AWS
+    """How long Secrets Manager may take."""
 
     def arguments(self) -> dict[str, Any]:
         """What the driver is given; made anew for every connection, so that rotated secrets are taken up."""
@@ -65,7 +70,7 @@ class Login:
         else:
             arguments |= {"ssl": True, "sslmode": options.get("sslmode", "verify-ca")}
         if self.secret is not None:
-            return arguments | from_secrets_manager(self.secret)
+            return arguments | from_secrets_manager(self.secret, self.waits)
         if self.password is not None:
             if not parts.username:
                 raise SettingsError("MOVIE_PLATFORM_WAREHOUSE names no user for MOVIE_PLATFORM_WAREHOUSE_PASSWORD")
@@ -84,8 +89,15 @@ class Login:
 
 
 class RedshiftConnection:
-    def __init__(self, inner: Any) -> None:
+    def __init__(self, inner: Any, bound: Bound, longer: float) -> None:
         self.inner = inner
+        self.bound = bound
+        self._longer = longer
+
+    def limit_statements(self, seconds: float) -> None:
+        """The cluster ends a statement after so many seconds, and this side a little later."""
+        self.execute(f"SET statement_timeout TO {max(1, int(seconds * 1000))}")
+        self.bound.seconds = seconds + self._longer
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> None:
         self._run(sql, parameters).close()
@@ -115,7 +127,7 @@ class RedshiftConnection:
         self.execute("COMMIT")
 
     def rollback(self) -> None:
-        if self.inner.in_transaction:
+        if self.inner.in_transaction and not self.bound.is_given_up:
             self.execute("ROLLBACK")
 
     def _run(self, sql: str, parameters: Sequence[object]) -> Any:
@@ -124,12 +136,15 @@ class RedshiftConnection:
         cursor = self.inner.cursor()
         cursor.paramstyle = "qmark"
         try:
-            cursor.execute(sql, tuple(parameters))
+            self.bound.run(lambda: cursor.execute(sql, tuple(parameters)))
+        except (errors.InterfaceError, errors.OperationalError, OSError, AttributeError) as error:
+            # The driver lets a broken socket through as it is, and as an AttributeError once it has closed it.
+            raise self.bound.broke(_message(error)) from None
         except errors.Error as error:
             raise _translated(error) from None
-        except (OSError, AttributeError) as error:
-            # The driver lets a broken socket through as it is, and as an AttributeError once it has closed it.
-            raise WorldUnavailable(f"the connection to Redshift broke: {type(error).__name__}") from None
+        finally:
+            if self.bound.is_given_up:
+                _cut(self.inner)
         return cursor
 
 
@@ -142,16 +157,12 @@ class RedshiftRefused(PlatformError):
 
 
 def _translated(error: Exception) -> Exception:
-    from redshift_connector import error as errors
-
     details = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
     code, message = details.get("C", ""), details.get("M") or str(error)
     if code in CONFLICTS or any(sign in message for sign in CONFLICT_SIGNS):
         return TransactionConflict(message)
     if code == CANCELLED:
         return Cancelled(f"Redshift cancelled the statement: {message}")
-    if isinstance(error, errors.InterfaceError | errors.OperationalError):
-        return WorldUnavailable(f"Redshift could not be reached: {message}")
     more = "; ".join(str(details[field]) for field in ("D", "H") if details.get(field))
     return RedshiftRefused(f"Redshift refuses: {message}{f' ({more})' if more else ''}")
 
@@ -170,35 +181,46 @@ def connected(
 ) -> Iterator[RedshiftConnection]:
     """A session of its own; `purpose` is its application's name, where the cluster's people can see it.
 
-    Logging in takes at most `connect` seconds without an answer. A statement is ended by the cluster after `statement`
-    seconds, and where the cluster has fallen silent by this side, `connect` seconds later.
+    Logging in, with all that it takes to find out how, takes at most `connect` seconds. A statement is ended by the
+    cluster after `statement` seconds, and where no whole answer of it has come by then by this side, `connect` seconds
+    later.
     """
     import redshift_connector
     from botocore.exceptions import BotoCoreError
     from redshift_connector import error as errors
 
     arguments = login.arguments()
+    where = f"{arguments['host']}:{arguments['port']}/{arguments['database']}"
+    check = "Check the address, the user, its password or IAM permissions, and the network."
+
+    def log_in() -> Any:
+        name = f"movie-platform: {purpose}"[:60]
+        return redshift_connector.connect(**arguments, application_name=name, timeout=max(1, int(connect)))
+
+    late = f"no connection to {where}: nobody was logged in within {connect:g} s (MOVIE_PLATFORM_WAREHOUSE_CONNECT)."
     try:
-        inner = redshift_connector.connect(
-            **arguments, application_name=f"movie-platform: {purpose}"[:60], timeout=max(1, int(connect))
-        )
+        inner = ended_within(connect, log_in, f"{late} {check}", too_late=_cut)
     except (errors.Error, BotoCoreError, OSError, ValueError) as error:
-        where = f"{arguments['host']}:{arguments['port']}/{arguments['database']}"
         raise WorldUnavailable(
-            f"no connection to {where}: {without_secret(_message(error), arguments)}. Check the address, the user, its "
-            "password or IAM permissions, and the network."
+            f"no connection to {where}: {without_secret(_message(error), arguments)}. {check}"
         ) from None
     inner.autocommit = True
     try:
-        # The driver has one time-out for logging in and for all that follows.
-        inner._usock.settimeout(statement + connect)
-        connection = RedshiftConnection(inner)
-        connection.execute(f"SET statement_timeout TO {max(1, int(statement * 1000))}")
+        inner._usock.settimeout(None)  # the driver has one time-out for logging in and for all that follows
+        named = "MOVIE_PLATFORM_WAREHOUSE_STATEMENT and MOVIE_PLATFORM_WAREHOUSE_CONNECT"
+        connection = RedshiftConnection(inner, Bound(f"Redshift {where}, {purpose}", connect, named), connect)
+        connection.limit_statements(statement)
         yield connection
     finally:
         # If it broke earlier, the error of that is on its way already.
-        with suppress(errors.Error, OSError):
+        with suppress(errors.Error, OSError, AttributeError):
             inner.close()
+
+
+def _cut(inner: Any) -> None:
+    """End the connection without a word, below TLS: whoever still waits for an answer of it gets an error."""
+    with suppress(OSError, AttributeError), socket.socket(fileno=os.dup(inner._usock.fileno())) as line:
+        line.shutdown(socket.SHUT_RDWR)
 
 
 def _message(error: Exception) -> str:

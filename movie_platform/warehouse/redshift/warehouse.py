@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from movie_platform.errors import LoadRefused, SettingsError, WorldUnavailable
 from movie_platform.table import Column, Table
@@ -17,6 +17,7 @@ from movie_platform.warehouse.redshift.connection import (
     STATEMENT,
     Cancelled,
     Login,
+    RedshiftConnection,
     RedshiftRefused,
     connected,
 )
@@ -86,15 +87,16 @@ class RedshiftWarehouse(Warehouse):
     def lock_loads(self, connection: Connection) -> None:
         """A table is locked until the transaction ends; waiting for it ends when the settings say."""
         table = self.dialect.name_of(LOAD_LOCK)
-        connection.execute(f"SET statement_timeout TO {max(1, int(self.wait.total_seconds() * 1000))}")
+        waiting = cast(RedshiftConnection, connection)
+        waiting.limit_statements(self.wait.total_seconds())
         try:
-            connection.execute(f"LOCK {table}")
+            waiting.execute(f"LOCK {table}")
         except Cancelled:
             raise WorldUnavailable(
                 f"{table} is still locked by another load after {self.wait.total_seconds():g} s. Try again, or look "
                 "into svv_transactions for who holds it."
             ) from None
-        connection.execute(f"SET statement_timeout TO {max(1, int(self.statement_wait * 1000))}")
+        waiting.limit_statements(self.statement_wait)
 
     @contextmanager
     def stage(self, connection: Connection, staging: Staging, into: Sql) -> Iterator[None]:

@@ -1,16 +1,17 @@
 """A session in an account: how to log in, and errors that never carry a secret."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pyarrow as pa
 
 from movie_platform.errors import PlatformError, SettingsError, WorldUnavailable
-from movie_platform.warehouse.connection import TransactionConflict, insert_values
+from movie_platform.waits import AWS, Waits, ended_within
+from movie_platform.warehouse.connection import Bound, TransactionConflict, insert_values
 from movie_platform.warehouse.dialect import Sql
 from movie_platform.warehouse.secrets import from_secrets_manager, without_secret
 from movie_platform.warehouse.views import MAIN
@@ -18,6 +19,7 @@ from movie_platform.warehouse.views import MAIN
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
+T = TypeVar("T")
 MOST_PARAMETERS = 10_000
 LOCK_TIMEOUT, DEADLOCK = 625, 60_000
 NO_CONNECTION = range(250_000, 260_000)
@@ -35,6 +37,8 @@ class Login:
     address: str
     password: "SecretStr | None" = None
     secret: str | None = None
+    waits: Waits = AWS
+    """How long Secrets Manager may take."""
 
     def arguments(self) -> dict[str, Any]:
         """What the driver is given; made anew for every connection, so that rotated secrets are taken up."""
@@ -54,19 +58,20 @@ class Login:
         if parts.username:
             arguments["user"] = unquote(parts.username)
         if self.secret is not None:
-            return arguments | from_secrets_manager(self.secret)
+            return arguments | from_secrets_manager(self.secret, self.waits)
         if self.password is not None:
             return arguments | {"password": self.password.get_secret_value()}
         return arguments
 
 
 class SnowflakeConnection:
-    def __init__(self, inner: Any) -> None:
+    def __init__(self, inner: Any, bound: Bound) -> None:
         self.inner = inner
+        self.bound = bound
         self.open = False
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> None:
-        self._run(sql, parameters).close()
+        self._run(sql, parameters, lambda cursor: cursor.close())
 
     def fetch(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         columns = [values for _, values, _ in self._columns(sql, parameters)]
@@ -79,9 +84,7 @@ class SnowflakeConnection:
 
     def _columns(self, sql: str, parameters: Sequence[object]) -> list[tuple[str, list[Any], pa.DataType]]:
         """Name, values and type of each column of an answer; whole numbers as integers, whichever way they came."""
-        cursor = self._run(sql, parameters)
-        rows, described = cursor.fetchall(), cursor.description
-        cursor.close()
+        rows, described = self._run(sql, parameters, _answer)
         columns = []
         for position, column in enumerate(described):
             values = [row[position] for row in rows]
@@ -103,33 +106,43 @@ class SnowflakeConnection:
         self.open = False
 
     def rollback(self) -> None:
-        if self.open:
+        if self.open and not self.bound.is_given_up:
             self.execute("ROLLBACK")
-            self.open = False
+        self.open = False
 
-    def _run(self, sql: str, parameters: Sequence[object]) -> Any:
+    def _run(self, sql: str, parameters: Sequence[object], taken: Callable[[Any], T]) -> T:
+        """What `taken` makes of the cursor, which may fetch more from the network."""
         import snowflake.connector
 
-        cursor = self.inner.cursor()
-        try:
+        def run() -> T:
+            cursor = self.inner.cursor()
             cursor.execute(sql, [_bound(value) for value in parameters] or None)
+            return taken(cursor)
+
+        try:
+            return self.bound.run(run)
         except snowflake.connector.Error as error:
-            raise _translated(error) from None
-        return cursor
+            raise _translated(error, self.bound) from None
 
 
 class SnowflakeRefused(PlatformError):
     """Snowflake answered a statement with an error."""
 
 
-def _translated(error: Any) -> Exception:
+def _answer(cursor: Any) -> tuple[list[Any], Any]:
+    rows, described = cursor.fetchall(), cursor.description
+    cursor.close()
+    return rows, described
+
+
+def _translated(error: Any, bound: Bound) -> Exception:
     import snowflake.connector
 
     message = str(error.msg or error).strip()
     if error.errno in {LOCK_TIMEOUT, DEADLOCK} or "Conflict on " in message or "write-write conflict" in message:
         return TransactionConflict(message)
     if error.errno in NO_CONNECTION or isinstance(error, snowflake.connector.errors.OperationalError):
-        return WorldUnavailable(f"Snowflake could not be reached: {message}")
+        return bound.broke(message)
     return SnowflakeRefused(f"Snowflake refuses: {message}")
 
 
@@ -166,7 +179,11 @@ def _arrow_type(column: Any) -> pa.DataType:
 def connected(
     login: Login, purpose: str, wait: timedelta, connect: float = CONNECT, statement: float = STATEMENT
 ) -> Iterator[SnowflakeConnection]:
-    """A session of its own; `purpose` is its query tag, where the account's people can see it."""
+    """A session of its own; `purpose` is its query tag, where the account's people can see it.
+
+    Logging in takes at most `connect` seconds. A statement is ended by the account after `statement` seconds, and where
+    no whole answer of it has come by then by this side, `connect` seconds later.
+    """
     import snowflake.connector
 
     arguments = login.arguments()
@@ -176,8 +193,11 @@ def connected(
         "STATEMENT_TIMEOUT_IN_SECONDS": max(1, int(statement)),
         "QUERY_TAG": f"movie-platform: {purpose}",
     }
-    try:
-        inner = snowflake.connector.connect(
+    where = f"no connection to Snowflake account {arguments['account']}"
+    check = "Check the address, the user, its password or key, and the network."
+
+    def log_in() -> Any:
+        return snowflake.connector.connect(
             **arguments,
             autocommit=True,
             paramstyle="qmark",
@@ -186,12 +206,17 @@ def connected(
             login_timeout=max(1, int(connect)),
             network_timeout=max(1, int(statement)),
         )
-    except (snowflake.connector.Error, OSError) as error:
-        raise WorldUnavailable(
-            f"no connection to Snowflake account {arguments['account']}: {without_secret(error, arguments)}. Check the "
-            "address, the user, its password or key, and the network."
-        ) from None
+
+    late = f"{where}: nobody was logged in within {connect:g} s (MOVIE_PLATFORM_WAREHOUSE_CONNECT)."
     try:
-        yield SnowflakeConnection(inner)
+        inner = ended_within(connect, log_in, f"{late} {check}", too_late=lambda made: made.close())
+    except (snowflake.connector.Error, OSError) as error:
+        raise WorldUnavailable(f"{where}: {without_secret(error, arguments)}. {check}") from None
+    named = "MOVIE_PLATFORM_WAREHOUSE_STATEMENT and MOVIE_PLATFORM_WAREHOUSE_CONNECT"
+    try:
+        what = f"Snowflake account {arguments['account']}, {purpose}"
+        yield SnowflakeConnection(inner, Bound(what, statement + connect, named))
     finally:
-        inner.close()
+        # It says good-bye, and what is unfinished ends with the session; an account that does not answer is left.
+        with suppress(WorldUnavailable):
+            ended_within(connect, inner.close, "")
