@@ -1,67 +1,53 @@
 """A ruleset judged on Spark, by the same code as on one machine: workers see the parts, the driver concludes.
 
-Spark moves parts, counts and keys; it compares, reads and counts nothing by itself. What a worker needs comes to it as
-plain values, and it plans the ruleset anew.
+Spark moves parts, counts, hashes and keys; it compares, reads and counts nothing by itself. What a worker needs comes
+to it as plain values, and it plans the ruleset anew.
 """
 
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from pathlib import Path
 from typing import Any, TypeVar, Unpack
 
+import numpy as np
+
+from movie_platform.engine import quality_worker as worker
+from movie_platform.engine.quality_worker import Judged, Numbered, Search, WantedKeys, Work
 from movie_platform.engine.spark import SparkEngine
 from movie_platform.engine.stored_parquet import StoredParquet, put_parts
-from movie_platform.lake import ObjectStore, open_store
+from movie_platform.lake import open_store
+from movie_platform.quality.counterpart_parts import CounterpartsTogether, meeting
+from movie_platform.quality.counterparts import Counterparts
 from movie_platform.quality.data import DataSet
 from movie_platform.quality.evaluation import Options, Plan, planned
+from movie_platform.quality.key_parts import KeysTogether
 from movie_platform.quality.measures import Keys
 from movie_platform.quality.opening import open_data
-from movie_platform.quality.parts import (
-    AskedHistory,
-    CountedBucket,
-    Keyed,
-    State,
-    Whole,
-    count_bucket,
-    keyed,
-    measured,
-    refuse_not_divisible,
-)
+from movie_platform.quality.parts import AskedHistory, Whole, refuse_not_divisible
 from movie_platform.quality.results import Evaluation
-from movie_platform.quality.row_results import RESULT_COLUMNS, RowResults
+from movie_platform.quality.row_results import RESULT_COLUMNS
 from movie_platform.quality.ruleset import Ruleset
 
 WAVE = 64
 """Parts whose results are on their way to the driver at once."""
+BUCKET_WAVE = 16
+"""Buckets whose results are on their way to the driver at once: each has the numbers of many rows."""
+HASHES_OF_A_BUCKET = 4_194_304
+"""Hashes of keys meet in so many buckets that each has about so many."""
 ROWS_OF_A_BUCKET = 524_288
-"""Keys are counted in so many buckets that each has the keys of about so many rows."""
+"""Keys, and rows with their counterparts, meet in so many buckets that each has about so many rows."""
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-@dataclass(frozen=True)
-class Work:
-    """What a worker judges a part by; planned there, it has the measures that the driver has."""
-
-    ruleset: Ruleset
-    options: Options
-
-    def plan(self, data: StoredParquet) -> AbstractContextManager[Plan]:
-        return planned(data, self.ruleset, **self.options)
-
-
-def parts_of(engine: SparkEngine, data: DataSet) -> StoredParquet:
+def parts_of(engine: SparkEngine, data: DataSet, leave_out: Sequence[str] = ()) -> StoredParquet:
     """The data set where workers can read it: as it is when they can, else as parts in the engine's work store."""
     if isinstance(data, StoredParquet):
         return data
-    prefix = engine.new_prefix("judged")
-    return StoredParquet.of(engine.work, put_parts(engine.work, prefix, data), engine.waits, leave_out=RESULT_COLUMNS)
+    keys = put_parts(engine.work, engine.new_prefix("judged"), data)
+    return StoredParquet.of(engine.work, keys, engine.waits, leave_out=leave_out)
 
 
 def evaluate_on_spark(
@@ -72,7 +58,7 @@ def evaluate_on_spark(
     Raises RulesNotDivisible before anything runs where a rule needs all rows in one place.
     """
     refuse_not_divisible(ruleset)
-    parts = parts_of(engine, data)
+    parts = parts_of(engine, data, RESULT_COLUMNS)
     references = {name: open_data(source) for name, source in (options.get("references") or {}).items()}
     history = AskedHistory(options.get("history"))
     given: Options = {**options, "references": references, "history": history}
@@ -84,52 +70,84 @@ def evaluate_on_spark(
             "at": plan.context.at,
             "files": None,
         }
-        work = Work(ruleset, there)
-        whole = Whole(plan.measures.all)
-        numbered = list(zip([parts.part(n) for n in range(len(parts.parts))], parts.starts, strict=True))
-        for (part, _), states in zip(numbered, _each(engine, numbered, partial(_measured, work)), strict=True):
-            whole.add(states, part.parts[0].rows)
-        keys = sum(isinstance(measure, Keys) for measure in plan.measures.all)
-        whole.count_keys(_counted_keys(engine, work, numbered, keys) if keys and numbered else ())
-        return plan.concluded(whole.rows, glue_rows=glue_rows)
+        _look(engine, Work(ruleset, there), parts, plan)
+        _search(engine, {**there, "references": None}, parts, plan)
+        return plan.concluded(parts.rows, glue_rows=glue_rows)
 
 
-def _measured(work: Work, numbered: tuple[StoredParquet, int]) -> list[State]:
-    with work.plan(numbered[0]) as plan:
-        return measured(plan)
+def _look(engine: SparkEngine, work: Work, parts: StoredParquet, plan: Plan) -> None:
+    """Shows all rows to the plan's measures, once; of keys their hashes, which meet in buckets of equal ones."""
+    together = [KeysTogether(measure, parts.rows) for measure in plan.measures.all if isinstance(measure, Keys)]
+    numbered = [(number, parts.part(number), start) for number, start in enumerate(parts.starts)]
+    buckets = -(-parts.rows // HASHES_OF_A_BUCKET)
+    slots = range(len(together) * buckets)
+    of_parts = range(len(slots), len(slots) + len(numbered))
+    sent = _sent(engine, numbered, partial(work.look, buckets), of_parts.stop)
+    whole = Whole(plan.measures.all)
+    for (_, part, _), states in zip(numbered, _arrived(engine, sent, worker.states, of_parts, WAVE), strict=True):
+        whole.add(states, part.rows)
+    for slot, hashes in _arrived(engine, sent, worker.hashes_of_bucket, slots):
+        together[slot // buckets].add_hashes(hashes)
+    _count_keys(engine, numbered, together)
+    for keys in together:
+        keys.finish()
 
 
-def _counted_keys(
-    engine: SparkEngine, work: Work, numbered: Sequence[tuple[StoredParquet, int]], keys: int
-) -> Iterator[CountedBucket]:
-    """Each key goes to the bucket of its hash, where all of its rows meet."""
-    last, start = numbered[-1]
-    buckets = -(-(start + last.parts[0].rows) // ROWS_OF_A_BUCKET)
-    parts = engine.spark_context.parallelize(numbered, len(numbered))
-    shuffled = parts.flatMap(partial(_keyed, work, buckets)).partitionBy(keys * buckets, partitionFunc=int)
-    for first in range(0, keys * buckets, WAVE):
-        wave = range(first, min(first + WAVE, keys * buckets))
-        yield from engine.spark_context.runJob(shuffled, partial(_counted, buckets), list(wave))
+def _count_keys(engine: SparkEngine, numbered: Sequence[Numbered], together: Sequence[KeysTogether]) -> None:
+    """Counts the keys themselves where hashes do not say how often they occur."""
+    wanted = []
+    for _, part, start in numbered:
+        rows = slice(start, start + part.rows)
+        some = [(n, keys.names, np.packbits(keys.may_share[rows])) for n, keys in enumerate(together)]
+        if some := [(n, names, bits) for n, names, bits in some if bits.any()]:
+            wanted.append(WantedKeys(part, start, some))
+    most = max((int(np.count_nonzero(keys.may_share)) for keys in together), default=0)
+    buckets = -(-most // ROWS_OF_A_BUCKET)
+    slots = range(len(together) * buckets)
+    sent = _sent(engine, wanted, partial(WantedKeys.by_bucket, buckets=buckets), len(slots))
+    for slot, found in _arrived(engine, sent, worker.keys_of_bucket, slots):
+        together[slot // buckets].add_keys(found)
 
 
-def _keyed(work: Work, buckets: int, numbered: tuple[StoredParquet, int]) -> Iterator[tuple[int, Keyed]]:
-    part, start = numbered
-    with work.plan(part) as plan:
-        for measure, bucket, found in keyed(plan, start, buckets):
-            yield measure * buckets + bucket, found
+def _search(engine: SparkEngine, options: Options, parts: StoredParquet, plan: Plan) -> None:
+    """Searches for the counterparts that rules ask for; rows of both data sets meet in buckets."""
+    measures = [measure for measure in plan.measures.all if isinstance(measure, Counterparts)]
+    aliases = {measure.counterpart.alias for measure in measures}
+    stored = {alias: parts_of(engine, plan.context.tables.side(alias)) for alias in aliases}
+    meetings, items = [], []
+    for number, measure in enumerate(measures):
+        theirs = stored[measure.counterpart.alias]
+        meetings.append(meeting(measure.counterpart, parts, theirs, (parts.rows, theirs.rows), ROWS_OF_A_BUCKET))
+        for other, data in ((False, parts), (True, theirs)):
+            items += [(number, other, data.part(place), start) for place, start in enumerate(data.starts)]
+    search = Search(tuple(meetings), options)
+    slots = range(sum(met.buckets for met in meetings))
+    together = [CounterpartsTogether(measure, parts.rows) for measure in measures]
+    for number, found in _arrived(engine, _sent(engine, items, search.rows, len(slots)), search.found, slots):
+        together[number].add(found)
+    for found_of_measure in together:
+        found_of_measure.finish()
 
 
-def _counted(buckets: int, arrived: Iterable[tuple[int, Keyed]]) -> Iterator[CountedBucket]:
-    coming = iter(arrived)
-    first = next(coming, None)
-    if first is not None:
-        yield count_bucket(first[0] // buckets, _payloads(first[1], coming))
+def _sent(
+    engine: SparkEngine, items: Sequence[T], function: Callable[[T], Iterator[tuple[int, Any]]], slots: int
+) -> Any:
+    """What the function gives for the items, each with its slot, on its way there; None where there are no items."""
+    if not items:
+        return None
+    return engine.spark_context.parallelize(items, len(items)).flatMap(function).partitionBy(slots, partitionFunc=int)
 
 
-def _payloads(first: Keyed, others: Iterable[tuple[int, Keyed]]) -> Iterator[Keyed]:
-    yield first
-    for _, found in others:
-        yield found
+def _arrived(
+    engine: SparkEngine,
+    sent: Any,
+    function: Callable[[Iterable[Any]], Iterator[R]],
+    slots: range,
+    wave: int = BUCKET_WAVE,
+) -> Iterator[R]:
+    """What the function makes of all that was sent to each slot, slot by slot, a wave at a time."""
+    for first in range(0, len(slots) if sent is not None else 0, wave):
+        yield from engine.spark_context.runJob(sent, function, list(slots[first : first + wave]))
 
 
 def _each(engine: SparkEngine, items: Iterable[T], function: Callable[[T], R]) -> Iterator[R]:
@@ -162,41 +180,3 @@ def write_on_spark(engine: SparkEngine, evaluation: Evaluation, address: str) ->
     for key in keys if by_workers is not target else ():
         with by_workers.open(key) as source, target.writer(key.removeprefix(prefix)) as out:
             shutil.copyfileobj(source, out, 8 * 2**20)
-
-
-@dataclass(frozen=True)
-class Judged:
-    """What a worker needs beside a part's rows and their results to write them as one machine does."""
-
-    ruleset: Ruleset
-    dataset: str
-    at: Any
-    nulls: Any
-    store: str
-    prefix: str
-
-    def write(self, item: tuple[int, StoredParquet, RowResults]) -> list[str]:
-        """The keys of what was written; the first part is written even when it has no such rows."""
-        number, part, rows = item
-        evaluation = Evaluation(
-            part,
-            self.ruleset,
-            (),
-            rows,
-            metrics={},
-            observations=(),
-            dataset=self.dataset,
-            at=self.at,
-            nulls=self.nulls,
-        )
-        store: ObjectStore = open_store(self.store, part.waits)
-        with tempfile.TemporaryDirectory(prefix="movie-platform-split-") as folder:
-            good, bad = Path(folder) / "good", Path(folder) / "bad"
-            evaluation.write_parquet(good, bad)
-            counts = {good: evaluation.good_count, bad: evaluation.bad_count}
-            keys = []
-            for path, count in counts.items():
-                if count or not number:
-                    keys.append(f"{self.prefix}{path.name}.parquet/part-{number:06}.parquet")
-                    store.upload(keys[-1], path)
-            return keys

@@ -63,6 +63,11 @@ class StoredParquet:
         return cls(parts, schema, waits)
 
     @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return sum(part.rows for part in self.parts)
+
+    @property
     def starts(self) -> list[int]:
         """The number of the first row of each part."""
         return [0, *np.cumsum([part.rows for part in self.parts]).tolist()][: len(self.parts)]

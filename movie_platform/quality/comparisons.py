@@ -1,18 +1,21 @@
 """Rules that compare the data set with another one."""
 
+import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from movie_platform.quality.counterparts import Counterpart, Counterparts, Pairs
 from movie_platform.quality.data import Columns, DataSet
 from movie_platform.quality.errors import RuleNotComputable
+from movie_platform.quality.measures import Measures
 from movie_platform.quality.ruleset import SimpleRule
 from movie_platform.quality.sandbox_tables import PRIMARY, SandboxTables
-from movie_platform.sql_names import quoted
 
-_AGGREGATES = {"avg": "avg", "sum": "sum", "min": "min", "max": "max", "count": "count"}
+_MOMENTS = {"avg": "mean", "sum": "sum", "min": "low", "max": "high"}
+_AGGREGATES = (*_MOMENTS, "count")
 
 
 @dataclass(frozen=True)
@@ -30,19 +33,22 @@ Comparison = Callable[[int], Compared]
 """The comparison, given the number of rows."""
 
 
-def prepared(rule: SimpleRule, tables: SandboxTables) -> Comparison:
-    """The comparison of a rule, checked as far as it can be before the data is read."""
+def prepared(rule: SimpleRule, tables: SandboxTables, measures: Measures) -> Comparison:
+    """The comparison of a rule, checked as far as it can be before the data is read.
+
+    What it needs of the judged data set is asked of `measures`, which see all rows before it is made.
+    """
     match rule.type:
         case "RowCountMatch":
             return _row_count_match(rule, tables)
         case "SchemaMatch":
             return _schema_match(rule, tables)
         case "AggregateMatch":
-            return _aggregate_match(rule, tables)
+            return _aggregate_match(rule, tables, measures)
         case "ReferentialIntegrity":
-            return _referential_integrity(rule, tables)
+            return _referential_integrity(rule, tables, measures)
         case "DatasetMatch":
-            return _dataset_match(rule, tables)
+            return _dataset_match(rule, tables, measures)
     raise AssertionError(rule.type)
 
 
@@ -77,16 +83,14 @@ def _schema_match(rule: SimpleRule, tables: SandboxTables) -> Comparison:
     return lambda _rows: Compared(f"Dataset.{alias}.SchemaMatch", share, detail)
 
 
-def _aggregate_match(rule: SimpleRule, tables: SandboxTables) -> Comparison:
+def _aggregate_match(rule: SimpleRule, tables: SandboxTables, measures: Measures) -> Comparison:
     sides = [_aggregate(parameter) for parameter in rule.parameters]
     columns = list(dict.fromkeys(column for _, _, column in sides))
     metric = f"Column.{','.join(columns)}.AggregateMatch"
-    for _, alias, column in sides:
-        if column != "*":
-            Columns(tables.side(alias).schema).find(column)
+    ours, theirs = (_aggregated(*side, tables, measures) for side in sides)
 
     def compare(_rows: int) -> Compared:
-        values = [_aggregated(tables, *side) for side in sides]
+        values = ours(), theirs()
         if values[1] == 0:
             if values[0] == 0:
                 return Compared(metric, 1.0, "both are 0")
@@ -97,19 +101,39 @@ def _aggregate_match(rule: SimpleRule, tables: SandboxTables) -> Comparison:
     return compare
 
 
-def _aggregated(tables: SandboxTables, function: str, alias: str, column: str) -> float:
+def _aggregated(
+    function: str, alias: str, column: str, tables: SandboxTables, measures: Measures
+) -> Callable[[], float]:
+    """What gives an aggregate of a column once the rows of the judged data set were seen."""
     source = tables.side(alias)
     if column == "*":
-        return float(_rows(source))
+        return lambda: float(_rows(source))
     exact = Columns(source.schema).find(column)
-    tables.load(alias, {exact})
-    value = tables.number(f"SELECT {function}({quoted(exact)}) FROM {tables.table(alias)}")  # noqa: S608
-    if value is None:
-        raise RuleNotComputable(f'"{column}" of "{alias}" has no values')
+    reads = source is not tables.data
+    if reads:
+        measures = Measures(source, Columns(source.schema), measures.sandbox)
+    if function == "count":
+        missing = measures.missing((exact,), None)
+    else:
+        numbers = measures.numbers(exact, None, squares=False)
+
+    def value() -> float:
+        if reads:
+            measures.read()
+        if function == "count":
+            missing.done()
+            return float(missing.rows - missing.count)
+        numbers.done()
+        found = getattr(numbers.moments, _MOMENTS[function]) if numbers.moments.count else None
+        if found is None or not math.isfinite(found):
+            what = "has no values" if found is None else f"has no {function} within the range of numbers"
+            raise RuleNotComputable(f'"{column}" of "{alias}" {what}')
+        return float(found)
+
     return value
 
 
-def _referential_integrity(rule: SimpleRule, tables: SandboxTables) -> Comparison:
+def _referential_integrity(rule: SimpleRule, tables: SandboxTables, measures: Measures) -> Comparison:
     mine = [Columns(tables.data.schema).find(name.strip()) for name in rule.parameters[0].split(",")]
     found = re.fullmatch(r"\s*([^.{]+)\.\{?([^{}]+)\}?\s*", rule.parameters[1])
     if found is None:
@@ -119,39 +143,24 @@ def _referential_integrity(rule: SimpleRule, tables: SandboxTables) -> Compariso
     theirs = [reference.find(name.strip()) for name in found[2].split(",")]
     if len(mine) != len(theirs):
         raise RuleNotComputable(f"{len(mine)} columns are compared with {len(theirs)}")
-
-    def compare(rows: int) -> Compared:
-        tables.load(PRIMARY, set(mine))
-        tables.load(alias, set(theirs))
-        same = " AND ".join(f"p.{quoted(a)} = r.{quoted(b)}" for a, b in zip(mine, theirs, strict=True))
-        orphan = f"NOT EXISTS (SELECT 1 FROM {tables.table(alias)} r WHERE {same})"  # noqa: S608
-        return _shared(
-            rule, tables, rows, orphan, f"Column.{alias}.ReferentialIntegrity", f'have no counterpart in "{alias}"'
-        )
-
-    return compare
+    counterpart = Counterpart(alias, tuple(zip(mine, theirs, strict=True)), where=rule.where)
+    if rule.where is not None:
+        counterpart = replace(counterpart, where_columns=tuple(tables.columns_of(rule.where)))
+    metric = f"Column.{alias}.ReferentialIntegrity"
+    return _shared(counterpart, tables, measures, metric, f'have no counterpart in "{alias}"')
 
 
-def _dataset_match(rule: SimpleRule, tables: SandboxTables) -> Comparison:
+def _dataset_match(rule: SimpleRule, tables: SandboxTables, measures: Measures) -> Comparison:
     alias = rule.parameters[0]
     mine, theirs = Columns(tables.data.schema), Columns(tables.side(alias).schema)
     keys = _pairs(rule.parameters[1], mine, theirs)
     values = _pairs(rule.parameters[2], mine, theirs) if len(rule.parameters) == 3 else _others(alias, keys, tables)
-
-    def compare(rows: int) -> Compared:
-        tables.load(PRIMARY, {left for left, _ in (*keys, *values)})
-        tables.load(alias, {right for _, right in (*keys, *values)})
-        _must_be_keys(tables, PRIMARY, [left for left, _ in keys])
-        _must_be_keys(tables, alias, [right for _, right in keys])
-        joined = " AND ".join(f"p.{quoted(a)} = r.{quoted(b)}" for a, b in keys)
-        same = " AND ".join(f"p.{quoted(a)} IS NOT DISTINCT FROM r.{quoted(b)}" for a, b in values)
-        other = f"NOT EXISTS (SELECT 1 FROM {tables.table(alias)} r WHERE {joined} AND {same})"  # noqa: S608
-        return _shared(rule, tables, rows, other, f"Dataset.{alias}.DatasetMatch", f'have no equal row in "{alias}"')
-
-    return compare
+    counterpart = Counterpart(alias, keys, values, of_its_own=True)
+    metric = f"Dataset.{alias}.DatasetMatch"
+    return _shared(counterpart, tables, measures, metric, f'have no equal row in "{alias}"')
 
 
-def _others(alias: str, keys: list[tuple[str, str]], tables: SandboxTables) -> list[tuple[str, str]]:
+def _others(alias: str, keys: Pairs, tables: SandboxTables) -> Pairs:
     """The columns beside the key, which both data sets have to have."""
     theirs = Columns(tables.side(alias).schema)
     left_keys, right_keys = {left for left, _ in keys}, {right for _, right in keys}
@@ -165,41 +174,30 @@ def _others(alias: str, keys: list[tuple[str, str]], tables: SandboxTables) -> l
         raise RuleNotComputable(
             f'the columns beside the key are to be the same here and in "{alias}", and {what}; name those to compare'
         )
-    return [(name, theirs.find(name)) for name in mine]
+    return tuple((name, theirs.find(name)) for name in mine)
 
 
-def _must_be_keys(tables: SandboxTables, alias: str, columns: list[str]) -> None:
-    """Raises RuleNotComputable where a key is missing or occurs twice: rows would have no counterpart of their own."""
-    names = ", ".join(quoted(column) for column in columns)
-    missing = " OR ".join(f"{quoted(column)} IS NULL" for column in columns)
-    table = tables.table(alias)
-    nulls = tables.number(f"SELECT count(*) FROM {table} WHERE {missing}")  # noqa: S608
-    repeated = tables.number(
-        f"SELECT count(*) FROM (SELECT 1 FROM {table} GROUP BY {names} HAVING count(*) > 1)"  # noqa: S608
-    )
-    for count, what in ((nulls, "rows without one"), (repeated, "that occur more than once")):
-        if count:
-            raise RuleNotComputable(
-                f'{", ".join(columns)} are no key of "{alias}": {count:,.0f} {what}; compare sums with AggregateMatch'
-            )
+def _shared(counterpart: Counterpart, tables: SandboxTables, measures: Measures, metric: str, what: str) -> Comparison:
+    """The share of rows that have a counterpart, with the rows that have none."""
+    measure = measures.shared(("counterparts", counterpart), lambda: Counterparts(counterpart, tables))
 
+    def compare(rows: int) -> Compared:
+        found = measure.found(rows)
+        for side, count in enumerate(found.not_keys):
+            if count:
+                alias, columns = (counterpart.alias, counterpart.their_key) if side > 1 else (PRIMARY, counterpart.key)
+                wrong = "that occur more than once" if side % 2 else "rows without one"
+                raise RuleNotComputable(
+                    f'{", ".join(columns)} are no key of "{alias}": {count:,} {wrong}; compare sums with AggregateMatch'
+                )
+        total = rows - int(np.count_nonzero(found.outside)) if found.outside is not None else rows
+        if not total:
+            raise RuleNotComputable("there are no rows to compare")
+        failed = int(np.count_nonzero(found.broken))
+        detail = f"{failed:,} of {total:,} rows {what}"
+        return Compared(metric, (total - failed) / total, detail, found.broken, found.outside)
 
-def _shared(rule: SimpleRule, tables: SandboxTables, rows: int, fails: str, metric: str, what: str) -> Compared:
-    """The share of rows that do not meet the SQL condition `fails`, with the rows that do."""
-    number = quoted(tables.row_number)
-    start = f"SELECT p.{number} FROM {quoted(PRIMARY)} p WHERE "  # noqa: S608
-    outside = None
-    if rule.where is not None:
-        condition = tables.predicate(rule.where)
-        outside = tables.marked(f"{start} NOT {condition}", rows)
-    broken = tables.marked(start + fails, rows)
-    if outside is not None:
-        broken &= ~outside
-    total = rows - int(np.count_nonzero(outside)) if outside is not None else rows
-    if not total:
-        raise RuleNotComputable("there are no rows to compare")
-    failed = int(np.count_nonzero(broken))
-    return Compared(metric, (total - failed) / total, f"{failed:,} of {total:,} rows {what}", broken, outside)
+    return compare
 
 
 def _rows(data: DataSet) -> int:
@@ -215,13 +213,13 @@ def _aggregate(expression: str) -> tuple[str, str, str]:
         )
     if found[3].strip() == "*" and found[1].lower() != "count":
         raise RuleNotComputable(f"{expression!r} names no column")
-    return _AGGREGATES[found[1].lower()], (found[2] or PRIMARY).strip(), found[3].strip()
+    return found[1].lower(), (found[2] or PRIMARY).strip(), found[3].strip()
 
 
-def _pairs(text: str, mine: Columns, theirs: Columns) -> list[tuple[str, str]]:
+def _pairs(text: str, mine: Columns, theirs: Columns) -> Pairs:
     """A text such as "a,b->c" as pairs of exact names, of the judged data set and of the other."""
     pairs = []
     for part in text.split(","):
         left, _, right = part.partition("->")
         pairs.append((mine.find(left.strip()), theirs.find((right or left).strip())))
-    return pairs
+    return tuple(pairs)

@@ -7,8 +7,7 @@ from typing import Any, Literal, TypedDict, Unpack
 
 import numpy as np
 
-from movie_platform.quality.batches import Batch
-from movie_platform.quality.data import Columns, DataSet, Judgeable, ParquetData
+from movie_platform.quality.data import Columns, DataSet, Judgeable
 from movie_platform.quality.errors import NOT_COMPUTABLE, not_computable
 from movie_platform.quality.files import FileLister
 from movie_platform.quality.history import MetricHistory, NoHistory
@@ -112,7 +111,7 @@ class Plan:
 
     def read(self) -> int:
         """Shows all rows of the data set to the measures; how many there are."""
-        return _pass_over(self.data, self.measures)
+        return self.measures.read()
 
     def concluded(self, count: int, *, glue_rows: bool = False) -> Evaluation:
         """What came out, once the measures have seen all rows, so many."""
@@ -168,18 +167,6 @@ def _collected(
         if mark is not None and outcome.action != "warn" and (glue_rows or outcome.outcome == "Failed"):
             bad |= mark.fails
     return outcomes, RowResults([rule.claim for rule in rules], marks, bad, count)
-
-
-def _pass_over(data: DataSet, measures: Measures) -> int:
-    """Shows every batch to every measure; only the columns that someone needs are read."""
-    wanted = list(dict.fromkeys(column for measure in measures.all for column in measure.columns))
-    count = 0
-    for rows in data.encoded_batches(wanted) if isinstance(data, ParquetData) else data.batches(wanted):
-        batch = Batch(rows)
-        count += rows.num_rows
-        for measure in measures.all:
-            measure.see(batch)
-    return count
 
 
 def _show_values(rules: Ruleset, judgements: list[Judgement], data: DataSet, columns: Columns) -> None:

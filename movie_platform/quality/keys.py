@@ -1,5 +1,6 @@
 """How often each key occurs, exactly: keys are held while they are few, and known by hashes when they are many."""
 
+import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
@@ -47,11 +48,7 @@ class KeyCounts:
 
     def add(self, batch: Batch, within: np.ndarray | None = None) -> None:
         """Counts the rows of a batch; rows outside `within` have no key."""
-        part = self._keys_of(batch)
-        if within is not None:
-            mask = pa.array(within)
-            arrays = [pc.if_else(mask, array, pa.scalar(None, array.type)) for array in part.columns]
-            part = pa.RecordBatch.from_arrays(arrays, schema=part.schema)
+        part = keys_of(self.columns, batch, within)
         if self._hashes is not None:
             self._hashes.add(part)
             return
@@ -77,10 +74,6 @@ class KeyCounts:
         shared[shared] = found.repeated
         return Occurrences(counts, shared, keyed)
 
-    def _keys_of(self, batch: Batch) -> pa.RecordBatch:
-        arrays = [_comparable(column, batch.column(column)) for column in self.columns]
-        return pa.RecordBatch.from_arrays(arrays, names=[f"k{place}" for place in range(len(arrays))])
-
     def _read_again(self, wanted: np.ndarray) -> Iterator[pa.RecordBatch]:
         """The keys of the wanted rows."""
         if not wanted.any():
@@ -90,7 +83,7 @@ class KeyCounts:
             mask = wanted[start : start + rows.num_rows]
             start += rows.num_rows
             if mask.any():
-                yield self._keys_of(Batch(rows)).filter(pa.array(mask))
+                yield keys_of(self.columns, Batch(rows)).filter(pa.array(mask))
 
 
 class Occurrences:
@@ -110,6 +103,22 @@ class Occurrences:
     def distinct(self) -> int:
         """Different keys."""
         return sum(self.counts.values())
+
+
+class KeyHashes:
+    """Counts nothing: for rows of which only a part is here, 64 bits of each key and the rows that have one."""
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        self.columns = tuple(columns)
+        self._hashes = _Hashes(sys.maxsize)
+
+    def add(self, batch: Batch, within: np.ndarray | None = None) -> None:
+        """Takes in the rows of a batch; rows outside `within` have no key."""
+        self._hashes.add(keys_of(self.columns, batch, within))
+
+    def finish(self) -> tuple[np.ndarray, np.ndarray]:
+        """The hashes of the keys, and the places of their rows."""
+        return self._hashes.with_rows()
 
 
 class _Hashes:
@@ -133,9 +142,7 @@ class _Hashes:
         if self._count > self._most:
             self._hashes = None
             return
-        self._connection.register("part", pa.Table.from_batches([part]))
-        names = ", ".join(part.schema.names)
-        found = self._connection.sql(f"SELECT hash({names}) AS hash FROM part").fetchnumpy()["hash"]  # noqa: S608
+        found = hashes_of(self._connection, pa.Table.from_batches([part]))
         self._hashes.append(found if keyed.all() else found[keyed])
 
     def finish(self) -> tuple[int, np.ndarray]:
@@ -146,14 +153,43 @@ class _Hashes:
             return self._count, shared
         hashes = np.concatenate(self._hashes)
         self._hashes = []
-        ordered = np.sort(hashes)
-        twice = ordered[1:][ordered[1:] == ordered[:-1]]
-        shared[shared] = np.isin(hashes, twice) if len(twice) else False
+        shared[shared] = occurring_twice(hashes)
         return self._count, shared
+
+    def with_rows(self) -> tuple[np.ndarray, np.ndarray]:
+        """The hashes, and the places of their rows."""
+        self._connection.close()
+        if not self._hashes:
+            return np.zeros(0, dtype=np.uint64), np.zeros(0, dtype=np.int64)
+        return np.concatenate(self._hashes), np.flatnonzero(np.concatenate(self._keyed))
+
+
+def occurring_twice(hashes: np.ndarray) -> np.ndarray:
+    """Which of the hashes occur more than once."""
+    ordered = np.sort(hashes)
+    twice = ordered[1:][ordered[1:] == ordered[:-1]]
+    return np.isin(hashes, twice) if len(twice) else np.zeros(len(hashes), dtype=bool)
+
+
+def hashes_of(connection: "duckdb.DuckDBPyConnection", keys: pa.Table) -> np.ndarray:
+    """64 bits of each row, equal for equal rows."""
+    connection.register("part", keys)
+    names = ", ".join(keys.schema.names)
+    found: np.ndarray = connection.sql(f"SELECT hash({names}) AS hash FROM part").fetchnumpy()["hash"]  # noqa: S608
+    return found
+
+
+def keys_of(columns: Sequence[str], batch: Batch, within: np.ndarray | None = None) -> pa.RecordBatch:
+    """The key columns of a batch, in types that Arrow encodes and DuckDB hashes; null outside `within`."""
+    arrays = [_comparable(column, batch.column(column)) for column in columns]
+    if within is not None:
+        mask = pa.array(within)
+        arrays = [pc.if_else(mask, array, pa.scalar(None, array.type)) for array in arrays]
+    return pa.RecordBatch.from_arrays(arrays, names=[f"k{place}" for place in range(len(arrays))])
 
 
 def _comparable(name: str, column: pa.Array) -> pa.Array:
-    """The values in a type that Arrow encodes and DuckDB hashes: equal where they are."""
+    """The values in another type where need be: equal where they are."""
     kind = column.type
     if isinstance(kind, pa.BaseExtensionType):
         return _comparable(name, column.storage)

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from movie_platform.quality.batches import Batch, Mask, as_mask, kind_of
-from movie_platform.quality.data import Columns, DataSet
+from movie_platform.quality.data import Columns, DataSet, ParquetData
 from movie_platform.quality.errors import NOT_COMPUTABLE, RuleNotComputable, not_computable
-from movie_platform.quality.keys import KeyCounts, Occurrences
+from movie_platform.quality.keys import KeyCounts, KeyHashes, Occurrences
 from movie_platform.quality.row_results import PackedBits
 from movie_platform.quality.sandbox import Sandbox
 from movie_platform.quality.statistics import Correlation, Moments
@@ -164,18 +164,32 @@ class Keys(Measure):
     def __init__(self, data: DataSet, names: tuple[str, ...], where: Where | None) -> None:
         super().__init__()
         self.where = where
+        self.names = names
         self.columns = (*names, *(where.columns if where is not None else ()))
-        self._counts = KeyCounts(names, lambda: data.batches(names))
+        self._counter: KeyCounts | KeyHashes = KeyCounts(names, lambda: data.batches(names))
         self._occurrences: Occurrences | None = None
 
     def look(self, batch: Batch, within: Mask | None) -> None:
-        self._counts.add(batch, within)
+        self._counter.add(batch, within)
+
+    def as_hashes(self) -> KeyHashes:
+        """Keeps hashes from now on, for keys that are counted elsewhere."""
+        self._counter = KeyHashes(self.names)
+        return self._counter
+
+    def count(self, occurrences: Occurrences | RuleNotComputable) -> None:
+        """Takes over what was counted elsewhere."""
+        if isinstance(occurrences, RuleNotComputable):
+            self._failure = occurrences
+        else:
+            self._occurrences = occurrences
 
     def occurrences(self) -> Occurrences:
         """The counts, once all batches were seen."""
         self.done()
         if self._occurrences is None:
-            self._occurrences = self._counts.finish()
+            assert isinstance(self._counter, KeyCounts)
+            self._occurrences = self._counter.finish()
         return self._occurrences
 
 
@@ -297,6 +311,17 @@ class Measures:
         self.all: list[Measure] = []
         self._shared: dict[Hashable, Measure] = {}
         self._predicates: dict[str, Where] = {}
+
+    def read(self) -> int:
+        """Shows all rows of the data set to the measures, of each only what one of them needs; how many there are."""
+        wanted = list(dict.fromkeys(column for measure in self.all for column in measure.columns))
+        data, count = self.data, 0
+        for rows in data.encoded_batches(wanted) if isinstance(data, ParquetData) else data.batches(wanted):
+            batch = Batch(rows)
+            count += rows.num_rows
+            for measure in self.all:
+                measure.see(batch)
+        return count
 
     def shared(self, key: Hashable, make: Callable[[], M]) -> M:
         """The measure of this key, made at the first request."""

@@ -77,14 +77,20 @@ class SandboxTables:
         return None if value is None else float(value)
 
     def predicate(self, where: str) -> str:
-        """A `where` as a condition on rows of the data set."""
+        """A `where` as a condition on rows of the data set, whose columns have to be loaded."""
+        from movie_platform.quality.sql_text import Predicate
+
+        return Predicate(where).condition(self._named(where))
+
+    def columns_of(self, where: str) -> list[str]:
+        """The exact names of the columns that a `where` mentions."""
+        return list(self._named(where).values())
+
+    def _named(self, where: str) -> dict[str, str]:
         from movie_platform.quality.sql_text import Predicate
 
         columns = Columns(self.data.schema)
-        predicate = Predicate(where)
-        names = {name: columns.find(name) for name in predicate.columns}
-        self.load(PRIMARY, set(names.values()))
-        return predicate.condition(names)
+        return {name: columns.find(name) for name in Predicate(where).columns}
 
     def frame(self, columns: Sequence[str] | None) -> pd.DataFrame:
         """The data set, or some of its columns, as a frame."""

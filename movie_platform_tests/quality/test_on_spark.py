@@ -40,16 +40,20 @@ from movie_platform.quality import (
     open_data,
     parse_ruleset,
 )
+from movie_platform.quality.counterpart_parts import CounterpartsTogether, meeting, search_bucket
+from movie_platform.quality.counterparts import Counterparts
+from movie_platform.quality.data import TableData
 from movie_platform.quality.errors import RulesNotDivisible
-from movie_platform.quality.evaluation import planned
-from movie_platform.quality.parts import (
-    NOT_DIVISIBLE,
-    Whole,
+from movie_platform.quality.evaluation import Plan, planned
+from movie_platform.quality.key_parts import (
+    KeysTogether,
     count_bucket,
-    keyed,
-    measured,
-    refuse_not_divisible,
+    hashes_by_bucket,
+    keys_by_bucket,
+    shared_hashes,
 )
+from movie_platform.quality.measures import Keys
+from movie_platform.quality.parts import NOT_DIVISIBLE, Whole, measured, refuse_not_divisible
 from movie_platform.quality.rule_types import RULE_TYPES
 from movie_platform.waits import Waits
 from movie_platform_tests.quality import conformance
@@ -135,9 +139,10 @@ def test_every_rule_type_is_judged_on_spark_or_refused_by_name() -> None:
                 ] Analyzers = [ CustomSql "select 3 from primary" ]"""
             )
         )
-    for named in ("select 1", "ReferentialIntegrity", "select 2", "select 3"):
+    for named in ("select 1", "select 2", "select 3"):
         assert named in str(refused.value)
-    assert "IsComplete" not in str(refused.value)
+    for judged_there in ("IsComplete", "ReferentialIntegrity"):
+        assert judged_there not in str(refused.value)
 
 
 RULES = parse_ruleset(
@@ -235,18 +240,48 @@ def test_the_command_says_where_it_can_start_no_driver(
 
 def judged_in_parts(table: pa.Table, rules: Ruleset, size: int, **options: Any) -> Evaluation:
     """What evaluate_on_spark does, with nothing between the parts and the whole."""
-    parts = [table.slice(start, size) for start in range(0, table.num_rows, size)]
-    buckets: dict[tuple[int, int], list[Any]] = {}
+    parts = [(TableData(table.slice(start, size)), start) for start in range(0, table.num_rows, size)]
     with planned(table, rules, **options) as plan:
         whole = Whole(plan.measures.all)
-        for number, part in enumerate(parts):
+        together = [KeysTogether(m, table.num_rows) for m in plan.measures.all if isinstance(m, Keys)]
+        sent: dict[tuple[int, int], list[Any]] = {}
+        for part, start in parts:
             with planned(part, rules, **options) as there:
-                found = list(keyed(there, number * size, 3))
-                whole.add(pickle.loads(pickle.dumps(measured(there))), part.num_rows)
-            for measure, bucket, payload in found:
-                buckets.setdefault((measure, bucket), []).append(payload)
-        whole.count_keys(count_bucket(measure, payloads) for (measure, _), payloads in buckets.items())
+                states, hashes = pickle.loads(pickle.dumps(measured(there)))
+            whole.add(states, part.table.num_rows)
+            for number, found in enumerate(hashes):
+                for bucket, some in hashes_by_bucket(found, start, 3):
+                    sent.setdefault((number, bucket), []).append(some)
+        for (number, _), some in sent.items():
+            together[number].add_hashes(shared_hashes(some))
+        for keys in together:
+            again: dict[int, list[bytes]] = {}
+            for part, start in parts:
+                wanted = keys.may_share[start : start + part.table.num_rows]
+                for bucket, content in keys_by_bucket(part, keys.names, wanted, start, 2):
+                    again.setdefault(bucket, []).append(content)
+            for contents in again.values():
+                keys.add_keys(count_bucket(contents))
+            keys.finish()
+        for measure in plan.measures.all:
+            if isinstance(measure, Counterparts):
+                find_in_parts(plan, measure, parts, size)
         return plan.concluded(whole.rows)
+
+
+def find_in_parts(plan: Plan, measure: Counterparts, parts: list[tuple[TableData, int]], size: int) -> None:
+    tables = plan.context.tables
+    theirs = tables.side(measure.counterpart.alias)
+    rows = sum(part.table.num_rows for part, _ in parts), sum(batch.num_rows for batch in theirs.batches([]))
+    met = pickle.loads(pickle.dumps(meeting(measure.counterpart, tables.data, theirs, rows, 2 * size)))
+    sent: dict[int, list[Any]] = {}
+    for part, start, other in [*((part, start, False) for part, start in parts), (theirs, 0, True)]:
+        for bucket, some in met.rows(part, start, other=other):
+            sent.setdefault(bucket, []).append(some)
+    together = CounterpartsTogether(measure, rows[0])
+    for met_there in sent.values():
+        together.add(search_bucket(met, met_there, {}))
+    together.finish()
 
 
 @settings(max_examples=25, deadline=None)
@@ -256,15 +291,68 @@ def test_parts_put_together_are_the_whole(table: pa.Table, rules: Ruleset, size:
     the_same(evaluate(table, rules, nulls=nulls), judged_in_parts(table, rules, size, nulls=nulls))
 
 
+comparisons = st.lists(
+    st.sampled_from(
+        [
+            'ReferentialIntegrity "x" "other.{x}" >= 0.5',
+            'ReferentialIntegrity "x,w" "other.{x,w}" = 1.0',
+            'ReferentialIntegrity "x" "other.y" > 0.2 where "y > 0 or w is null"',
+            'ReferentialIntegrity "x" "primary.{y}" > 0.3',
+            'DatasetMatch "other" "row"',
+            'DatasetMatch "other" "row->row" "w,x->y" > 0.4',
+            'DatasetMatch "other" "x,y" "w"',
+            'DatasetMatch "primary" "row" "w" = 1',
+            'AggregateMatch "sum(y)" "avg(other.x)" > 0',
+            'AggregateMatch "count(w)" "count(other.*)" between 0.5 and 2',
+            'AggregateMatch "min(x)" "max(y)" = 1',
+            '(DatasetMatch "other" "row") or (ReferentialIntegrity "y" "other.x")',
+        ]
+    ),
+    min_size=1,
+    max_size=4,
+).map(lambda rules: parse_ruleset(f"Rules = [{', '.join(rules)}]"))
+others = st.tuples(frames, st.sampled_from([pa.int8(), pa.int64(), pa.float64()]), st.booleans()).map(
+    lambda made: (
+        made[0]
+        .set_column(1, "x", made[0]["x"].cast(made[1]))
+        .set_column(3, "w", made[0]["w"].dictionary_encode() if made[2] else made[0]["w"])
+    )
+)
+
+
+@pytest.mark.parametrize("examples", [8, pytest.param(300, marks=pytest.mark.soak)])
+def test_parts_have_the_counterparts_that_the_whole_has(examples: int) -> None:
+    settings(max_examples=examples, deadline=None)(has_the_same_counterparts_in_parts)()
+
+
+@given(frames, others, comparisons, st.integers(1, 9), st.sampled_from([-1, 5]))
+def has_the_same_counterparts_in_parts(table: pa.Table, other: pa.Table, rules: Ruleset, size: int, small: int) -> None:
+    options = {"references": {"other": other}}
+    with mock.patch("movie_platform.quality.counterpart_parts.SMALL_ROWS", small):
+        the_same(evaluate(table, rules, **options), judged_in_parts(table, rules, size, **options))
+
+
+def test_a_condition_that_fails_for_one_row_is_an_error_wherever_the_row_is() -> None:
+    rules = parse_ruleset('Rules = [ ReferentialIntegrity "w" "other.{x}" >= 0, IsComplete "row" ]')
+    options = {"references": {"other": pa.table({"x": [1, 2]})}}
+
+    whole, parts = evaluate(TABLE, rules, **options), judged_in_parts(TABLE, rules, 2, **options)
+
+    for found in (whole, parts):
+        assert [outcome.outcome for outcome in found.outcomes] == ["Error", "Passed"]
+        assert "Could not convert string" in str(found.outcomes[0].failure_reason)
+
+
 @pytest.mark.soak
 def test_random_frames_and_rules_are_judged_alike_on_spark(engine: SparkEngine) -> None:
     @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-    @given(frames, rulesets, st.integers(1, 9), st.sampled_from(["documented", "legacy"]))
-    def alike(table: pa.Table, rules: Ruleset, size: int, nulls: Any) -> None:
-        rules = Ruleset([rule for rule in rules if "CustomSql" not in rule.claim])
+    @given(frames, others, rulesets, comparisons, st.integers(1, 9), st.sampled_from(["documented", "legacy"]))
+    def alike(table: pa.Table, other: pa.Table, rules: Ruleset, more: Ruleset, size: int, nulls: Any) -> None:
+        rules = Ruleset([*(rule for rule in rules if "CustomSql" not in rule.claim), *more])
+        references = {"other": other}
         with mock.patch("movie_platform.quality.data.BATCH_ROWS", size):
-            other = evaluate_on_spark(engine, open_data(table), rules, nulls=nulls)
-        the_same(evaluate(table, rules, nulls=nulls), other)
+            there = evaluate_on_spark(engine, open_data(table), rules, nulls=nulls, references=references)
+        the_same(evaluate(table, rules, nulls=nulls, references=references), there)
 
     alike()
 

@@ -18,7 +18,7 @@ from movie_platform.quality.ruleset import SimpleRule
 
 def plan_comparison(rule: SimpleRule, context: EvaluationContext) -> DeferredOutcome:
     """A share of agreement with another data set; without a condition all must agree."""
-    compare = prepared(rule, context.tables)
+    compare = prepared(rule, context.tables, context.measures)
     rows = context.measures.rows(None)
 
     def conclude() -> Judgement:
