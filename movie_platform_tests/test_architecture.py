@@ -47,7 +47,7 @@ FLOORS = (
     {"setting_values", "waits"},
     {"addresses", "feed_start", "progress", "secrets_manager", "sql_names", "table", "variables"},
     {"errors"},
-    {"packages", "pandera_alone", "printable"},
+    {"arrays", "packages", "pandera_alone", "printable"},
 )
 """The rooms from the top floor down: what a room imports is below it, or in it."""
 LONG_FUNCTIONS = {"pipelines/imdb_feed/assets.py:feed_assets", "pipelines/quality_movies/assets.py:judged_movies"}
