@@ -16,6 +16,8 @@ from contextlib import contextmanager
 
 import pyarrow as pa
 
+from movie_platform.arrays import array_of
+
 MAX_DEPTH = 64
 """Nesting beyond this is no data set's cell, and deep nesting can take Python's parser down."""
 
@@ -77,9 +79,9 @@ def read_literals(texts: Iterable[str | None], kind: pa.DataType) -> pa.Array:
             values.append(None)
         characters += len(text or "")
         if characters > _CHARACTERS_AT_A_TIME:
-            chunks.append(pa.array(values, kind))
+            chunks.append(array_of(values, kind))
             values, characters = [], 0
-    return pa.concat_arrays([*chunks, pa.array(values, kind)])
+    return pa.concat_arrays([*chunks, array_of(values, kind)])
 
 
 def conform(value: object, kind: pa.DataType) -> object:

@@ -3,6 +3,8 @@
 import io
 import random
 
+import hypothesis
+import hypothesis.strategies as st
 import pytest
 
 from movie_platform.csv_files import records
@@ -41,13 +43,41 @@ def test_small_chunks_give_the_records_of_one_large_chunk(seed: int, monkeypatch
     assert rows(content) == whole
 
 
-def test_the_fast_way_gives_what_the_slow_way_gives(monkeypatch: pytest.MonkeyPatch) -> None:
-    content = "\n".join(
-        ["userId,movieId,rating,timestamp", *(f"{n},{n},{n % 10 / 2},{n}" for n in range(5000))]
-    ).encode()
-    fast = rows(content)
-    monkeypatch.setattr(records, "_parse_fast", lambda chunk, header: None)
-    assert rows(content) == fast
+def slowly(content: bytes, columns: tuple[RecordColumn, ...] = RATING) -> list[dict[str, object]]:
+    """The rows as they are read where Arrow reads no chunk."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(records, "_parse_fast", lambda chunk, header: None)
+        return rows(content, columns)
+
+
+def test_the_fast_way_gives_what_the_slow_way_gives() -> None:
+    plain = [f"{n},{n},{n % 10 / 2},{n}" for n in range(5000)]
+    content = "\n".join(["userId,movieId,rating,timestamp", *plain]).encode()
+    assert rows(content) == slowly(content)
+
+
+FILM = (RecordColumn("id", "integer", required=True), RecordColumn("title", required=True), RecordColumn("overview"))
+pieces = st.sampled_from(
+    ['"', '""', '","', ",", "\n", "\r\n", "\r", " ", "1", "2.0", "0x1", "a", "é", "\0", '"a\nb"', '"c ""d"", e"']
+)
+
+
+@hypothesis.settings(max_examples=300, deadline=None)
+@hypothesis.given(st.lists(pieces, max_size=20).map("".join), st.booleans())
+@hypothesis.example('1,"a, ""b""\nand\r\n","\'0x1F\'"\n"2",b,\n', False)
+@hypothesis.example('1,"a"b,c\n2, "b",c\n3,d"e,""\n', False)
+@hypothesis.example('1,a,"open\n2,b,c\n', False)
+@hypothesis.example("1,a,é\n2,b,c\n", True)
+def test_quotes_are_read_the_same_either_way(text: str, in_latin: bool) -> None:
+    content = b"id,other,title,overview\n" + text.encode("latin-1" if in_latin else "utf-8")
+    assert rows(content, FILM) == slowly(content, FILM)
+
+
+def test_a_chunk_of_whole_quoted_records_is_read_by_arrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = b'id,title,overview\n1,"a, ""b""\nand\r\n","[\'0x1F\', 7]"\n"2",b,\n'
+    monkeypatch.setattr(records, "_parse_slowly", None)
+    read = [(row["id"], row["title"], row["overview"]) for row in rows(content, FILM)]
+    assert read == [(1, 'a, "b"\nand\r\n', "['0x1F', 7]"), (2, "b", "")]
 
 
 ZEROS = "0" * 5000
@@ -94,11 +124,12 @@ CELLS = [
 
 @pytest.mark.parametrize("column", range(4))
 @pytest.mark.parametrize("cell", CELLS, ids=lambda cell: ascii(cell[:30]))
-def test_a_cell_is_read_the_same_with_a_quote_in_another_record(cell: str, column: int) -> None:
+def test_a_cell_is_read_the_same_either_way(cell: str, column: int) -> None:
     cells = ["1", "2", "3", "4"]
     cells[column] = cell
-    plain = f"userId,movieId,rating,timestamp\n{','.join(cells)}\n"
-    assert rows(plain.encode()) == rows(f'{plain}"5",6,4.5,7\n'.encode())[:-1]
+    plain = f"userId,movieId,rating,timestamp\n{','.join(cells)}\n".encode()
+    quoted = b'%b"5",6,4.5,7\n' % plain
+    assert rows(plain) == slowly(plain) == rows(quoted)[:-1]
 
 
 def test_an_unclosed_quote_costs_one_record(monkeypatch: pytest.MonkeyPatch) -> None:
