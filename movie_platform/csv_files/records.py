@@ -24,6 +24,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
+from movie_platform.column_changes import changes_of, shown, summary_of
 from movie_platform.csv_files.cells import read_number, read_whole
 from movie_platform.csv_files.columns import (
     CsvFile,
@@ -117,13 +118,13 @@ def _read_header(file: CsvFile, stream: BinaryIO, columns: Sequence[RecordColumn
         names = [name.strip() for name in next(csv.reader(lines), [])]
     except csv.Error:
         names = []
-    missing = [column.name for column in columns if column.name not in names]
-    if missing:
+    asked = {column.name: "" for column in columns}
+    if gone := [of for of in changes_of(asked, dict.fromkeys(names, "")) if of.change == "gone"]:
         raise InputRefused(
-            f"{file.name} has no column {', '.join(map(repr, missing))}; "
-            f"its header reads {', '.join(names) or '(nothing)'}",
-            rule="header",
+            f"{file.name} {summary_of(gone)}; its header reads {', '.join(names) or '(nothing)'}", rule="header"
         )
+    if twice := [name for name in asked if names.count(name) > 1]:
+        raise InputRefused(f"{file.name} has two columns named {shown(twice[0])}: which one counts?", rule="header")
     positions = [names.index(column.name) for column in columns]
     return _Header(names, positions, tuple(columns), itertools.chain(filter(None, [lines.rest()]), chunks))
 

@@ -71,6 +71,8 @@ class BuildReport:
     implausible: int = 0
     """Budgets and revenues that are neither unknown nor plausible; the first of them are named."""
     implausible_amounts: list[Amount] = field(default_factory=list)
+    columns: dict[str, dict[str, str]] = field(default_factory=dict)
+    """By file its columns in order, each with what it holds by `csv_files.kinds`."""
     seconds: float = 0.0
 
     @property
