@@ -84,6 +84,7 @@ def evaluate_on_spark(
             "at": plan.context.at,
             "files": None,
         }
+        plan.left_out = parts.left_out
         work = Work(ruleset, there)
         whole = Whole(plan.measures.all)
         numbered = list(zip([parts.part(n) for n in range(len(parts.parts))], parts.starts, strict=True))

@@ -201,6 +201,7 @@ class _Work:
             serves_good=serves_good,
             good_before=self._before.loadable if blocked and self._before else None,
             missing_columns=fitting.missing,
+            observations=tuple(evaluation.observations),
         )
         self._finish(record)
         return JudgedDay(record, evaluation)
