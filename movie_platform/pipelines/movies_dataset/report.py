@@ -87,7 +87,9 @@ class BuildReport:
         return next((account for account in self.files if account.file == file), None)
 
     def as_json(self) -> dict[str, Any]:
-        return {**asdict(self), "conserved": self.is_conserved}
+        """Without the columns, which the delivery's manifest has."""
+        fields = {name: value for name, value in asdict(self).items() if name != "columns"}
+        return {**fields, "conserved": self.is_conserved}
 
 
 def error_lines(report: BuildReport, rejects: Iterable[dict[str, Any]]) -> str:
