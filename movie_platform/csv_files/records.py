@@ -25,7 +25,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from movie_platform.column_changes import changes_of, shown, summary_of
-from movie_platform.csv_files.cells import read_number, read_whole
+from movie_platform.csv_files.cells import has_large, read_number, read_whole
 from movie_platform.csv_files.columns import (
     CsvFile,
     RecordColumn,
@@ -229,7 +229,7 @@ def _parse_fast(chunk: bytes, header: _Header) -> list[pa.RecordBatch] | None:
         values = table[column.name]
         if column.required and (values.null_count or (column.kind == "text" and _any(pc.equal(_trimmed(values), "")))):
             return None
-        if column.kind == "number" and _any(pc.invert(pc.is_finite(values))):
+        if column.kind == "number" and (_any(pc.invert(pc.is_finite(values))) or has_large(values)):
             return None
     batches: list[pa.RecordBatch] = table.to_batches()
     return batches

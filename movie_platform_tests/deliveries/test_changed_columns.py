@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from movie_platform.deliveries import ManifestFile, manifests
@@ -18,6 +19,7 @@ from movie_platform.pipelines.imdb_feed.source import SOURCE as FEED
 from movie_platform.pipelines.imdb_feed.windows import LENGTH, shift
 from movie_platform.settings import Settings
 from movie_platform_tests.deliveries.sources import (
+    DAY,
     SUBJECTS,
     Behavior,
     BoxOffice,
@@ -93,6 +95,11 @@ def place_of(cells: Cells, column: str) -> int:
     return [name.casefold() for name in cells[0]].index(column)
 
 
+def with_cells(cells: Cells, column: str, cell: str) -> Cells:
+    place = place_of(cells, column)
+    return [cells[0], *([*record[:place], cell, *record[place + 1 :]] for record in cells[1:])]
+
+
 def test_a_delivery_as_expected_names_nothing_in_whatever_order_its_columns_come(subject: Subject) -> None:
     subject.deliver(1, files=changed(subject, 1, lambda cells: [record[::-1] for record in cells]))
     subject.run()
@@ -137,17 +144,44 @@ def refusal_of(subject: Subject) -> str:
 
 def test_a_column_of_another_type_is_named_with_where_its_records_are(subject: Subject) -> None:
     case = case_of(subject)
-
-    def write(cells: Cells) -> Cells:
-        place = place_of(cells, case.column)
-        return [cells[0], *([*record[:place], "many", *record[place + 1 :]] for record in cells[1:])]
-
-    subject.deliver(1, files=changed(subject, 1, write))
+    subject.deliver(1, files=changed(subject, 1, lambda cells: with_cells(cells, case.column, "many")))
     subject.run_and_survive()
     (sentence,) = named(subject)
     holds = "something else" if isinstance(subject, Feed) else "text"
     assert f"{case.file} has '{case.column}' as {holds} where integer" in sentence
     assert case.if_unreadable in sentence
+
+
+WIDE = 9_007_199_254_740_993
+"""It fits neither 32 bits nor, exactly, a number of 64."""
+
+
+@pytest.mark.parametrize(
+    ("kind", "column", "kept", "table"),
+    [
+        (Feed, "metascore", f"clean_files/{W}.parquet", "imdb_movie_windows"),
+        (Feed, "gross", "bad-records/imdb_feed/", ""),
+        (Dataset, "vote_count", "rejects/movies_dataset/", ""),
+        (Quality, "meta_score", "bad-records/quality_movies/", ""),
+        (Behavior, "cid", "rejects/user_behavior/", ""),
+        (BoxOffice, "theaters", f"stage/box_office/{DAY}.parquet", "box_office"),
+    ],
+)
+def test_a_type_that_widens_loses_nothing(
+    kind: type[Subject], column: str, kept: str, table: str, tmp_path: Path
+) -> None:
+    """The value is in lake and warehouse as it was delivered, or its record with the value among those left out."""
+    subject = subject_of(kind, (tmp_path / "raw").as_uri(), (tmp_path / "lake").as_uri(), tmp_path)
+    subject.deliver(1, files=changed(subject, 1, lambda cells: with_cells(cells, column, str(WIDE))))
+    subject.run_and_survive()
+    keys = [info.key for info in subject.lake.objects(kept.rpartition("/")[0] + "/") if info.key.endswith(".parquet")]
+    rows = [row for key in keys for row in pq.read_table(io.BytesIO(subject.lake.read(key))).to_pylist()]
+    if table:
+        assert {row[column] for row in rows} == {WIDE}
+        assert {row[column] for row in subject.warehouse.query(f"SELECT {column} FROM {table}").to_pylist()} == {WIDE}
+    else:
+        assert rows
+        assert all(str(WIDE) in str(row) for row in rows)
 
 
 def test_a_column_that_is_as_expected_again_is_named_no_more(tmp_path: Path) -> None:
