@@ -7,6 +7,8 @@ A `WarehouseDamaged` is about a file that no longer holds what was written: a pe
 Everything else is a fault of ours and ends the run loudly.
 """
 
+from collections.abc import Mapping
+
 from movie_platform.printable import printable
 
 
@@ -21,11 +23,15 @@ class PlatformError(Exception):
 
 
 class InputRefused(PlatformError):
-    """The source sent something that must not go on; `rule` names the claim that it breaks."""
+    """The source sent something that must not go on; `rule` names the claim that it breaks.
 
-    def __init__(self, message: str, *, rule: str) -> None:
+    Where it is refused for its columns, `columns` has those of each file with what they hold.
+    """
+
+    def __init__(self, message: str, *, rule: str, columns: Mapping[str, Mapping[str, str]] | None = None) -> None:
         super().__init__(message)
         self.rule = rule
+        self.columns = columns or {}
 
 
 class WorldUnavailable(PlatformError):

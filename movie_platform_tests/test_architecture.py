@@ -45,7 +45,7 @@ FLOORS = (
     {"lake", "quality"},
     {"csv_files", "settings"},
     {"setting_values"},
-    {"addresses", "feed_start", "progress", "secrets_manager", "sql_names", "table", "variables"},
+    {"addresses", "column_changes", "feed_start", "progress", "secrets_manager", "sql_names", "table", "variables"},
     {"aws"},
     {"waits"},
     {"errors"},

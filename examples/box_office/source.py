@@ -9,7 +9,9 @@ import pyarrow.parquet as pq
 
 from examples.box_office.judging import Judged, judge
 from examples.box_office.tables import BOX_OFFICE, DELIVERED
+from movie_platform.csv_files.kinds import kind_of_type
 from movie_platform.deliveries import Delivery, Receipt, loading, receipts, until_undisturbed
+from movie_platform.deliveries.columns import Expectation
 from movie_platform.deliveries.copies import Archive, ArchivedDay, archived
 from movie_platform.deliveries.days import DailyFiles
 from movie_platform.deliveries.source import Source
@@ -102,4 +104,12 @@ SOURCE = Source(
     archives=((NAME, ARCHIVE.root),),
     was_made=lambda _raw, _lake, _delivery: False,
     delivered=DELIVERED,
+    expects=(
+        Expectation(
+            NAME,
+            files={"": {column.name: kind_of_type(column.type) for column in BOX_OFFICE.columns}},
+            if_new="it is in no table, and its values stay in archive/box_office/",
+            if_unreadable="records that cannot be read are in bad-records/box_office/; a day without others is refused",
+        ),
+    ),
 )

@@ -8,6 +8,7 @@ import click
 from movie_platform.commands.options import json_option, mode
 from movie_platform.commands.terminal import out, print_json, safe, table
 from movie_platform.deliveries import Listing
+from movie_platform.deliveries.columns import ChangedColumn
 from movie_platform.deliveries.delivery import NAMED_AT_MOST
 from movie_platform.deliveries.source import Source
 from movie_platform.deliveries.status import SourceStatus
@@ -15,7 +16,7 @@ from movie_platform.errors import PlatformError
 from movie_platform.lake import open_store
 from movie_platform.monitoring import watch
 from movie_platform.monitoring.freshness import Freshness, freshness_of_all
-from movie_platform.monitoring.statuses import daily_sources, source_status, windows_status
+from movie_platform.monitoring.statuses import columns_of_all, daily_sources, source_status, windows_status
 from movie_platform.notify import open_channel, read_routes
 from movie_platform.pipelines import PIPELINES, source_of
 from movie_platform.pipelines.imdb_feed.status import FeedStatus
@@ -33,12 +34,14 @@ def status(as_json: bool) -> None:
     lake = open_store(settings.lake_uri, settings.s3_waits)
     feed = windows_status(settings, lake, now)
     others = {source.name: (source, source_status(source, settings, lake, now)) for source in daily_sources()}
+    columns = columns_of_all(lake, settings)
     fresh, record = freshness_of_all(lake, settings, now), watch.read(lake, settings.platform_name)
     if as_json:
         shown = {
             **feed.as_json(),
             "sources": {name: found.as_json() for name, (_, found) in others.items()},
             "freshness": {of.source: of.as_json(now) for of in fresh},
+            "columns": {name: [of.as_json() for of in changed] for name, changed in columns.items()},
             "troubles": record.as_json(),
         }
         print_json(shown, indent=2)
@@ -46,8 +49,15 @@ def status(as_json: bool) -> None:
     _show_feed(feed)
     for source, found in others.values():
         _show_source(source, found)
+    _show_columns(columns)
     _show_freshness(fresh, now)
     _show_troubles(record, now)
+
+
+def _show_columns(columns: dict[str, list[ChangedColumn]]) -> None:
+    rows = [(name, str(of)) for name, changed in columns.items() for of in changed]
+    if rows:
+        out.print(table("Columns of the newest deliveries that are not as expected", ("source", "column"), rows))
 
 
 def _show_freshness(fresh: list[Freshness], now: datetime) -> None:

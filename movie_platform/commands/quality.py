@@ -137,6 +137,8 @@ def check(
     write_result(evaluation, Path(file).name, html=html_file, junit=junit_file)
     if as_json:
         click.echo(evaluation.outcomes_json(), nl=False)
+        for observation in evaluation.observations:
+            err.print(safe(observation))
     else:
         _show(evaluation)
     raise click.exceptions.Exit(PASSED if evaluation.passed == len(evaluation.outcomes) else FAILED)

@@ -30,6 +30,8 @@ _NUMBER = re.compile(NUMBER)
 _EXPONENT = re.compile("[eE]")
 _SAFE_DIGITS = 18
 """So many digits always fit in 64 bits."""
+EXACT_BELOW = 2.0**53
+"""Smaller integers are numbers of 64 bits; of larger ones some are not."""
 
 
 def only(pattern: str) -> str:
@@ -56,13 +58,16 @@ def read_whole(cell: str) -> int | None:
 
 
 def read_number(cell: str) -> float | None:
-    """A finite number of 64 bits; None for a blank. ValueError where the cell is none."""
+    """A finite number of 64 bits; None for a blank. ValueError where the cell is none, or holds an integer that such a
+    number does not (from 2^53 on), written out. Fractions are kept to 15 digits."""
     text = cell.strip()
     if not text:
         return None
-    if not _NUMBER.fullmatch(text) or not math.isfinite(float(text)):
+    if not _NUMBER.fullmatch(text) or not math.isfinite(value := float(text)):
         raise ValueError("not a number")
-    return float(text)
+    if _is_rounded(text, value):
+        raise ValueError("a number of more digits than are kept")
+    return value
 
 
 def read_exact(cell: str, kind: pa.DataType) -> Decimal | int | None:
@@ -113,7 +118,7 @@ def read_column(cells: pa.Array, kind: pa.DataType) -> tuple[pa.Array, np.ndarra
     none = np.zeros(len(cells), bool)
     if pa.types.is_string(kind):
         return cells, none
-    if (values := _as_arrow_reads(cells, kind)) is not None:
+    if (values := _as_arrow_reads(cells, kind)) is not None and not has_large(values):
         return values, none
     is_whole = pa.types.is_integer(kind)
     trimmed = blank_as_null(pc.utf8_trim_whitespace(cells))
@@ -124,8 +129,23 @@ def read_column(cells: pa.Array, kind: pa.DataType) -> tuple[pa.Array, np.ndarra
     else:
         values = pc.cast(kept, kind)
         values = pc.if_else(pc.is_finite(values), values, pa.scalar(None, kind))
+        if has_large(values):
+            pairs = zip(trimmed.to_pylist(), values.to_pylist(), strict=True)
+            values = pa.array([None if v is None or _is_rounded(text.strip(), v) else v for text, v in pairs], kind)
     unreadable = pc.and_(pc.is_valid(trimmed), pc.is_null(values))
     return values, unreadable.to_numpy(zero_copy_only=False)
+
+
+def has_large(values: pa.Array | pa.ChunkedArray) -> bool:
+    """Whether a column of numbers has any of which the cell may have been rounded; a column of integers has none."""
+    if not pa.types.is_floating(values.type):
+        return False
+    return bool(pc.any(pc.greater_equal(pc.abs(values), EXACT_BELOW)).as_py())
+
+
+def _is_rounded(text: str, value: float) -> bool:
+    """Whether a large number, written out, is another one than it was read as; with an exponent it is meant so."""
+    return abs(value) >= EXACT_BELOW and not _EXPONENT.search(text) and Decimal(text) != Decimal(value)
 
 
 def _as_arrow_reads(cells: pa.Array, kind: pa.DataType) -> pa.Array | None:

@@ -26,7 +26,8 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from movie_platform.arrays import array_of
-from movie_platform.csv_files.cells import read_number, read_whole
+from movie_platform.column_changes import changes_of, shown, summary_of
+from movie_platform.csv_files.cells import has_large, read_number, read_whole
 from movie_platform.csv_files.columns import (
     CsvFile,
     RecordColumn,
@@ -123,13 +124,13 @@ def _read_header(file: CsvFile, stream: BinaryIO, columns: Sequence[RecordColumn
         names = [name.strip() for name in next(csv.reader(lines), [])]
     except csv.Error:
         names = []
-    missing = [column.name for column in columns if column.name not in names]
-    if missing:
+    asked = {column.name: "" for column in columns}
+    if gone := [of for of in changes_of(asked, dict.fromkeys(names, "")) if of.change == "gone"]:
         raise InputRefused(
-            f"{file.name} has no column {', '.join(map(repr, missing))}; "
-            f"its header reads {', '.join(names) or '(nothing)'}",
-            rule="header",
+            f"{file.name} {summary_of(gone)}; its header reads {', '.join(names) or '(nothing)'}", rule="header"
         )
+    if twice := [name for name in asked if names.count(name) > 1]:
+        raise InputRefused(f"{file.name} has two columns named {shown(twice[0])}: which one counts?", rule="header")
     positions = [names.index(column.name) for column in columns]
     return _Header(names, positions, tuple(columns), itertools.chain(filter(None, [lines.rest()]), chunks))
 
@@ -236,7 +237,7 @@ def _parse_fast(chunk: bytes, header: _Header) -> list[pa.RecordBatch] | None:
         values = table[column.name]
         if column.required and (values.null_count or (column.kind == "text" and _shortest(values) == 0)):
             return None
-        if column.kind == "number" and _any(pc.invert(pc.is_finite(values))):
+        if column.kind == "number" and (_any(pc.invert(pc.is_finite(values))) or has_large(values)):
             return None
     batches: list[pa.RecordBatch] = table.to_batches()
     return batches

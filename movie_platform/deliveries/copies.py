@@ -4,9 +4,12 @@ import hashlib
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
+from movie_platform.csv_files.kinds import columns_of
 from movie_platform.deliveries import manifests
 from movie_platform.deliveries.days import DailyFiles, is_day
 from movie_platform.deliveries.delivery import Delivery, fingerprint_of
@@ -122,8 +125,8 @@ def _archive(
     if before and before.sequence and before.digest == digest and _is_whole(lake, archive, before):
         # The same content, written again: other etags, and no other delivery.
         etags = {file.key: file.etag for file in files}
-        touched = {key: ManifestFile(**{**vars(of), "etag": etags[key]}) for key, of in before.files.items()}
-        manifest = Manifest(before.source, before.partition, before.sequence, touched, before.delivered_at)
+        touched = {key: replace(of, etag=etags[key]) for key, of in before.files.items()}
+        manifest = replace(before, files=touched)
         manifests.rewrite(lake, manifest)
         return manifest
     made = {
@@ -135,13 +138,22 @@ def _archive(
     names = {archive.name(key) for key in made}
     lake.delete([info.key for info in lake.objects(prefix) if info.key.removeprefix(prefix) not in names])
     must_be_unchanged(find, found)
+    columns = {
+        archive.name(file.key): columns_of(partial(_open, file.path))
+        for file in files
+        if file.key.casefold().endswith(".csv")
+    }
     manifest = manifests.publish(
-        lake, archive.source, found.partition, made, after=before, delivered_at=found.delivered_at
+        lake, archive.source, found.partition, made, after=before, delivered_at=found.delivered_at, columns=columns
     )
     must_be_unchanged(find, found)
     if not _is_whole(lake, archive, manifest):
         raise Overtaken(f"{prefix} was written by another run at the same time")
     return manifest
+
+
+def _open(path: Path) -> BinaryIO:
+    return path.open("rb")
 
 
 def _fetched(store: ObjectStore, key: str, info: ObjectInfo, path: Path, place: str = "") -> FetchedFile:

@@ -8,7 +8,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from movie_platform.deliveries.delivery import Delivery
 from movie_platform.deliveries.overtaken import Overtaken
@@ -16,6 +16,9 @@ from movie_platform.errors import ObjectMissing, PlatformError
 from movie_platform.lake import ObjectStore
 
 FOLDER = "deliveries/"
+
+Columns = Mapping[str, Mapping[str, str]]
+"""By the name of a delivered file its columns in order, each with what it holds by `csv_files.kinds`."""
 _VERSION = re.compile(r"sequence (\d+)$")
 _KEY = re.compile(r"(\d{9})\.json")
 
@@ -41,6 +44,8 @@ class Manifest:
     files: Mapping[str, ManifestFile]
     delivered_at: str = ""
     """When its newest file came, for people to read."""
+    columns: Columns = field(default_factory=dict)
+    """Of the files that have a header; nothing where an earlier version archived them."""
 
     @property
     def version(self) -> str:
@@ -91,7 +96,8 @@ def read(lake: ObjectStore, source: str, partition: str, sequence: int) -> Manif
     try:
         found = json.loads(lake.read(key))
         files = {name: ManifestFile(**file) for name, file in found["files"].items()}
-        return Manifest(source, partition, sequence, files, str(found.get("delivered_at", "")))
+        columns = dict(found.get("columns", {}))
+        return Manifest(source, partition, sequence, files, str(found.get("delivered_at", "")), columns)
     except ObjectMissing:
         raise
     except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -110,14 +116,18 @@ def publish(
     after: Manifest | None,
     above: int = 0,
     delivered_at: str = "",
+    columns: Columns | None = None,
 ) -> Manifest:
     """Take the next number for this content; `Overtaken` where another run took one since `after` was read.
 
-    `above` is a number that must be passed too: the ledger's, where it knows more than the lake.
+    `above` is a number that must be passed too: the ledger's, where it knows more than the lake. Without `columns` they
+    are those of `after`.
     """
+    if columns is None:
+        columns = after.columns if after else {}
     sequence = max(after.sequence if after else 0, above) + 1
     newest = latest_sequence(lake, source, partition)
-    made = Manifest(source, partition, sequence, files, delivered_at)
+    made = Manifest(source, partition, sequence, files, delivered_at, columns)
     if newest > (after.sequence if after else 0) or not lake.create(key_of(source, partition, sequence), _text(made)):
         raise Overtaken(f"another run archived another delivery of {partition}")
     return made
@@ -183,5 +193,6 @@ def _text(manifest: Manifest) -> bytes:
         "sequence": manifest.sequence,
         "delivered_at": manifest.delivered_at,
         "files": {name: asdict(file) for name, file in sorted(manifest.files.items())},
+        **({"columns": manifest.columns} if manifest.columns else {}),
     }
     return json.dumps(described, ensure_ascii=False, indent=1).encode()

@@ -9,10 +9,10 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 
-from movie_platform.deliveries.manifests import FOLDER
+from movie_platform.deliveries.manifests import FOLDER, Columns
 from movie_platform.errors import InputRefused, ObjectMissing, PlatformError
 from movie_platform.lake import ObjectInfo, ObjectStore
 from movie_platform.printable import json_printable
@@ -104,6 +104,8 @@ class Refusal:
     rule: str
     at: str
     """For people to read."""
+    columns: Columns = field(default_factory=dict)
+    """Of its files, where it is refused for them."""
 
 
 def refuse(
@@ -112,16 +114,24 @@ def refuse(
     """Note that this delivery is refused for what it is, so that it is not tried again as it is."""
     at = datetime.now(UTC).isoformat(timespec="seconds")
     rule = rule or (refused.rule if isinstance(refused, InputRefused) else type(refused).__name__)
-    refusal = Refusal(partition, fingerprint, str(refused), rule, at)
+    columns = refused.columns if isinstance(refused, InputRefused) else {}
+    refusal = Refusal(partition, fingerprint, str(refused), rule, at, columns)
     key = f"{FOLDER}{source}/{partition}/{fingerprint}.refused"
     lake.write(key, json_printable(json.dumps(asdict(refusal), ensure_ascii=False, indent=1)).encode())
 
 
-def refusals(lake: ObjectStore, source: str) -> list[Refusal]:
-    """Every refused delivery, by day; a note that cannot be read is shown as such."""
+def accept(lake: ObjectStore, source: str, partition: str) -> None:
+    """Remove the notes of refused deliveries, where no receipt does."""
+    folder = f"{FOLDER}{source}/{partition}/"
+    keys = [info.key for info in lake.objects(folder)]
+    lake.delete([key for key in keys if _REFUSED.fullmatch(key.removeprefix(folder))])
+
+
+def refusals(lake: ObjectStore, source: str, *, partition: str = "") -> list[Refusal]:
+    """Every refused delivery, or those of a day, by day; a note that cannot be read is shown as such."""
     found = []
     prefix = f"{FOLDER}{source}/"
-    for info in lake.objects(prefix):
+    for info in lake.objects(f"{prefix}{partition}/" if partition else prefix):
         partition, _, name = info.key.removeprefix(prefix).partition("/")
         if refused := _REFUSED.fullmatch(name):
             try:

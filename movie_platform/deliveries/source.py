@@ -6,6 +6,13 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from movie_platform.deliveries import manifests, receipts
+from movie_platform.deliveries.columns import (
+    ChangedColumn,
+    DeliveredColumns,
+    Expectation,
+    changed_columns,
+    recorded_columns,
+)
 from movie_platform.deliveries.delivery import Delivery, Listing
 from movie_platform.deliveries.receipts import Standing
 from movie_platform.lake import ObjectStore
@@ -75,6 +82,22 @@ class Source:
     """The columns of its files, for the UI and for lineage tools."""
     standings: Callable[[ObjectStore, str, str], Mapping[str, Standing]] | None = None
     """Where a source keeps more than one kind of archive: its standings from a first to a last window or day."""
+    expects: tuple[Expectation, ...] = ()
+    """The columns that the files of each of its archives should have."""
+    delivered_columns: Callable[[ObjectStore, Settings], DeliveredColumns] | None = None
+    """Where manifests do not have the columns that were delivered: what has them."""
+
+    def changed_columns(self, lake: ObjectStore, settings: Settings) -> list[ChangedColumn]:
+        """The columns of its newest deliveries that are not as expected; where all are, a listing and an object of each
+        archive are read."""
+        read = self.delivered_columns
+        return [
+            change
+            for expected in self.expects
+            for change in changed_columns(
+                expected, read(lake, settings) if read else recorded_columns(lake, expected.archive)
+            )
+        ]
 
     def standing_of_all(self, lake: ObjectStore, first: str = "", last: str = "") -> Mapping[str, Standing]:
         if self.standings:

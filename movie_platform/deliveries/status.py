@@ -55,12 +55,17 @@ def status_of(
     return SourceStatus(
         tuple(processed),
         tuple(waiting),
-        tuple(receipts.refusals(lake, source.name)),
+        tuple(refusal for folder in _folders(source) for refusal in receipts.refusals(lake, folder)),
         tuple(partition for partition in processed if _is_gone(known[partition], partition, listing)),
         listing,
         tuple(report.owed),
         report.time,
     )
+
+
+def _folders(source: Source) -> list[str]:
+    """Where notes of refused deliveries are."""
+    return list(dict.fromkeys([source.name, *(of.archive for of in source.expects)]))
 
 
 def _is_gone(standing: Standing, partition: str, listing: Listing) -> bool:

@@ -70,6 +70,7 @@ def evaluate_on_spark(
             "at": plan.context.at,
             "files": None,
         }
+        plan.left_out = parts.left_out
         _look(engine, Work(ruleset, there), parts, plan)
         _search(engine, {**there, "references": None}, parts, plan)
         return plan.concluded(parts.rows, glue_rows=glue_rows)

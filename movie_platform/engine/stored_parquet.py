@@ -11,6 +11,7 @@ from movie_platform.lake import ObjectStore, open_store
 from movie_platform.lake.parquet import ArrowSink
 from movie_platform.quality.data import BATCH_ROWS, DataSet
 from movie_platform.quality.errors import DataUnreadable
+from movie_platform.quality.opening import named
 from movie_platform.waits import Waits
 
 PART_ROWS = 262_144
@@ -30,10 +31,12 @@ class Part:
 class StoredParquet:
     """Parts in the order of their rows. It is a few plain values, and travels to workers."""
 
-    def __init__(self, parts: Sequence[Part], schema: pa.Schema, waits: Waits) -> None:
+    def __init__(self, parts: Sequence[Part], schema: pa.Schema, waits: Waits, left_out: Sequence[str] = ()) -> None:
         self.parts = tuple(parts)
         self.schema = schema
         self.waits = waits
+        self.left_out = tuple(left_out)
+        """Columns of the objects that are not among its own."""
 
     @classmethod
     def of(
@@ -45,7 +48,7 @@ class StoredParquet:
         """
         parts: list[Part] = []
         schema: pa.Schema | None = None
-        folded = {name.casefold() for name in leave_out}
+        left_out: list[str] = []
         for key in keys:
             try:
                 with store.open(key) as opened, pq.ParquetFile(opened) as file:
@@ -53,14 +56,15 @@ class StoredParquet:
                     groups = [file.metadata.row_group(n).num_rows for n in range(file.metadata.num_row_groups)]
             except (pa.ArrowException, OSError) as failure:
                 raise DataUnreadable(f"{key} is not a readable Parquet file: {failure}") from failure
-            found = pa.schema([field for field in found if field.name.casefold() not in folded])
+            left_out = named(found.names, leave_out)
+            found = pa.schema([field for field in found if field.name not in left_out])
             if schema is not None and found != schema:
                 raise DataUnreadable(f"{key} has other columns, or other types, than the files before it")
             schema = found
             parts += [Part(store.uri, key, *group) for group in _together(groups)]
         if schema is None:
             raise DataUnreadable(f"there is no Parquet file at {store.uri}")
-        return cls(parts, schema, waits)
+        return cls(parts, schema, waits, left_out)
 
     @property
     def rows(self) -> int:

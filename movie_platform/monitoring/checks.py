@@ -1,56 +1,67 @@
-"""The check of each source's arrivals: it says whether the next window or day is overdue."""
+"""The checks of each source's deliveries: whether the next one is overdue, and whether its columns are as expected."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import dagster as dg
 from dagster import ResourceParam
 
+from movie_platform.deliveries.columns import ChangedColumn
 from movie_platform.deliveries.source import Source
 from movie_platform.lake import ObjectStore
 from movie_platform.monitoring.freshness import Freshness, freshness_of
+from movie_platform.quality.presentation import harmless
 from movie_platform.settings import Settings, variable
 
-NAME = "in_time"
+IN_TIME = "in_time"
+COLUMNS = "columns_as_expected"
+NAMED = 20
+"""Columns that a check names; it counts all of them."""
 
 
-def keys(sources: Iterable[Source]) -> list[dg.AssetCheckKey]:
-    return [dg.AssetCheckKey(dg.AssetKey(source.raw_asset), NAME) for source in sources]
-
-
-def freshness_checks(settings: Settings, sources: list[Source]) -> dg.AssetChecksDefinition:
+def delivery_checks(settings: Settings, sources: list[Source]) -> dg.AssetChecksDefinition:
     """The checks as one step of their own; the sensor that watches evaluates them without a run."""
     specs = [
-        dg.AssetCheckSpec(
-            NAME,
-            asset=source.raw_asset,
-            description=f"The {source.partition} after the newest one that is served is not overdue "
-            f"({variable(f'{source.command}_due')}).",
-        )
+        dg.AssetCheckSpec(name, asset=source.raw_asset, description=description)
         for source in sources
+        for name, description in (
+            (
+                IN_TIME,
+                f"The {source.partition} after the newest one that is served is not overdue "
+                f"({variable(f'{source.command}_due')}).",
+            ),
+            (
+                COLUMNS,
+                "The newest delivery has the columns that the source's tables are made of, each of its type, and no "
+                "others. One that is not so is named, with what happens to its values.",
+            ),
+        )
     ]
 
-    @dg.multi_asset_check(name="freshness_checks", specs=specs, can_subset=True)
+    @dg.multi_asset_check(name="delivery_checks", specs=specs, can_subset=True)
     def checks(
         context: dg.AssetCheckExecutionContext, lake: ResourceParam[ObjectStore]
     ) -> Iterator[dg.AssetCheckResult]:
         now = datetime.now(UTC)
-        for source, key in zip(sources, keys(sources), strict=True):
-            if key in context.selected_asset_check_keys:
-                of = evaluation(source, freshness_of(source, lake, settings, now), now)
-                yield dg.AssetCheckResult(
-                    passed=of.passed,
-                    asset_key=of.asset_key,
-                    check_name=of.check_name,
-                    severity=of.severity,
-                    description=of.description,
-                    metadata=of.metadata,
-                )
+        for source in sources:
+            for of in (
+                in_time(source, freshness_of(source, lake, settings, now), now),
+                columns_as_expected(source, source.changed_columns(lake, settings)),
+            ):
+                if of.asset_check_key in context.selected_asset_check_keys:
+                    yield dg.AssetCheckResult(
+                        passed=of.passed,
+                        asset_key=of.asset_key,
+                        check_name=of.check_name,
+                        severity=of.severity,
+                        description=of.description,
+                        metadata=of.metadata,
+                    )
 
     return checks
 
 
-def evaluation(source: Source, found: Freshness, now: datetime) -> dg.AssetCheckEvaluation:
+def in_time(source: Source, found: Freshness, now: datetime) -> dg.AssetCheckEvaluation:
     """What the check says; it changes when the source becomes overdue or fresh again, and not with every window."""
     state = found.state(now)
     texts = {
@@ -64,9 +75,23 @@ def evaluation(source: Source, found: Freshness, now: datetime) -> dg.AssetCheck
     }
     return dg.AssetCheckEvaluation(
         asset_key=dg.AssetKey(source.raw_asset),
-        check_name=NAME,
+        check_name=IN_TIME,
         passed=state != "overdue",
         severity=dg.AssetCheckSeverity.WARN,
         description=texts[state],
         metadata={"state": state},
+    )
+
+
+def columns_as_expected(source: Source, changed: list[ChangedColumn]) -> dg.AssetCheckEvaluation:
+    """What the check says; it changes when a column changes or is as expected again, and not with every window."""
+    more = f" And {len(changed) - NAMED} more." if len(changed) > NAMED else ""
+    sentences = " ".join(f"{harmless(str(of))}." for of in changed[:NAMED])
+    return dg.AssetCheckEvaluation(
+        asset_key=dg.AssetKey(source.raw_asset),
+        check_name=COLUMNS,
+        passed=not changed,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=sentences + more if changed else "Every column is as expected.",
+        metadata={"columns": len(changed)},
     )

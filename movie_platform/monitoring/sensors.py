@@ -38,10 +38,10 @@ def watch_sensor(settings: Settings, sources: list[Source]) -> dg.SensorDefiniti
     def platform_watch(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         now, before = datetime.now(UTC), Memory.parse(context.cursor)
         lake: ObjectStore = context.resources.lake.patient(Patience(settings.sensor_wait.total_seconds()))
-        evaluations: list[dg.AssetCheckEvaluation] = []
+        said: list[dg.AssetCheckEvaluation] = []
         found, unknown = _found(
             {
-                troubles.OVERDUE: lambda: _overdue(context.instance, lake, settings, sources, now, evaluations),
+                troubles.OVERDUE: lambda: _overdue(lake, settings, sources, now, said),
                 troubles.OWED: lambda: _owed(lake, settings, sources),
                 troubles.FAILING: lambda: _failing(context, now),
                 troubles.SILENT: lambda: _silent(context.instance, before, now),
@@ -49,6 +49,11 @@ def watch_sensor(settings: Settings, sources: list[Source]) -> dg.SensorDefiniti
         )
         for what, why in unknown.items():
             context.log.warning(f"Whether anything is {what.lower()} cannot be found out now: {why}")
+        try:
+            said += [checks.columns_as_expected(of, of.changed_columns(lake, settings)) for of in sources]
+        except PlatformError as error:
+            context.log.warning(f"Whether the columns are as expected cannot be found out now: {error}")
+        evaluations = not_shown(shown_of(context.instance, [of.asset_check_key for of in said]), said)
         after = notified(before, found, context.resources.notifier, now)
         after = recorded(after, before, lake, settings.platform_name, now)
         open_now = ", ".join(trouble.key for trouble in found.troubles)
@@ -70,18 +75,16 @@ def _found(looks: dict[str, Callable[[], Iterable[Trouble]]]) -> tuple[Found, di
 
 
 def _overdue(
-    instance: dg.DagsterInstance,
     lake: ObjectStore,
     settings: Settings,
     sources: list[Source],
     now: datetime,
-    evaluations: list[dg.AssetCheckEvaluation],
+    said: list[dg.AssetCheckEvaluation],
 ) -> Iterable[Trouble]:
-    """The overdue sources; `evaluations` gets what the UI should show of each source and does not."""
+    """The overdue sources; `said` gets what the check says of each source."""
     found = {source.name: freshness_of(source, lake, settings, now) for source in sources}
     late = [trouble for source in sources for trouble in troubles.overdue(source, found[source.name], lake, now)]
-    said = [checks.evaluation(source, found[source.name], now) for source in sources]
-    evaluations += not_shown(shown_of(instance, checks.keys(sources)), said)
+    said += [checks.in_time(source, found[source.name], now) for source in sources]
     return late
 
 

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from movie_platform.deliveries.columns import ChangedColumn
 from movie_platform.deliveries.source import Source
 from movie_platform.deliveries.status import SourceStatus, status_of
 from movie_platform.lake import ObjectStore, open_store
@@ -18,6 +19,12 @@ def daily_sources() -> list[Source]:
 def source_status(source: Source, settings: Settings, lake: ObjectStore, now: datetime) -> SourceStatus:
     raw = open_store(settings.source_uri(source.command), settings.s3_waits)
     return status_of(source, raw, lake, source.start(settings), settings.platform_name, now)
+
+
+def columns_of_all(lake: ObjectStore, settings: Settings) -> dict[str, list[ChangedColumn]]:
+    """By source the columns of its newest deliveries that are not as expected."""
+    sources = map(source_of, PIPELINES)
+    return {source.name: source.changed_columns(lake, settings) for source in sources}
 
 
 def windows_status(settings: Settings, lake: ObjectStore, now: datetime) -> FeedStatus:

@@ -1,6 +1,6 @@
 """A ruleset on a data set, in one pass over its rows."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Literal, TypedDict, Unpack
@@ -15,7 +15,8 @@ from movie_platform.quality.judging.context import EvaluationContext, Judgement,
 from movie_platform.quality.judging.metrics import analyzer_metrics
 from movie_platform.quality.judging.planning import plan_rule
 from movie_platform.quality.measures import Measures
-from movie_platform.quality.opening import open_data, without
+from movie_platform.quality.opening import named, open_data, without
+from movie_platform.quality.presentation import shown
 from movie_platform.quality.results import Evaluation, FailingRow, Outcome
 from movie_platform.quality.row_results import RESULT_COLUMNS, RowMarks, RowResults
 from movie_platform.quality.row_tests import Nulls
@@ -44,7 +45,8 @@ def evaluate(
     """Judges a data set by a ruleset (or by a Pandera model).
 
     `data` is a pandas frame, an Arrow table, a Parquet or CSV file (its path or its bytes), or an iterable of batches;
-    it is read in batches. Rows that were judged before are judged anew: their four result columns are set aside.
+    it is read in batches. Rows that were judged before are judged anew: columns called like the four result columns
+    are left out, and named as observations.
     `nulls` chooses the null profile. `references` are the other data sets that rules name. `history` is asked for the
     metrics of `dataset` before `at` (now, when not given); it is not written: record `evaluation.metrics` when the
     evaluation counts. `files` lists the files that rules about files name.
@@ -76,7 +78,8 @@ def planned(
 ) -> "Iterator[Plan]":
     """A ruleset made ready for a data set: its measures wait to be shown all rows, and the plan to be concluded."""
     rules = ruleset if isinstance(ruleset, Ruleset) else _of_pandera(ruleset)
-    opened = without(open_data(data), RESULT_COLUMNS)
+    whole = open_data(data)
+    opened = without(whole, RESULT_COLUMNS)
     columns = Columns(opened.schema)
     with _LazySandbox(sql_seconds) as sandbox:
         context = EvaluationContext(
@@ -91,15 +94,19 @@ def planned(
             at=_utc(at),
             files=files,
         )
-        yield Plan(opened, rules, context)
+        yield Plan(opened, rules, context, left_out=named(whole.schema.names, RESULT_COLUMNS))
 
 
 class Plan:
     """A ruleset on a data set before and after its rows are read."""
 
-    def __init__(self, data: DataSet, rules: Ruleset, context: EvaluationContext) -> None:
+    def __init__(
+        self, data: DataSet, rules: Ruleset, context: EvaluationContext, *, left_out: Sequence[str] = ()
+    ) -> None:
         self.data = data
         self.context = context
+        self.left_out = left_out
+        """Columns of the data that are called like those of results."""
         self._rules = rules
         self._analyzed = _Analyzed(rules, context)
         self._deferred = [plan_rule(rule, context) for rule in rules]
@@ -126,7 +133,7 @@ class Plan:
             outcomes,
             rows,
             metrics=_measured(metrics, judgements),
-            observations=(*_notes(rules, judgements), *observations),
+            observations=(*map(_not_judged, self.left_out), *_notes(rules, judgements), *observations),
             dataset=context.dataset,
             at=context.at,
             nulls=context.nulls,
@@ -137,6 +144,10 @@ def _measured(metrics: dict[str, float], judgements: list[Judgement]) -> dict[st
     """The metrics of analyzers and of rules that the history can keep."""
     merged = {**metrics, **{name: value for found in judgements for name, value in found.recorded.items()}}
     return {name: value for name, value in merged.items() if np.isfinite(value)}
+
+
+def _not_judged(column: str) -> str:
+    return f"column {shown(column)} of the data is not judged, and left out of good and bad rows: results are called so"
 
 
 def _notes(rules: Ruleset, judgements: list[Judgement]) -> list[str]:

@@ -53,10 +53,15 @@ def open_files(files: Mapping[str, Path | bytes], *, missing: Collection[str] = 
     return parts[0] if len(parts) == 1 else spool(batch for part in parts for batch in part.batches())
 
 
+def named(columns: Iterable[str], names: Collection[str]) -> list[str]:
+    """The columns that have one of the names, in whatever case."""
+    folded = {name.casefold() for name in names}
+    return [column for column in columns if column.casefold() in folded]
+
+
 def without(data: DataSet, names: Collection[str]) -> DataSet:
     """The data set without the columns of these names, in whatever case."""
-    folded = {name.casefold() for name in names}
-    found = [name for name in data.schema.names if name.casefold() in folded]
+    found = named(data.schema.names, names)
     if not found:
         return data
     if isinstance(data, FrameData):

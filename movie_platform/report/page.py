@@ -11,6 +11,7 @@ from movie_platform.monitoring import ledger as ledgers
 from movie_platform.monitoring.ledger import Ledger, ledger_of
 from movie_platform.report.answers import Answers, answers_section, newest_answers
 from movie_platform.report.behavior import behavior_section
+from movie_platform.report.columns import columns_section
 from movie_platform.report.document import document
 from movie_platform.report.feed import Windows, feed_section, windows_of
 from movie_platform.report.freshness import freshness_section
@@ -73,6 +74,7 @@ def _sections(inputs: Inputs) -> tuple[list[Section], list[Section]]:
     before: list[tuple[str, Callable[[], Section]]] = [
         ("Feed", lambda: feed_section(inputs, windows())),
         ("Freshness", lambda: freshness_section(inputs, windows())),
+        ("Columns", lambda: columns_section(inputs)),
         ("Quality", lambda: quality_section(inputs)),
     ]
     after: list[tuple[str, Callable[[], Section]]] = [

@@ -12,6 +12,7 @@ import pytest
 
 from movie_platform.commands.main import main
 from movie_platform.lake import ObjectStore, open_store
+from movie_platform.pipelines.imdb_feed.processing import process
 from movie_platform.pipelines.imdb_feed.verification import verify
 from movie_platform.pipelines.imdb_feed.windows import LENGTH, key_of, shift, span
 from movie_platform.warehouse.duckdb.lock import Deadline, held
@@ -161,6 +162,23 @@ def test_status_shows_people_the_refused_windows_with_their_reason(command: Comm
     assert code == 0
     assert W in out
     assert f"{A} is empty" in out
+
+
+def test_status_names_the_columns_that_are_not_as_expected(
+    command: Command, raw: ObjectStore, lake: ObjectStore
+) -> None:
+    files = triplet()
+    deliver(raw, W, {**files, A: files[A].replace(b"metascore", b"meta_score")})
+    process(raw, lake, W)
+    (found,) = json.loads(command("status", "--json")[1])["columns"]["imdb_feed"]
+    assert (found["file"], found["change"], found["column"], found["now"], found["since"]) == (
+        "type_A",
+        "gone",
+        "metascore",
+        "meta_score",
+        W,
+    )
+    assert found["text"] in command("status")[1]
 
 
 def test_status_says_which_source_is_overdue_and_that_nobody_watches(command: Command, raw: ObjectStore) -> None:

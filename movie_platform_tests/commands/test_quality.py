@@ -67,6 +67,17 @@ def test_check_prints_json_that_programs_read(folder: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("arguments", [(), ("--json",)])
+def test_check_names_a_column_that_is_left_out_since_results_are_called_so(
+    folder: Path, arguments: tuple[str, ...]
+) -> None:
+    (folder / "data.csv").write_text("name,DataQualityRulesPass\nann,yes\nbo,no\ncy,no\n")
+    result = run(folder, "check", "@data.csv", "--rules", "@good.dqdl", *arguments)
+    assert result.exit_code == 0
+    shown = result.stderr if arguments else result.stdout
+    assert "column 'DataQualityRulesPass' of the data is not judged, and left out" in shown
+
+
 def test_check_writes_outcomes_good_and_bad_rows(folder: Path) -> None:
     run(folder, "check", "@data.csv", "--rules", "@bad.dqdl", "--out", "@out")
 

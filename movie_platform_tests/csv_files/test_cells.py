@@ -67,7 +67,7 @@ PINNED: list[tuple[Any, ...]] = [
     (
         "9223372036854775807",
         9223372036854775807,
-        9.223372036854776e18,
+        WRONG,
         9223372036854775807,
         WRONG,
         WRONG,
@@ -224,3 +224,15 @@ def test_a_day_has_its_groups_in_the_order_of_a_spreadsheet() -> None:
     found = re.fullmatch(cells.AMERICAN_DAY, "10/30/1995")
     assert found is not None
     assert found.groups() == ("10", "30", "1995")
+
+
+@pytest.mark.parametrize("cell", ["9007199254740993", "-9007199254740993.0", "12345678901234567890123"])
+def test_an_integer_that_a_number_would_round_is_set_aside(cell: str) -> None:
+    assert of_records(cell, "number") == of_feed(cell, pa.float64()) == WRONG
+    with pytest.raises(ValueError, match="more digits than are kept"):
+        cells.read_number(cell)
+
+
+@pytest.mark.parametrize("cell", ["9007199254740992", "9007199254740994.0", "9007199254740991", "1e300", "1.1e300"])
+def test_a_large_number_that_is_kept_as_it_was_written_is_read(cell: str) -> None:
+    assert of_records(cell, "number") == of_feed(cell, pa.float64()) == float(cell)

@@ -327,6 +327,7 @@ class OnePurchase:
     """A shop in which customer 1 bought one thing on the day."""
 
     name = "one purchase"
+    columns: dict[str, dict[str, str]] = {}  # noqa: RUF012 - as the embedded warehouse has before it is read
 
     def batches(self, day: date | None) -> Iterator[pa.RecordBatch]:
         row = {

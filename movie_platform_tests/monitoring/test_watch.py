@@ -36,7 +36,7 @@ from movie_platform.pipelines.imdb_feed.processing import process
 from movie_platform.pipelines.imdb_feed.source import SOURCE as FEED
 from movie_platform.pipelines.imdb_feed.windows import LENGTH, key_of, shift
 from movie_platform_tests.pipelines.imdb_feed.platform import Platform
-from movie_platform_tests.pipelines.imdb_feed.triplets import W, deliver
+from movie_platform_tests.pipelines.imdb_feed.triplets import W, deliver, triplet
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 RUNBOOK = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
@@ -135,14 +135,40 @@ def test_the_check_of_the_arrivals_changes_with_the_state_and_not_with_every_win
     assert platform.evaluated == []
 
 
-def test_the_checks_can_be_run_from_the_ui_too(platform: Watched) -> None:
+def test_the_check_of_the_columns_changes_with_a_column_and_not_with_every_window(platform: Watched) -> None:
+    def deliver_renamed(window: str) -> None:
+        files = triplet(window)
+        name = f"{window}_type_A.csv"
+        deliver(platform.raw, window, {**files, name: files[name].replace(b"metascore", b"meta_score")})
+        process(platform.raw, platform.lake, window)
+
+    def said() -> list[tuple[bool, dg.AssetCheckSeverity, str]]:
+        platform.look()
+        found = [of for of in platform.evaluated if of.check_name == "columns_as_expected"]
+        return [(of.passed, of.severity, of.description or "") for of in found]
+
+    served(platform, W)
+    assert said() == []
+    deliver_renamed(first := shift(W, LENGTH))
+    sentence = (
+        f"type_A has no column 'metascore' (perhaps renamed to 'meta_score') since {first}: the window is refused"
+    )
+    assert said() == [(False, dg.AssetCheckSeverity.WARN, f"{sentence}, and what was served before stays.")]
+    deliver_renamed(second := shift(first, LENGTH))
+    assert said() == []
+    served(platform, shift(second, LENGTH))
+    assert said() == [(True, dg.AssetCheckSeverity.WARN, "Every column is as expected.")]
+
+
+@pytest.mark.parametrize(("check", "passed"), [("in_time", False), ("columns_as_expected", True)])
+def test_the_checks_can_be_run_from_the_ui_too(platform: Watched, check: str, passed: bool) -> None:
     served(platform, W)
     job = platform.definitions.resolve_implicit_global_asset_job_def().get_subset(
         asset_selection=set(),
-        asset_check_selection={dg.AssetCheckKey(dg.AssetKey(FEED.raw_asset), "in_time")},
+        asset_check_selection={dg.AssetCheckKey(dg.AssetKey(FEED.raw_asset), check)},
     )
     (evaluation,) = job.execute_in_process(instance=platform.instance).get_asset_check_evaluations()
-    assert not evaluation.passed
+    assert (evaluation.check_name, evaluation.passed) == (check, passed)
 
 
 def test_a_load_that_two_reconciliations_found_owed_is_notified(platform: Watched) -> None:

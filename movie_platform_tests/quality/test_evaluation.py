@@ -254,3 +254,7 @@ def test_a_delivered_column_never_stands_for_a_result_in_whatever_case(as_table:
     assert evaluation.bad().column_names[0] == "v"
     assert len({name.casefold() for name in evaluation.bad().column_names}) == 5
     assert evaluation.bad().column("DataQualityEvaluationResult").to_pylist() == ["Failed", "Failed"]
+    assert evaluation.observations == (
+        "column 'DATAQUALITYEVALUATIONRESULT' of the data is not judged, and left out of good and bad rows: results are"
+        " called so",
+    )

@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from movie_platform.commands.report import report
+from movie_platform.deliveries import ManifestFile, manifests
 from movie_platform.lake import open_store
 from movie_platform.monitoring import ledger
 from movie_platform.monitoring.ledger import Ledger, ledger_of
@@ -20,6 +21,7 @@ from movie_platform.monitoring.troubles import Trouble
 from movie_platform.monitoring.watch import Memory, Open, recorded
 from movie_platform.pipelines.movies_dataset.answers import QUESTIONS, answer
 from movie_platform.pipelines.movies_dataset.loading import load
+from movie_platform.pipelines.quality_movies.tables import IMDB_MOVIES_RATING
 from movie_platform.report import page as page_module
 from movie_platform.report.answers import answers_of
 from movie_platform.report.feed import windows_of
@@ -43,7 +45,7 @@ from movie_platform_tests.report.conftest import (
 )
 from movie_platform_tests.report.test_markup import OBEYED, Seen
 
-HEADINGS = ["Feed", "Freshness", "Quality", "Answers", "Behavior", "Rows", "Ledger"]
+HEADINGS = ["Feed", "Freshness", "Columns", "Quality", "Answers", "Behavior", "Rows", "Ledger"]
 SCRIPT = re.compile(r"<script(?: type=\"application/json\" id=\"charts\")?>(.*?)</script>", re.DOTALL)
 
 
@@ -140,6 +142,20 @@ def test_what_the_watch_found_is_shown_with_what_to_do(tmp_path: Path) -> None:
     assert f"sensor {SHOWN_HARM}" in text
     assert "restart the daemon" in text
     assert "1 open, as the sensor platform_watch found at 2026-01-03 00:05 UTC" in text
+
+
+def test_a_column_that_changed_is_named_with_what_happens(page: str, tmp_path: Path) -> None:
+    assert "the columns that are expected" in section(page, "Columns")
+    settings = settings_below(tmp_path)
+    lake = open_store(settings.lake_uri)
+    columns = {name: "" for name in IMDB_MOVIES_RATING.column_names if name != "meta_score"} | {HARM[:20]: "text"}
+    files = {"movies.csv": ManifestFile("1", "1", 1)}
+    manifests.publish(lake, "quality_movies", "2026-01-02", files, after=None, columns={"movies.csv": columns})
+    shown = section(report_page(settings, lake, NOW), "Columns")
+    assert "img" not in Seen(shown).tags
+    text = Seen(shown).text
+    assert "movies.csv2026-01-02has no column 'meta_score'the day is blocked, and what was served before stays" in text
+    assert f"has a new column '{HARM[:20]}'it is in no table" in text
 
 
 def test_the_rules_of_every_day_and_what_is_out_of_line_are_shown(page: str) -> None:

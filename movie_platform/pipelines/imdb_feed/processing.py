@@ -34,7 +34,7 @@ from movie_platform.pipelines.imdb_feed.breaker import guarded
 from movie_platform.pipelines.imdb_feed.deliveries import MAX_BYTES, NAME
 from movie_platform.pipelines.imdb_feed.refusals import Refusal
 from movie_platform.pipelines.imdb_feed.summaries import WindowSummary, summary_of
-from movie_platform.pipelines.imdb_feed.verification import RuleOutcome, Triplet, file_name, verify
+from movie_platform.pipelines.imdb_feed.verification import RuleOutcome, Triplet, Verification, file_name, verify
 from movie_platform.pipelines.imdb_feed.windows import is_window
 
 CODE_VERSION = "1"
@@ -171,7 +171,7 @@ def _process(raw: ObjectStore, lake: ObjectStore, window: str, *, until_archive:
     _must_be_current(raw, delivery)
     verification = verify(window, contents)
     if verification.triplet is None:
-        refusal = refuse(lake, window, verification.reason, broken=verification.broken_rules, files=delivery.etags)
+        refusal = refuse(lake, window, verification.reason, judged=verification, files=delivery.etags)
         _must_be_current(raw, delivery)
         if manifests.latest(lake, NAME, window) != before:
             raise Overtaken(f"another run archived another delivery of {window}")
@@ -237,7 +237,7 @@ def _clean_again(lake: ObjectStore, window: str, *, fingerprint: str = "") -> Ou
         manifests.refuse_torn(lake, prefix, manifest)
     verification = verify(window, contents)
     if verification.triplet is None:
-        refusal = refuse(lake, window, f"archive: {verification.reason}", broken=verification.broken_rules)
+        refusal = refuse(lake, window, f"archive: {verification.reason}", judged=verification)
         return Outcome(window, verification.outcomes, refusal=refusal)
     triplet = verification.triplet
     manifest = manifest or _legacy_manifest(lake, triplet, contents)
@@ -448,8 +448,7 @@ def renumbered(lake: ObjectStore, window: str, *, above: int) -> Provenance | No
             if triplet is None:
                 raise PlatformError(f"{lake.uri_of(prefix)} is not whole: run {window} from the raw side")
             before = _legacy_manifest(lake, triplet, contents)
-        newest = before if before.sequence else None
-        at = before.delivered_at
+        newest, at = before if before.sequence else None, before.delivered_at
         manifests.publish(lake, NAME, window, before.files, after=newest, above=above, delivered_at=at)
         return _clean_again(lake, window)
 
@@ -463,13 +462,13 @@ def refuse(
     *,
     transient: bool = False,
     rules: tuple[str, ...] = (),
-    broken: Mapping[str, Sequence[str]] | None = None,
+    judged: Verification | None = None,
     files: Mapping[str, str] | None = None,
     earlier: Refusal | None = None,
 ) -> Refusal:
     """Leave everything that the window already has as it is, and say why it did not change.
 
-    `broken` has the faults by the rule of verification that they break; `rules` names others, which have but a reason.
+    `judged` has the faults by the rule of verification that they break; `rules` names others, which have but a reason.
     Where even that cannot be written, as in a lake that is full, the run goes on with its other windows: what was
     delivered has no receipt and stays owed.
     """
@@ -488,10 +487,11 @@ def refuse(
         last_attempt=now,
         transient=transient,
         code_version=CODE_VERSION,
-        rules=(*(broken or {}), *rules),
-        reasons=broken or {},
+        rules=(*(judged.broken_rules if judged else ()), *rules),
+        reasons=judged.broken_rules if judged else {},
         files=files if files is not None else (earlier.files if earlier else {}),
         serves=(served.delivered_at or served.version) if served else None,
+        columns=judged.columns if judged else {},
     )
     try:
         refusals.put(lake, refusal)

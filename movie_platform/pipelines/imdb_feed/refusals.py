@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
 
 from movie_platform.deliveries import fingerprint_of
+from movie_platform.deliveries.manifests import Columns
 from movie_platform.errors import ObjectMissing
 from movie_platform.lake import ObjectInfo, ObjectStore
 from movie_platform.printable import json_printable
@@ -42,6 +43,8 @@ class Refusal:
     files: Mapping[str, str] = field(default_factory=dict)
     serves: str | None = None
     reasons: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    columns: Columns = field(default_factory=dict)
+    """By type the header of each file that is refused for its columns."""
 
     @property
     def fingerprint(self) -> str:

@@ -10,6 +10,7 @@ from movie_platform.deliveries.source import Source
 from movie_platform.lake import ObjectStore
 from movie_platform.pipelines.imdb_feed import arrivals, refusals
 from movie_platform.pipelines.imdb_feed.arrivals import Schedule
+from movie_platform.pipelines.imdb_feed.columns import EXPECTED, delivered_columns
 from movie_platform.pipelines.imdb_feed.deliveries import NAME, RAW_PREFIX, Windows
 from movie_platform.pipelines.imdb_feed.tables import DELIVERED
 from movie_platform.settings import Settings
@@ -74,4 +75,6 @@ SOURCE = Source(
     archives=((NAME, "archive/"),),
     standings=_standings,
     delivered=DELIVERED,
+    expects=(EXPECTED,),
+    delivered_columns=delivered_columns,
 )

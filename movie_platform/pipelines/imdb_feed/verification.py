@@ -3,11 +3,12 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import pyarrow as pa
 
+from movie_platform.column_changes import changes_of, summary_of
 from movie_platform.csv_files.strict import header_of, read_text
 from movie_platform.errors import InputRefused
 from movie_platform.pipelines.imdb_feed.tables import TRIPLET, DeliveredFile
@@ -79,6 +80,8 @@ class Verification:
     window: str
     outcomes: tuple[RuleOutcome, ...]
     triplet: Triplet | None
+    columns: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """By type the header of each file whose columns are not its type's; what they hold is not looked at."""
 
     @property
     def reason(self) -> str:
@@ -103,6 +106,7 @@ def verify(window: str, files: Mapping[str, bytes]) -> Verification:
     if unexpected := sorted(files.keys() - expected.keys()):
         faults["three_files"].append(_unexpected(window, unexpected))
     records: dict[str, Records] = {}
+    columns: dict[str, dict[str, str]] = {}
     for name, kind in expected.items():
         if name not in files:
             continue
@@ -111,17 +115,21 @@ def verify(window: str, files: Mapping[str, bytes]) -> Verification:
         except _Faults as found:
             for rule, reason in found.faults:
                 faults[rule].append(f"{name} {reason}")
+            if found.columns:
+                columns[f"type_{kind.type}"] = dict.fromkeys(found.columns, "")
     outcomes = tuple(RuleOutcome(rule, tuple(reasons)) for rule, reasons in faults.items())
     good = all(outcome.passed for outcome in outcomes)
-    return Verification(window, outcomes, Triplet(window, records) if good else None)
+    return Verification(window, outcomes, Triplet(window, records) if good else None, columns)
 
 
 class _Faults(Exception):
     """What is wrong with one file, as rule and reason."""
 
-    def __init__(self, *faults: tuple[str, str]) -> None:
+    def __init__(self, *faults: tuple[str, str], header: tuple[str, ...] | None = None) -> None:
         super().__init__(faults)
         self.faults = faults
+        self.columns = header if header and any(rule == "header" for rule, _ in faults) else ()
+        """Its header, where that is what is wrong."""
 
 
 def _read(data: bytes, kind: DeliveredFile) -> Records:
@@ -135,16 +143,17 @@ def _judge(data: bytes, kind: DeliveredFile) -> Records:
         parsed = read_text(data)
     except InputRefused as refused:
         found = [(refused.rule, str(refused))]
-        if refused.rule == "records" and (wrong := _header_fault(_header_or_none(data), kind)):
+        header = _header_or_none(data) if refused.rule == "records" else None
+        if wrong := _header_fault(header, kind):
             found.append(("header", wrong))
-        raise _Faults(*found) from None
+        raise _Faults(*found, header=header) from None
     found = []
     if wrong := _header_fault(parsed.header, kind):
         found.append(("header", wrong))
     if parsed.records.num_rows == 0:
         found.append(("has_rows", "has a header and no data row"))
     if found:
-        raise _Faults(*found)
+        raise _Faults(*found, header=parsed.header)
     columns = [parsed.records.column(parsed.header.index(name)) for name in kind.columns]
     table = pa.table(columns, names=list(kind.columns))
     return Records(
@@ -169,15 +178,9 @@ def _header_or_none(data: bytes) -> tuple[str, ...] | None:
 def _header_fault(header: tuple[str, ...] | None, kind: DeliveredFile) -> str:
     if header is None:
         return ""
-    missing = [column for column in kind.columns if column not in header]
-    unknown = sorted({column for column in header if column not in kind.columns})
+    changed = summary_of(changes_of(dict.fromkeys(kind.columns, ""), dict.fromkeys(header, "")))
     twice = sorted(column for column, times in Counter(header).items() if times > 1)
-    parts = [
-        f"{label} {_named(columns)}"
-        for label, columns in (("lacks column", missing), ("has unknown column", unknown), ("names twice", twice))
-        if columns
-    ]
-    return " and ".join(parts)
+    return ", and ".join(filter(None, [changed, f"names twice {_named(twice)}" if twice else ""]))
 
 
 def _unexpected(window: str, names: list[str]) -> str:

@@ -16,7 +16,10 @@ from typing import Any, BinaryIO, get_args
 import ibis.expr.types as ir
 import pyarrow.parquet as pq
 
+from movie_platform.column_changes import changes_of, summary_of
+from movie_platform.csv_files.kinds import columns_of
 from movie_platform.engine import RECORD_NUMBER, Engine, Format
+from movie_platform.errors import InputRefused
 from movie_platform.pipelines.movies_dataset import transforms
 from movie_platform.pipelines.movies_dataset.archive import Archive, Limits, open_archive
 from movie_platform.pipelines.movies_dataset.report import (
@@ -34,6 +37,7 @@ from movie_platform.pipelines.movies_dataset.tables import (
     CREDITS_FILE,
     CREDITS_MASTER,
     CREW_MASTER,
+    EXPECTED,
     FILES,
     KEYWORDS_FILE,
     KEYWORDS_MASTER,
@@ -74,6 +78,7 @@ def build_dataset(
     required = tuple(file.name for file in FILES if file.required)
     with open_archive(source, name, limits or Limits(), required=required) as archive, _in_place(out) as folder:
         build = _Build(archive, folder, engine)
+        build.report.columns = _columns(archive)
         for step in progress.track(build.steps(), len(FILES), name):
             step()
         (folder / ERRORS).write_text(error_lines(build.report, build.reject_summary), "utf-8")
@@ -83,6 +88,19 @@ def build_dataset(
                 _remove(folder / f"{table}.parquet")
     build.report.seconds = time.monotonic() - started
     return build.report
+
+
+def _columns(archive: Archive) -> dict[str, dict[str, str]]:
+    """Those of each file; `InputRefused` names all that are missing in any of them."""
+    found = {file.name: columns_of(archive.file(file.name).open) for file in FILES if file.name in archive}
+    faults = []
+    for file, columns in found.items():
+        gone = [change for change in changes_of(EXPECTED[file], columns) if change.change == "gone"]
+        if gone:
+            faults.append(f"{file} {summary_of(gone)}; its header reads {', '.join(columns) or '(nothing)'}")
+    if faults:
+        raise InputRefused("; ".join(faults), rule="header", columns=found)
+    return found
 
 
 class _Build:

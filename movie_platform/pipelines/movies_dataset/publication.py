@@ -171,7 +171,7 @@ def _published(
             raise Overtaken(f"another run built another delivery of {day}")
         tables, answers, written = _upload(lake, folder, day, report)
     file = ManifestFile(info.etag, digest, info.size)
-    manifest = _manifest(lake, before, delivery, {key: file})
+    manifest = _manifest(lake, before, delivery, {key: file}, report.columns)
     must_be_unchanged(lambda: FILES.find(raw, day, datetime.now(UTC)), delivery)
     version = f"{day} {manifest.version}"
     published = Publication(day, version, info.etag, raw.uri_of(key), report, tables, digest, answers)
@@ -220,13 +220,19 @@ def renumbered(lake: ObjectStore, published: Publication, *, above: int) -> Publ
 
 
 def _manifest(
-    lake: ObjectStore, before: Manifest | None, delivery: Delivery, files: dict[str, ManifestFile]
+    lake: ObjectStore,
+    before: Manifest | None,
+    delivery: Delivery,
+    files: dict[str, ManifestFile],
+    columns: dict[str, dict[str, str]],
 ) -> Manifest:
-    made = Manifest(NAME, delivery.partition, before.sequence if before else 0, files, delivery.delivered_at)
+    made = Manifest(NAME, delivery.partition, before.sequence if before else 0, files, delivery.delivered_at, columns)
     if before and {file.sha256 for file in before.files.values()} == {file.sha256 for file in files.values()}:
         manifests.rewrite(lake, made)  # the same content, written again
         return made
-    return manifests.publish(lake, NAME, delivery.partition, files, after=before, delivered_at=delivery.delivered_at)
+    return manifests.publish(
+        lake, NAME, delivery.partition, files, after=before, delivered_at=delivery.delivered_at, columns=columns
+    )
 
 
 def _built(raw: ObjectStore, key: str, folder: Path, engine: Engine, progress: Progress, limits: Limits) -> BuildReport:

@@ -71,6 +71,8 @@ class BuildReport:
     implausible: int = 0
     """Budgets and revenues that are neither unknown nor plausible; the first of them are named."""
     implausible_amounts: list[Amount] = field(default_factory=list)
+    columns: dict[str, dict[str, str]] = field(default_factory=dict)
+    """By file its columns in order, each with what it holds by `csv_files.kinds`."""
     seconds: float = 0.0
 
     @property
@@ -85,7 +87,9 @@ class BuildReport:
         return next((account for account in self.files if account.file == file), None)
 
     def as_json(self) -> dict[str, Any]:
-        return {**asdict(self), "conserved": self.is_conserved}
+        """Without the columns, which the delivery's manifest has."""
+        fields = {name: value for name, value in asdict(self).items() if name != "columns"}
+        return {**fields, "conserved": self.is_conserved}
 
 
 def error_lines(report: BuildReport, rejects: Iterable[dict[str, Any]]) -> str:

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from movie_platform.deliveries import Delivery
+from movie_platform.deliveries.columns import Expectation
 from movie_platform.deliveries.receipts import Standing
 from movie_platform.deliveries.source import Source
 from movie_platform.lake import ObjectStore
 from movie_platform.pipelines.movies_dataset.answers import QUESTIONS
 from movie_platform.pipelines.movies_dataset.publication import FILES, MADE, NAME, read_publication
-from movie_platform.pipelines.movies_dataset.tables import DELIVERED, TABLES
+from movie_platform.pipelines.movies_dataset.tables import DELIVERED, EXPECTED, TABLES
 
 if TYPE_CHECKING:
     from movie_platform.warehouse import Warehouse
@@ -49,4 +50,14 @@ SOURCE = Source(
     load_all=_load_all,
     was_made=_was_made,
     delivered=DELIVERED,
+    expects=(
+        Expectation(
+            NAME,
+            files=EXPECTED,
+            if_new="it is in no table, and its values are in the delivered zip alone",
+            if_gone="the zip is refused, and what was served before stays",
+            if_unreadable="a cell that cannot be read is null, or its record no row where it must be there; each is in "
+            "rejects/movies_dataset/",
+        ),
+    ),
 )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from movie_platform.csv_files.kinds import kind_of_type
 from movie_platform.engine import RecordColumn
 from movie_platform.table import Column, Table
 
@@ -266,18 +267,24 @@ LINEAGE: dict[str, dict[str, tuple[str, ...]]] = {
 cast and crew, of the file for the others."""
 
 
-def _meaning(file: SourceFile, column: str) -> str:
-    """What a column of a file holds: what the first table's column holds that is made of it."""
+def _made(file: SourceFile, column: str) -> Column:
+    """The first table's column that is made of a column of a file, which says what that holds."""
     if (file, column) == (KEYWORDS_FILE, "keywords"):
-        return "the movie's keywords, as a list"
+        return Column("keywords", KEYWORDS, "the movie's keywords, as a list")
     names = LINEAGE[file.tables[0].name].items()
-    return next(file.tables[0][name].description for name, columns in names if column in columns)
+    return next(file.tables[0][name] for name, columns in names if column in columns)
+
+
+EXPECTED = {
+    file.name: {column.name: kind_of_type(_made(file, column.name).type) for column in file.columns} for file in FILES
+}
+"""By file its columns and what they hold."""
 
 
 DELIVERED = Table(
     "the_movies_dataset",
     tuple(
-        Column(f"{file.name}: {column.name}", TEXT, _meaning(file, column.name))
+        Column(f"{file.name}: {column.name}", TEXT, _made(file, column.name).description)
         for file in FILES
         for column in file.columns
     ),

@@ -83,6 +83,8 @@ class DayRecord:
     """When its newest file came, for people to read."""
     good_before: GoodVersion | None = None
     """The version that is staged, where this one is not loaded; records of earlier platforms lack it."""
+    observations: tuple[str, ...] = ()
+    """What its evaluation observed without judging it."""
 
     @property
     def is_loaded(self) -> bool:
@@ -151,6 +153,7 @@ def read_record(fields: Mapping[str, Any]) -> DayRecord:
     read = {
         "files": {key: FileFacts(**facts) for key, facts in fields["files"].items()},
         "missing_columns": tuple(fields["missing_columns"]),
+        "observations": tuple(fields.get("observations", ())),
         "good_before": GoodVersion(**before) if before else None,
     }
     return DayRecord(**{**fields, **read})
@@ -167,7 +170,10 @@ def outcomes_of(lake: ObjectStore, day: str) -> list[dict[str, Any]]:
 
 def put_record(lake: ObjectStore, record: DayRecord) -> str:
     """Write the record; its etag."""
-    return lake.write(record_key(record.day), json.dumps(asdict(record), indent=2, sort_keys=True).encode())
+    fields = asdict(record)
+    if not record.observations:
+        del fields["observations"]  # the version before, to which people may go back, does not know it
+    return lake.write(record_key(record.day), json.dumps(fields, indent=2, sort_keys=True).encode())
 
 
 def put_receipt(lake: ObjectStore, record: DayRecord, written: Mapping[str, str], fingerprint: str) -> None:

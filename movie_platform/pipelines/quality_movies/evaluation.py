@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from movie_platform.column_changes import summary_of
 from movie_platform.deliveries import Delivery, Overtaken, manifests, until_undisturbed
 from movie_platform.deliveries.copies import ArchivedDay, Find, archived
 from movie_platform.errors import InputRefused, ObjectMissing, PlatformError
@@ -200,6 +201,7 @@ class _Work:
             serves_good=serves_good,
             good_before=self._before.loadable if blocked and self._before else None,
             missing_columns=fitting.missing,
+            observations=tuple(evaluation.observations),
         )
         self._finish(record)
         return JudgedDay(record, evaluation)
@@ -293,8 +295,8 @@ def _why_blocked(evaluation: "Evaluation", fitting: RowCaster, records: Records)
     reasons = [f"{outcome.rule.claim} ({outcome.failure_reason})" for outcome in evaluation.blocking]
     if not records.sound:
         reasons.append("the delivery holds no row")
-    if fitting.missing:
-        reasons.append(f"the delivery lacks the columns {', '.join(fitting.missing)} of the table")
+    if gone := [change for change in fitting.changes if change.change == "gone"]:
+        reasons.append(f"the delivery {summary_of(gone)}")
     return "; ".join(reasons)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from movie_platform.column_changes import changes_of
 from movie_platform.csv_files.cells import read_exact
 from movie_platform.csv_files.columns import CsvFile, RecordColumn
 from movie_platform.csv_files.records import read_records
@@ -164,12 +165,15 @@ class RowCaster:
         self.table = table
         places = {name.casefold(): place for place, name in enumerate(delivered)}
         self._places = [places.get(column.name) for column in table.columns]
+        self.changes = changes_of(
+            dict.fromkeys(table.column_names, ""), dict.fromkeys(delivered, ""), ignores_case=True
+        )
+        """How the columns that were delivered differ from the table's."""
 
     @property
     def missing(self) -> tuple[str, ...]:
         """Columns of the table that were not delivered."""
-        pairs = zip(self.table.columns, self._places, strict=True)
-        return tuple(column.name for column, place in pairs if place is None)
+        return tuple(change.column for change in self.changes if change.change == "gone")
 
     def cast(self, text: pa.RecordBatch) -> tuple[pa.RecordBatch, dict[int, list[str]]]:
         """The batch with the table's columns and types, and for each row that does not fit, why. A blank number is

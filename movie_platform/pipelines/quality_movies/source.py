@@ -7,7 +7,7 @@ from movie_platform.deliveries import Delivery
 from movie_platform.deliveries.receipts import Standing
 from movie_platform.deliveries.source import Source
 from movie_platform.lake import ObjectStore
-from movie_platform.pipelines.quality_movies.archive import ARCHIVE, FILES, NAME
+from movie_platform.pipelines.quality_movies.archive import ARCHIVE, EXPECTED, FILES, NAME
 from movie_platform.pipelines.quality_movies.day_records import record_of
 from movie_platform.pipelines.quality_movies.tables import DELIVERED
 
@@ -69,4 +69,5 @@ SOURCE = Source(
     was_made=_was_made,
     archives=((NAME, ARCHIVE.root),),
     delivered=DELIVERED,
+    expects=(EXPECTED,),
 )

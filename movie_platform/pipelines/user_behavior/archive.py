@@ -25,6 +25,8 @@ def standings(lake: ObjectStore, first: str = "", last: str = "") -> Mapping[str
     days = dict(receipts.standings(lake, NAME, since=first, until=last))
     for part in (REVIEWS, PURCHASES):
         for day, standing in receipts.standings(lake, part, since=first, until=last).items():
+            if not standing.archived and not standing.receipts:
+                continue  # the day's purchases were refused, and nothing else happened on it
             known = days.get(day, Standing())
             days[day] = replace(known, archived=known.archived + standing.archived)
     return dict(sorted(days.items()))

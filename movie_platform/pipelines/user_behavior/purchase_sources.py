@@ -4,9 +4,8 @@ A source is asked for its columns first, so that a renamed or retyped one is rep
 one order whatever the source, so that the same purchases give the same object.
 """
 
-import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -19,6 +18,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from movie_platform.errors import InputRefused, SettingsError, WorldUnavailable
+from movie_platform.pipelines.user_behavior.purchase_columns import check_columns
 from movie_platform.pipelines.user_behavior.tables import USER_PURCHASE
 from movie_platform.settings import Settings
 from movie_platform.sql_names import quoted
@@ -44,56 +44,15 @@ class PurchaseSource(Protocol):
     def name(self) -> str:
         """What people call it; never holds a secret."""
 
+    @property
+    def columns(self) -> Mapping[str, Mapping[str, str]]:
+        """By the name of the relation its columns with their types, once `batches` has begun to read."""
+
     def batches(self, day: date | None) -> Iterator[pa.RecordBatch]:
         """The purchases of the day by invoice date, or all, in the order of all their columns."""
 
     def without_date(self) -> int:
         """How many purchases have no invoice date, and so belong to no day."""
-
-
-@dataclass(frozen=True)
-class SourceColumn:
-    """A column as the source's catalogue shows it."""
-
-    name: str
-    type: str
-
-
-_TEXT = re.compile(r"(character varying|varchar|character|text|bpchar)(\(\d+\))?", re.IGNORECASE)
-_WHOLE = re.compile(r"integer|smallint", re.IGNORECASE)
-_TIME = re.compile(r"timestamp(\(\d\))?( without time zone)?", re.IGNORECASE)
-_NUMERIC = re.compile(r"(?:numeric|decimal)\((\d+),\s*(\d+)\)", re.IGNORECASE)
-
-
-def check_columns(source: str, found: Sequence[SourceColumn]) -> None:
-    """Refuse a source that lacks a column of `USER_PURCHASE`, or has one of a type that does not fit into it."""
-    types = {column.name: column.type for column in found}
-    problems = []
-    for column in USER_PURCHASE.columns:
-        if column.name not in types:
-            problems.append(f"has no column {column.name} ({_wanted(column.type)})")
-        elif not _fits(types[column.name], column.type):
-            problems.append(f"has {column.name} as {types[column.name]} where {_wanted(column.type)} is expected")
-    if problems:
-        raise InputRefused(
-            f"{source} {', and '.join(problems)}. Mend the table, or give the platform a view that has these columns.",
-            rule="columns",
-        )
-
-
-def _wanted(kind: pa.DataType) -> str:
-    if pa.types.is_decimal(kind):
-        return f"numeric({kind.precision},{kind.scale})"
-    return {pa.string(): "text", pa.int32(): "integer"}.get(kind, "timestamp without time zone")
-
-
-def _fits(found: str, kind: pa.DataType) -> bool:
-    if pa.types.is_decimal(kind):
-        match = _NUMERIC.fullmatch(found)
-        # Digits before the point and behind it must both have room.
-        return match is not None and int(match[2]) <= kind.scale and int(match[1]) - int(match[2]) <= 5
-    pattern = {pa.string(): _TEXT, pa.int32(): _WHOLE}.get(kind, _TIME)
-    return pattern.fullmatch(found) is not None
 
 
 def _select(relation: str, day: date | None, parameter: str) -> tuple[str, list[date]]:
@@ -136,6 +95,7 @@ class PostgresPurchases:
         self._silence = silence
         self._connect = connect
         self._read = read
+        self.columns: Mapping[str, Mapping[str, str]] = {}
         known = conninfo_to_dict(uri)
         self.name = f"{relation} in {known.get('dbname', 'postgres')} on {known.get('host', 'localhost')}"
 
@@ -145,7 +105,8 @@ class PostgresPurchases:
         try:
             with self._connection() as connection, _Watchdog(connection, self._silence, self._read) as watchdog:
                 watchdog.alive()
-                check_columns(self.name, self._columns(connection))
+                self.columns = {self._relation: self._columns(connection)}
+                check_columns(self.name, self.columns)
                 query, parameters = _select(self._relation, day, "%s")
                 with psycopg.ClientCursor(connection) as cursor:
                     copy = f"COPY ({cursor.mogrify(query, parameters)}) TO STDOUT (FORMAT csv)"
@@ -193,7 +154,7 @@ class PostgresPurchases:
             connection.execute(f"SET statement_timeout = {max(1, int(self._read * 1000))}")
             yield connection
 
-    def _columns(self, connection: "psycopg.Connection[Any]") -> list[SourceColumn]:
+    def _columns(self, connection: "psycopg.Connection[Any]") -> dict[str, str]:
         query = files(__package__).joinpath("postgres_columns.sql").read_bytes()
         found = connection.execute(query, [_quoted_relation(self._relation)]).fetchall()
         if not found:
@@ -202,7 +163,7 @@ class PostgresPurchases:
                 "MOVIE_PLATFORM_PURCHASES names.",
                 rule="columns",
             )
-        return [SourceColumn(name, kind) for name, kind in found]
+        return dict(found)
 
 
 class EmbeddedPurchases:
@@ -214,6 +175,7 @@ class EmbeddedPurchases:
         self._path = path
         self._wait = wait
         self._relation = relation
+        self.columns: Mapping[str, Mapping[str, str]] = {}
         self.name = f"{relation} in the embedded warehouse"
 
     def batches(self, day: date | None) -> Iterator[pa.RecordBatch]:
@@ -230,7 +192,8 @@ class EmbeddedPurchases:
                     "MOVIE_PLATFORM_PURCHASES=postgresql://... names the shop's own database.",
                     rule="columns",
                 )
-            check_columns(self.name, [SourceColumn(name, kind) for name, kind in found])
+            self.columns = {self._relation: dict(found)}
+            check_columns(self.name, self.columns)
             query, parameters = _select(self._relation, day, "?")
             for batch in connection.inner.sql(query, params=parameters).to_arrow_reader(BATCH_ROWS):
                 yield batch.cast(USER_PURCHASE.arrow_schema)
@@ -253,6 +216,10 @@ class ShiftedPurchases:
     @property
     def name(self) -> str:
         return f"{self.source.name}, {self.shift.days} days later"
+
+    @property
+    def columns(self) -> Mapping[str, Mapping[str, str]]:
+        return self.source.columns
 
     def batches(self, day: date | None) -> Iterator[pa.RecordBatch]:
         return self.source.batches(None if day is None else day - self.shift)

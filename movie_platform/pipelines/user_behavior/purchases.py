@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from movie_platform.deliveries import Manifest, ManifestFile, Overtaken, manifests, until_undisturbed
-from movie_platform.errors import WorldUnavailable
+from movie_platform.deliveries import Manifest, ManifestFile, Overtaken, manifests, receipts, until_undisturbed
+from movie_platform.errors import InputRefused, WorldUnavailable
 from movie_platform.lake import ObjectStore
 from movie_platform.pipelines.user_behavior.archive import PURCHASES
 from movie_platform.pipelines.user_behavior.purchase_sources import PurchaseSource
@@ -96,15 +96,22 @@ def _extract_and_archive(
     pause: Callable[[float], object],
 ) -> Extract:
     before = manifests.latest(lake, PURCHASES, day.isoformat())
-    staged = _extract(source, lake, day, full=full, attempts=attempts, pause=pause)
+    try:
+        staged = _extract(source, lake, day, full=full, attempts=attempts, pause=pause)
+    except InputRefused as refused:
+        receipts.refuse(lake, PURCHASES, day.isoformat(), receipts.NOTHING_DELIVERED, refused)
+        raise
     file = ManifestFile("", staged.sha256, staged.bytes, staged.etag, staged.rows)
     if before and {found.sha256 for found in before.files.values()} == {staged.sha256}:
-        manifest = replace(before, files={staged.key: file})
+        manifest = replace(before, files={staged.key: file}, columns=source.columns)
         manifests.rewrite(lake, manifest)  # the same purchases, staged again
     else:
-        manifest = manifests.publish(lake, PURCHASES, day.isoformat(), {staged.key: file}, after=before)
+        manifest = manifests.publish(
+            lake, PURCHASES, day.isoformat(), {staged.key: file}, after=before, columns=source.columns
+        )
     manifests.must_be_newest(lake, manifest)
     must_be_staged(lake, manifest)
+    receipts.accept(lake, PURCHASES, day.isoformat())
     return staged
 
 

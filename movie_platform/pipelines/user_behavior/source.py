@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from movie_platform.csv_files.kinds import kind_of_type
 from movie_platform.deliveries import Delivery, Manifest, manifests, until_undisturbed
+from movie_platform.deliveries.columns import Expectation
 from movie_platform.deliveries.copies import archived
 from movie_platform.deliveries.receipts import Standing
 from movie_platform.deliveries.source import Source
@@ -12,7 +14,8 @@ from movie_platform.lake import ObjectStore
 from movie_platform.pipelines.user_behavior import further_formats
 from movie_platform.pipelines.user_behavior.archive import ARCHIVE, FILES, NAME, PURCHASES, REVIEWS, standings
 from movie_platform.pipelines.user_behavior.metric import stage_key
-from movie_platform.pipelines.user_behavior.tables import DELIVERED
+from movie_platform.pipelines.user_behavior.purchase_columns import EXPECTED_TYPES, fits
+from movie_platform.pipelines.user_behavior.tables import DELIVERED, MOVIE_REVIEW, REVIEW_COLUMNS
 
 if TYPE_CHECKING:
     from movie_platform.warehouse import Warehouse
@@ -99,4 +102,20 @@ SOURCE = Source(
     missed=_missed_nights,
     standings=standings,
     delivered=DELIVERED,
+    expects=(
+        Expectation(
+            REVIEWS,
+            files={"": dict(zip(REVIEW_COLUMNS, (kind_of_type(MOVIE_REVIEW["cid"].type), "text"), strict=True))},
+            if_new="it is in no table, and its values stay in raw/movie_review/",
+            if_unreadable="records that cannot be read are in rejects/user_behavior/",
+        ),
+        Expectation(
+            PURCHASES,
+            files={"": EXPECTED_TYPES},
+            if_new="it is not read, and its values stay in the shop's database",
+            if_gone="the purchases are not read, and what was served before stays",
+            if_unreadable="the purchases are not read, and what was served before stays",
+            fits=fits,
+        ),
+    ),
 )

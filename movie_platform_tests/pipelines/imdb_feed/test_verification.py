@@ -56,15 +56,19 @@ REFUSED = {
         "three_files",
         "'202001010000_type_A.csv' is of another window",
     ),
-    "missing column": ({C: b"id,full_name\n10,X\n"}, "header", f"{C} lacks column 'imdb_person_id'"),
-    "extra column": ({B: b"movie_id,person_id,role\n1,10,x\n"}, "header", f"{B} has unknown column 'role'"),
+    "missing column": ({C: b"id,full_name\n10,X\n"}, "header", f"{C} has no column 'imdb_person_id'"),
+    "extra column": ({B: b"movie_id,person_id,role\n1,10,x\n"}, "header", f"{B} has a new column 'role'"),
     "renamed column": (
         {B: b"movie_id,director\n1,10\n"},
         "header",
-        f"{B} lacks column 'person_id' and has unknown column 'director'",
+        f"{B} has no column 'person_id', and has a new column 'director'",
     ),
     "duplicated column": ({B: b"movie_id,person_id,movie_id\n1,10,1\n"}, "header", f"{B} names twice 'movie_id'"),
-    "column in other case": ({B: b"Movie_ID,person_id\n1,10\n"}, "header", "has unknown column 'Movie_ID'"),
+    "column in other case": (
+        {B: b"Movie_ID,person_id\n1,10\n"},
+        "header",
+        "has no column 'movie_id' (perhaps renamed to 'Movie_ID')",
+    ),
     "latin-1 text": (
         {C: people("Ana", "René", encoding="latin-1")},
         "utf8",
@@ -98,7 +102,7 @@ REFUSED = {
         f"{C} record 3 (line 5) has 2 fields",
     ),
     "a gzip named .csv": ({A: gzip.compress(triplet()[A])}, "utf8", f"{A} is gzip-compressed"),
-    "semicolons for commas": ({B: b"movie_id;person_id\n1;10\n"}, "header", "has unknown column 'movie_id;person_id'"),
+    "semicolons for commas": ({B: b"movie_id;person_id\n1;10\n"}, "header", "has a new column 'movie_id;person_id'"),
 }
 
 

@@ -66,6 +66,16 @@ def test_good_rows_wait_for_the_load_and_bad_ones_lie_aside_with_their_reason(
     assert [json.loads(line)["series_title"] for line in lines] == ["Bad"]
 
 
+def test_a_column_that_is_called_like_a_result_is_named_in_the_days_record(raw: ObjectStore, lake: ObjectStore) -> None:
+    header, row = delivery({**movie("Good"), "overview": "plain"}).splitlines()
+    raw.write(KEY, header + b",DataQualityRulesPass\n" + row + b",yes\n")
+    judge(raw, lake)
+    record = record_of(lake, DAY)
+    assert record is not None
+    (observation,) = record.observations
+    assert observation.startswith("column 'DataQualityRulesPass' of the data is not judged")
+
+
 def test_good_rows_have_the_tables_types(raw: ObjectStore, lake: ObjectStore) -> None:
     raw.write(KEY, delivery(movie("Good", meta_score="", no_of_votes="7", gross="", released_year="PG")))
     judge(raw, lake)

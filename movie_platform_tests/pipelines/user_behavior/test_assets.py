@@ -237,7 +237,7 @@ def test_a_source_that_changed_its_columns_fails_the_day_and_says_so(platform: P
     outcome = platform.run()
     assert not outcome.succeeded
     assert not outcome.platform_fault
-    assert "has no column customer_id" in outcome.message
+    assert "has no column 'customer_id'" in outcome.message
 
 
 def test_a_review_file_without_its_columns_fails_the_day_for_its_own_reasons(platform: Platform, shop: str) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
 from datetime import date
@@ -14,17 +15,20 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from movie_platform.deliveries import receipts
 from movie_platform.errors import InputRefused, SettingsError, WorldUnavailable
 from movie_platform.lake import ObjectStore, open_store
+from movie_platform.pipelines.user_behavior.archive import PURCHASES, standings
 from movie_platform.pipelines.user_behavior.purchase_sources import (
     EmbeddedPurchases,
     PostgresPurchases,
     purchase_source,
 )
 from movie_platform.pipelines.user_behavior.purchases import Extract, extract, stage_key
+from movie_platform.pipelines.user_behavior.source import SOURCE
 from movie_platform.pipelines.user_behavior.tables import USER_PURCHASE
 from movie_platform.samples import user_behavior as samples
-from movie_platform.settings import load_settings
+from movie_platform.settings import Settings, load_settings
 from movie_platform.warehouse.duckdb.connection import connected
 from movie_platform.warehouse.duckdb.lock import Deadline
 from movie_platform_tests.pipelines.user_behavior.conftest import (
@@ -135,13 +139,16 @@ def test_midnight_belongs_to_the_day_that_begins(shop: str, lake: ObjectStore) -
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ("DROP COLUMN customer_id", r"has no column customer_id \(integer\)"),
-        ("RENAME COLUMN quantity TO pieces", r"has no column quantity \(integer\)"),
-        ("ALTER COLUMN quantity TYPE bigint", "has quantity as bigint where integer is expected"),
-        ("ALTER COLUMN customer_id TYPE text", "has customer_id as text where integer is expected"),
-        ("ALTER COLUMN unit_price TYPE double precision", r"has unit_price as double precision where numeric\(8,3\)"),
-        ("ALTER COLUMN unit_price TYPE numeric(12, 3)", r"has unit_price as numeric\(12,3\) where numeric\(8,3\)"),
-        ("ALTER COLUMN invoice_date TYPE timestamptz", "has invoice_date as timestamp with time zone where timestamp"),
+        ("DROP COLUMN customer_id", "has no column 'customer_id'"),
+        ("RENAME COLUMN quantity TO pieces", "has no column 'quantity'"),
+        ("ALTER COLUMN quantity TYPE bigint", "has 'quantity' as bigint where integer is expected"),
+        ("ALTER COLUMN customer_id TYPE text", "has 'customer_id' as text where integer is expected"),
+        ("ALTER COLUMN unit_price TYPE double precision", r"has 'unit_price' as double precision where numeric\(8,3\)"),
+        ("ALTER COLUMN unit_price TYPE numeric(12, 3)", r"has 'unit_price' as numeric\(12,3\) where numeric\(8,3\)"),
+        (
+            "ALTER COLUMN invoice_date TYPE timestamptz",
+            "has 'invoice_date' as timestamp with time zone where timestamp",
+        ),
     ],
 )
 def test_a_missing_or_retyped_column_is_named_and_nothing_is_staged(
@@ -151,7 +158,11 @@ def test_a_missing_or_retyped_column_is_named_and_nothing_is_staged(
         connection.execute(f"ALTER TABLE retail.user_purchase {change}")
     with pytest.raises(InputRefused, match=complaint):
         extract(PostgresPurchases(shop), lake, DAY, pause=no_pause)
-    assert list(lake.objects()) == []
+    (refusal,) = receipts.refusals(lake, PURCHASES)
+    assert refusal.partition == DAY.isoformat()
+    changed, *_ = SOURCE.changed_columns(lake, Settings())
+    assert re.search(f"^retail.user_purchase {complaint}.* since {DAY}: the purchases are not read", str(changed))
+    assert [info.key for info in lake.objects() if not info.key.endswith(".refused")] == []
 
 
 @pytest.mark.parametrize(
@@ -170,6 +181,24 @@ def test_a_column_that_fits_all_the_same_is_taken(shop: str, lake: ObjectStore, 
         connection.execute(f"ALTER TABLE retail.user_purchase {change}")
     assert extract(PostgresPurchases(shop), lake, DAY).rows == 10
     assert staged(lake).schema.equals(USER_PURCHASE.arrow_schema)
+    named = [str(of) for of in SOURCE.changed_columns(lake, Settings())]
+    kept = (
+        f"retail.user_purchase has a new column 'loyalty' since {DAY}: it is not read, and its values stay in the shop"
+    )
+    assert named == ([f"{kept}'s database"] if "loyalty" in change else [])
+
+
+def test_a_refused_reading_is_refused_no_more_once_it_succeeds(shop: str, lake: ObjectStore) -> None:
+    with psycopg.connect(shop) as connection:
+        connection.execute("ALTER TABLE retail.user_purchase RENAME COLUMN quantity TO quantities")
+    with pytest.raises(InputRefused, match=r"has no column 'quantity' \(perhaps renamed to 'quantities'\)"):
+        extract(PostgresPurchases(shop), lake, DAY, pause=no_pause)
+    assert standings(lake) == {}, "the day is owed as before"
+    with psycopg.connect(shop) as connection:
+        connection.execute("ALTER TABLE retail.user_purchase RENAME COLUMN quantities TO quantity")
+    extract(PostgresPurchases(shop), lake, DAY, pause=no_pause)
+    assert receipts.refusals(lake, PURCHASES) == []
+    assert SOURCE.changed_columns(lake, Settings()) == []
 
 
 def test_a_table_that_is_not_there_is_named(postgres: str, lake: ObjectStore) -> None:
