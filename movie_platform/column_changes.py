@@ -7,14 +7,18 @@ import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
 NAMED = 5
-"""Columns of a kind of change that a refusal names; it counts the others."""
+"""Columns of a kind of change that a refusal names."""
+NEW_AT_MOST = 200
+"""New columns that are looked at: a header can hold millions."""
 NAMED_LENGTH = 60
 LIKENESS = 0.7
 """How alike a name must be to that of a missing column to be taken for its new one, from 0 to 1."""
 
+_VERBS = {"new": "has a new column", "gone": "has no column", "type": "has"}
 _NUMBERS = ("integer of 32 bits", "integer", "number")
 """Each takes the values of those before it."""
 
@@ -31,12 +35,15 @@ class ColumnChange:
     """Of a column of another type, what it should hold."""
 
     def __str__(self) -> str:
+        return f"{_VERBS[self.change]} {self.about}"
+
+    @property
+    def about(self) -> str:
+        """The sentence without its verb."""
         name = shown(self.column)
-        if self.change == "new":
-            return f"has a new column {name}"
-        if self.change == "gone":
-            return f"has no column {name}" + (f" (perhaps renamed to {shown(self.now)})" if self.now else "")
-        return f"has {name} as {self.now} where {self.expected} is expected"
+        if self.change == "type":
+            return f"{name} as {self.now} where {self.expected} is expected"
+        return f"{name} (perhaps renamed to {shown(self.now)})" if self.now else name
 
 
 def changes_of(
@@ -56,7 +63,7 @@ def changes_of(
     fold = str.casefold if ignores_case else str
     there = {fold(name): holds for name, holds in found.items()}
     known = {fold(name) for name in expected}
-    new = [name for name in found if fold(name) not in known]
+    new = list(islice((name for name in found if fold(name) not in known), NEW_AT_MOST))
     changes = []
     for name, holds in expected.items():
         if fold(name) not in there:
@@ -72,11 +79,10 @@ def summary_of(changes: Iterable[ColumnChange]) -> str:
     by_kind: dict[str, list[ColumnChange]] = {}
     for change in changes:
         by_kind.setdefault(change.change, []).append(change)
-    parts = []
-    for alike in by_kind.values():
-        more = f" and {len(alike) - NAMED} more of these" if len(alike) > NAMED else ""
-        parts.append(", ".join(map(str, alike[:NAMED])) + more)
-    return ", and ".join(parts)
+    return ", and ".join(
+        f"{_VERBS[kind]} {', '.join(of.about for of in alike[:NAMED])}" + (" and others" if len(alike) > NAMED else "")
+        for kind, alike in by_kind.items()
+    )
 
 
 def shown(name: str) -> str:

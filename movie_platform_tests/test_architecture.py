@@ -249,9 +249,10 @@ def test_importing_the_package_and_its_command_does_no_io_and_needs_no_dagster()
     assert done.stdout.split() == ["False"]
 
 
-def test_the_mission_names_tests_that_there_are() -> None:
+@pytest.mark.parametrize("page", ["mission.md", "reliability.md"])
+def test_a_page_names_tests_that_there_are(page: str) -> None:
     tests = Path(__file__).resolve().parent
-    text = (tests.parent / "docs" / "mission.md").read_text("utf-8")
+    text = (tests.parent / "docs" / page).read_text("utf-8")
     names = {path.name for path in tests.rglob("test_*.py")}
     functions = "\n".join(path.read_text("utf-8") for path in tests.rglob("test_*.py"))
     for found in re.findall(r"`((?:[\w/]+/)?test_\w+(?:\.py)?)`", text):

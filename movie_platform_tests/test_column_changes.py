@@ -28,8 +28,7 @@ def said(found: dict[str, str], **options: object) -> str:
         ),
         (
             {"ID": "integer", "IMDB Rating": "number", "title": "text"},
-            "has no column 'id' (perhaps renamed to 'ID'), "
-            "has no column 'imdb_rating' (perhaps renamed to 'IMDB Rating')",
+            "has no column 'id' (perhaps renamed to 'ID'), 'imdb_rating' (perhaps renamed to 'IMDB Rating')",
         ),
         ({**EXPECTED, "id": "text"}, "has 'id' as text where integer is expected"),
         ({**EXPECTED, "id": "number"}, "has 'id' as number where integer is expected"),
@@ -47,7 +46,9 @@ def test_a_source_may_take_names_in_any_case() -> None:
 
 def test_a_header_of_anything_is_named_in_a_few_words() -> None:
     sentence = said({**EXPECTED, **{f"column {n} {'x' * 1000}": "" for n in range(1000)}})
-    assert f"and {1000 - NAMED} more of these" in sentence
+    assert sentence.startswith("has a new column 'column 0 ")
+    assert sentence.count("'column ") == NAMED
+    assert sentence.endswith(" and others")
     assert len(sentence) < 500
 
 

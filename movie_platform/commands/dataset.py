@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from movie_platform.column_changes import changes_of, summary_of
 from movie_platform.commands.options import json_option, mode
 from movie_platform.commands.ranges import (
     DAY,
@@ -27,7 +28,7 @@ from movie_platform.pipelines.movies_dataset.archive import Limits
 from movie_platform.pipelines.movies_dataset.publication import ZIP_NAME
 from movie_platform.pipelines.movies_dataset.report import BuildReport
 from movie_platform.pipelines.movies_dataset.source import SOURCE
-from movie_platform.pipelines.movies_dataset.tables import MOVIES_AGGREGATED, TABLES
+from movie_platform.pipelines.movies_dataset.tables import EXPECTED, MOVIES_AGGREGATED, TABLES
 from movie_platform.settings import Settings, load_settings
 
 
@@ -94,6 +95,9 @@ def _show(report: BuildReport) -> None:
         out.print(table("Rejected, and why", ("file", "reason", "records"), reasons))
     for file, tables in report.missing.items():
         out.print(safe(f"{file} is not in the zip: skipped {', '.join(tables)}"))
+    for file, found in report.columns.items():
+        if changes := changes_of(EXPECTED[file], found):
+            out.print(safe(f"{file} {summary_of(changes)}"))
     out.print(safe(f"{report.seconds:.1f} s"))
 
 

@@ -55,7 +55,10 @@ def status(as_json: bool) -> None:
 
 
 def _show_columns(columns: dict[str, list[ChangedColumn]]) -> None:
-    rows = [(name, str(of)) for name, changed in columns.items() for of in changed]
+    rows = [(name, str(of)) for name, changed in columns.items() for of in changed[:NAMED]]
+    for name, changed in columns.items():
+        if len(changed) > NAMED:
+            rows.append((name, f"and {len(changed) - NAMED} more: see --json"))
     if rows:
         out.print(table("Columns of the newest deliveries that are not as expected", ("source", "column"), rows))
 

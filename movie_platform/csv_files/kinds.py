@@ -2,6 +2,7 @@
 
 import codecs
 import csv
+import io
 import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -14,6 +15,8 @@ import pyarrow as pa
 BYTES = 64 * 1024
 """Of a file that are read at most."""
 RECORDS = 200
+COLUMNS = 1000
+"""Of a header that are looked at."""
 _DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ].*)?")
 
 
@@ -44,7 +47,7 @@ def columns_of(open_file: Callable[[], BinaryIO]) -> dict[str, str]:
     header, *records = _records(text) or [[]]
     cells = [record for record in records if len(record) == len(header)]
     found: dict[str, str] = {}
-    for place, name in enumerate(map(str.strip, header)):
+    for place, name in enumerate(map(str.strip, header[:COLUMNS])):
         times, free = 1, name
         while free in found:
             times += 1
@@ -56,7 +59,7 @@ def columns_of(open_file: Callable[[], BinaryIO]) -> dict[str, str]:
 def _records(text: str) -> list[list[str]]:
     found: list[list[str]] = []
     with suppress(csv.Error):  # whoever reads the whole file says what is wrong with it
-        found += islice(csv.reader(text.splitlines(keepends=True)), RECORDS + 1)
+        found += islice(csv.reader(io.StringIO(text, newline="")), RECORDS + 1)
     return found
 
 

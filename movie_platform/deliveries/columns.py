@@ -124,7 +124,7 @@ def recorded_columns(lake: ObjectStore, archive: str) -> DeliveredColumns:
 
     def read(partition: str) -> Columns | None:
         standing = known[partition]
-        notes = receipts.refusals(lake, archive, partition=partition) if standing.refused else []
+        notes = receipts.refusals(lake, archive, of=partition) if standing.refused else []
         if refused := next((note.columns for note in notes if note.columns), None):
             return refused
         return manifests.read(lake, archive, partition, standing.archived).columns if standing.archived else None

@@ -127,11 +127,11 @@ def accept(lake: ObjectStore, source: str, partition: str) -> None:
     lake.delete([key for key in keys if _REFUSED.fullmatch(key.removeprefix(folder))])
 
 
-def refusals(lake: ObjectStore, source: str, *, partition: str = "") -> list[Refusal]:
-    """Every refused delivery, or those of a day, by day; a note that cannot be read is shown as such."""
+def refusals(lake: ObjectStore, source: str, *, of: str = "") -> list[Refusal]:
+    """Every refused delivery by day, or those of one; a note that cannot be read is shown as such."""
     found = []
     prefix = f"{FOLDER}{source}/"
-    for info in lake.objects(f"{prefix}{partition}/" if partition else prefix):
+    for info in lake.objects(f"{prefix}{of}/" if of else prefix):
         partition, _, name = info.key.removeprefix(prefix).partition("/")
         if refused := _REFUSED.fullmatch(name):
             try:

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -40,11 +41,14 @@ class Command:
 
 def test_build_shows_where_every_record_went_and_is_quiet_on_stderr(command: Command, tmp_path: Path) -> None:
     archive = zip_of(tmp_path / "a.zip", {"movies_metadata.csv": [movie(1), movie(1), movie("x")]})
+    with zipfile.ZipFile(archive, "a") as zipped:
+        zipped.writestr("links.csv", "movieId,imdbId,tmdbId,letterboxd\n1,1,1,a\n")
     done = command("dataset", "build", str(archive), "--out", str(tmp_path / "out"))
     assert (done.returncode, done.stderr) == (0, "")
     assert "movies_master" in done.stdout
     assert "not an integer (id)" in done.stdout
     assert "keywords.csv is not in the zip" in done.stdout
+    assert "links.csv has a new column 'letterboxd'" in done.stdout
     assert (tmp_path / "out" / "movies_master.parquet").is_file()
 
 

@@ -9,6 +9,7 @@ from functools import lru_cache
 import pyarrow as pa
 
 from movie_platform.column_changes import changes_of, summary_of
+from movie_platform.csv_files.kinds import COLUMNS
 from movie_platform.csv_files.strict import header_of, read_text
 from movie_platform.errors import InputRefused
 from movie_platform.pipelines.imdb_feed.tables import TRIPLET, DeliveredFile
@@ -128,7 +129,7 @@ class _Faults(Exception):
     def __init__(self, *faults: tuple[str, str], header: tuple[str, ...] | None = None) -> None:
         super().__init__(faults)
         self.faults = faults
-        self.columns = header if header and any(rule == "header" for rule, _ in faults) else ()
+        self.columns = header[:COLUMNS] if header and any(rule == "header" for rule, _ in faults) else ()
         """Its header, where that is what is wrong."""
 
 
