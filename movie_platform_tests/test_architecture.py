@@ -49,7 +49,7 @@ FLOORS = (
     {"aws"},
     {"waits"},
     {"errors"},
-    {"arrays", "packages", "pandera_alone", "printable"},
+    {"arrays", "disks", "packages", "pandera_alone", "printable"},
 )
 """The rooms from the top floor down: what a room imports is below it, or in it."""
 LONG_FUNCTIONS = {"pipelines/imdb_feed/assets.py:feed_assets", "pipelines/quality_movies/assets.py:judged_movies"}

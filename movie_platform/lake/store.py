@@ -1,6 +1,5 @@
 """What every store can do. `local.py` and `s3.py` differ only in how they list, address and clean up."""
 
-import errno
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
@@ -13,6 +12,7 @@ from typing import Any, BinaryIO, Protocol
 import obstore
 from obstore.exceptions import BaseError, NotFoundError
 
+from movie_platform.disks import NEXT, problem_of
 from movie_platform.errors import ObjectMissing, WorldUnavailable
 from movie_platform.waits import Patience
 
@@ -37,12 +37,6 @@ class ObjectInfo:
         except ValueError:
             return None
 
-
-_NO_PLACE = {
-    errno.ENOSPC: "the disk is full; make room on it",
-    errno.EDQUOT: "the disk's quota is used up; raise it or make room",
-    errno.EROFS: "the disk is mounted read-only; mount it for writing",
-}
 
 LeftOut = Callable[[str, str], object]
 """Takes the printable key of what a store lists and does not touch, and why: links, pipes and the like on a disk."""
@@ -108,8 +102,15 @@ class ObjectStore(ABC):
         """The object as a file of this machine: where it is, or fetched to the path `copy`."""
         if local := self.local_path(key):
             return local
-        with self.open(key) as source, copy.open("wb") as target:
-            shutil.copyfileobj(source, target, COPY_BYTES)
+        with self.open(key) as source:
+            try:
+                with copy.open("wb") as target:
+                    shutil.copyfileobj(source, target, COPY_BYTES)
+            except OSError as error:
+                if problem := problem_of(error):
+                    what = f"{copy}, a copy of {self.uri_of(key)} for the time of the work"
+                    raise WorldUnavailable(f"{what}, could not be written: {problem}. {NEXT}") from error
+                raise
         return copy
 
     @abstractmethod
@@ -151,10 +152,9 @@ class ObjectStore(ABC):
         except (NotFoundError, FileNotFoundError):
             raise ObjectMissing(self.uri_of(key)) from None
         except (BaseError, OSError) as error:
-            if isinstance(error, OSError) and (problem := _NO_PLACE.get(error.errno or 0)):
+            if isinstance(error, OSError) and (problem := problem_of(error)):
                 raise WorldUnavailable(
-                    f"{self.uri_of(key)} could not be written: {problem}. Nothing of it is there; what is owed is "
-                    "taken up by the next run or within the hour."
+                    f"{self.uri_of(key)} could not be written: {problem}. Nothing of it is there. {NEXT}"
                 ) from error
             first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise WorldUnavailable(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from movie_platform.disks import problem_of, problem_of_sqlite
 from movie_platform.errors import LoadRefused, WorldUnavailable
 from movie_platform.orchestration.events import PLATFORM_FAULT, UNREACHABLE
 
@@ -38,7 +39,30 @@ def instance(home: Path) -> Iterator[dg.DagsterInstance]:
 
     The first to come makes its databases, which Dagster does unguarded: several terminals that start at once wait for
     each other. In a folder that may not be written, as in the image, an instance is configured that has them elsewhere.
+    `WorldUnavailable` where the folder's disk takes nothing more, then or later in the block.
     """
+    with _full_disk_named(home), _opened(home) as on:
+        yield on
+
+
+@contextmanager
+def _full_disk_named(home: Path) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        problem = problem_of_sqlite(error, home)
+        if isinstance(error, OSError) and str(error.filename or home).startswith(str(home)):
+            problem = problem_of(error)
+        if not problem:
+            raise
+        raise WorldUnavailable(
+            f"{home} (DAGSTER_HOME), where Dagster keeps runs and events, could not be written: {problem}. What lake "
+            "and warehouse hold is whole. The same command goes on with the rest."
+        ) from error
+
+
+@contextmanager
+def _opened(home: Path) -> Iterator[dg.DagsterInstance]:
     home.mkdir(parents=True, exist_ok=True)
     with _made_by_one(home) if os.access(home, os.W_OK) else nullcontext():
         configuration = home / "dagster.yaml"

@@ -477,8 +477,8 @@ def refuse(
     try:
         earlier = refusals.get(lake, window) or earlier
         served = provenance_of(lake, window)
-    except PlatformError:
-        logging.getLogger(__name__).exception("%s: its earlier refusal cannot be read", window)
+    except PlatformError as error:
+        logging.getLogger(__name__).error("%s: its earlier refusal cannot be read: %s", window, error)  # noqa: TRY400
     refusal = Refusal(
         window=window,
         reason=reason,
@@ -495,6 +495,6 @@ def refuse(
     )
     try:
         refusals.put(lake, refusal)
-    except PlatformError:
-        logging.getLogger(__name__).exception("%s: its refusal cannot be written", window)
+    except PlatformError as error:
+        logging.getLogger(__name__).error("%s: its refusal cannot be written: %s", window, error)  # noqa: TRY400
     return refusal

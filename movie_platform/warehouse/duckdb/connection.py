@@ -1,5 +1,6 @@
 """A connection to the file, for one load or question."""
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -9,6 +10,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from movie_platform.disks import NEXT, problem_of_duckdb
 from movie_platform.errors import WarehouseDamaged, WorldUnavailable
 from movie_platform.warehouse.dialect import Sql, filled
 from movie_platform.warehouse.duckdb.lock import Deadline
@@ -53,9 +55,10 @@ class DuckDBConnection:
 def connected(path: Path, purpose: str, deadline: Deadline) -> Iterator[DuckDBConnection]:
     """The file, opened for one purpose and closed after it, so that others get their turn.
 
-    `WarehouseDamaged` if the file turns out to be damaged, when it is opened or while it is read.
+    `WarehouseDamaged` if the file turns out to be damaged, when it is opened or while it is read; `WorldUnavailable`
+    if its disk, or that of its temporary files, takes nothing more.
     """
-    with damage_named(path):
+    with faults_named(path, purpose):
         inner = _open(path, purpose, deadline)
         try:
             yield DuckDBConnection(inner)
@@ -64,11 +67,17 @@ def connected(path: Path, purpose: str, deadline: Deadline) -> Iterator[DuckDBCo
 
 
 @contextmanager
-def damage_named(path: Path) -> Iterator[None]:
-    """Turn an error of DuckDB into `WarehouseDamaged` where it says that the file at `path` is damaged."""
+def faults_named(path: Path, purpose: str) -> Iterator[None]:
+    """Turn an error of DuckDB into one of ours where it says that the file at `path` is damaged, or that a disk takes
+    nothing more."""
     try:
         yield
     except duckdb.Error as error:
+        file, problem = problem_of_duckdb(error)
+        if problem:
+            raise WorldUnavailable(
+                f"{purpose}: {file} could not be written: {problem}. Nothing of it is committed. {NEXT}"
+            ) from error
         if not _says_damaged(error, path):
             raise
         copy = published_path(path)
@@ -97,14 +106,27 @@ def _says_damaged(error: duckdb.Error, path: Path) -> bool:
     return re.match(rf"([\w ]+ Error: )?({'|'.join(signs)})", str(error)) is not None
 
 
+def _make(path: Path) -> None:
+    """An empty file, at once: one whose making ended half-way, for want of room, would count as damaged."""
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        duckdb.connect(str(new)).close()
+        with suppress(FileExistsError):  # another process was faster
+            os.link(new, path)
+    finally:
+        new.unlink(missing_ok=True)
+
+
 def _open(path: Path, purpose: str, deadline: Deadline) -> duckdb.DuckDBPyConnection:
     """The file may be held by a program that knows nothing of our lock: wait for it as well, and name it."""
     attempts = deadline.pauses()
     while True:
         try:
+            if not path.exists():
+                _make(path)
             return duckdb.connect(str(path), config={"TimeZone": "UTC", "autoinstall_known_extensions": False})
         except duckdb.IOException as error:
-            if _says_damaged(error, path):
+            if _says_damaged(error, path) or problem_of_duckdb(error)[1]:
                 raise
             if not str(error).startswith("IO Error: Could not set lock on file"):
                 raise WorldUnavailable(

@@ -5,11 +5,12 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from movie_platform.disks import NEXT, problem_of
 from movie_platform.errors import WorldUnavailable
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.005, 0.1
@@ -42,13 +43,18 @@ def held(path: Path, purpose: str, deadline: Deadline) -> Iterator[None]:
     The lock is the kernel's, on an open file: it ends with its process, however that ends. What the file says is for
     people only. The file stays, since removing it would let two processes lock two files of the same name.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        problem = problem_of(error) or f"{error.strerror}; check MOVIE_PLATFORM_WAREHOUSE and permissions"
+        raise WorldUnavailable(f"{purpose}: {path} could not be opened for writing: {problem}. {NEXT}") from error
     try:
         _acquire(descriptor, path, purpose, deadline)
         holder = {"pid": os.getpid(), "what": purpose, "since": datetime.now(UTC).isoformat(timespec="seconds")}
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(holder).encode(), 0)
+        with suppress(OSError):  # a full disk can still be read from
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, json.dumps(holder).encode(), 0)
         yield
     finally:
         os.close(descriptor)

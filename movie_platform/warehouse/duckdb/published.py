@@ -6,6 +6,9 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
+from movie_platform.disks import problem_of
+from movie_platform.errors import WorldUnavailable
+
 
 def published_path(warehouse: Path) -> Path:
     """Where the copy of a warehouse's file is."""
@@ -44,8 +47,15 @@ class Published:
                 return False
             if log.exists():
                 return False
-            with partial.open("wb") as target:
-                shutil.copyfileobj(source, target, 4 * 1024 * 1024)
-            partial.chmod(0o444)
-            partial.replace(self.path)
+            try:
+                with partial.open("wb") as target:
+                    shutil.copyfileobj(source, target, 4 * 1024 * 1024)
+                partial.chmod(0o444)
+                partial.replace(self.path)
+            except OSError as error:
+                partial.unlink(missing_ok=True)  # it would keep the room that others need
+                raise WorldUnavailable(
+                    f"{self.path}, the warehouse's read-only copy, could not be renewed: "
+                    f"{problem_of(error) or error.strerror}. The warehouse itself is whole; the next load tries again."
+                ) from error
         return True

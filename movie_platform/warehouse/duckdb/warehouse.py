@@ -14,7 +14,7 @@ from movie_platform.errors import LoadRefused, PlatformError, WorldUnavailable
 from movie_platform.table import Column, Table
 from movie_platform.warehouse.connection import Connection
 from movie_platform.warehouse.dialect import Sql, filled, literal, statement
-from movie_platform.warehouse.duckdb.connection import connected, damage_named
+from movie_platform.warehouse.duckdb.connection import connected, faults_named
 from movie_platform.warehouse.duckdb.dialect import DUCKDB
 from movie_platform.warehouse.duckdb.lock import Deadline, held
 from movie_platform.warehouse.duckdb.published import Published
@@ -67,7 +67,7 @@ class DuckDBWarehouse(Warehouse):
         with tempfile.TemporaryDirectory(prefix="movie-platform-load-") as folder:
             placed = _placed(staging, Path(folder))
             try:
-                with damage_named(self.path):
+                with faults_named(self.path, f"loading {table.qualified_name}"):
                     if placed:
                         self._read(connection, staging, placed, into)
                         self._measure(connection, table, into)
