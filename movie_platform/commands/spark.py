@@ -24,7 +24,7 @@ def spark_engine(name: str) -> "Iterator[SparkEngine]":
     Raises SettingsError where there is no Spark here, or where the setting names a cluster of EMR.
     """
     try:
-        from movie_platform.engine.spark import SparkEngine, start_session
+        from movie_platform.engine.spark import PYTHON_WORKS, SparkEngine, start_session
     except ImportError as missing:
         raise SettingsError(
             f"Spark is not installed ({missing}): install the platform with its extra, movie-platform[spark]"
@@ -42,7 +42,9 @@ def spark_engine(name: str) -> "Iterator[SparkEngine]":
     if master and not master.startswith("local"):
         work = open_store(settings.lake_uri, settings.s3_waits).uri_of(f"{PREFIX}work/{uuid.uuid4().hex}")
     session = start_session(
-        f"movie-platform {name}", master=master or "local[*]", configuration=dict(settings.spark_conf)
+        f"movie-platform {name}",
+        master=master or "local[*]",
+        configuration={**PYTHON_WORKS, **settings.spark_conf},
     )
     try:
         with SparkEngine(session, work=work, waits=settings.s3_waits) as engine:

@@ -1,6 +1,7 @@
 """Parquet objects in a store as a data set that is read in parts, each wherever it is judged."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,11 +10,11 @@ import pyarrow.parquet as pq
 
 from movie_platform.lake import ObjectStore, open_store
 from movie_platform.lake.parquet import ArrowSink
-from movie_platform.quality.data import BATCH_ROWS, DataSet
+from movie_platform.quality.data import DataSet, parquet_batches, repeating_texts, rows_only
 from movie_platform.quality.errors import DataUnreadable
 from movie_platform.waits import Waits
 
-PART_ROWS = 262_144
+PART_ROWS = 524_288
 """Row groups are read together until they have so many rows: fewer are not worth a task, more wait for one worker."""
 
 
@@ -30,10 +31,11 @@ class Part:
 class StoredParquet:
     """Parts in the order of their rows. It is a few plain values, and travels to workers."""
 
-    def __init__(self, parts: Sequence[Part], schema: pa.Schema, waits: Waits) -> None:
+    def __init__(self, parts: Sequence[Part], schema: pa.Schema, waits: Waits, encoded: Collection[str] = ()) -> None:
         self.parts = tuple(parts)
         self.schema = schema
         self.waits = waits
+        self._encoded = sorted(encoded)
 
     @classmethod
     def of(
@@ -45,22 +47,25 @@ class StoredParquet:
         """
         parts: list[Part] = []
         schema: pa.Schema | None = None
+        encoded: set[str] = set()
         folded = {name.casefold() for name in leave_out}
         for key in keys:
             try:
                 with store.open(key) as opened, pq.ParquetFile(opened) as file:
                     found = file.schema_arrow.remove_metadata()
+                    repeating = repeating_texts(file)
                     groups = [file.metadata.row_group(n).num_rows for n in range(file.metadata.num_row_groups)]
             except (pa.ArrowException, OSError) as failure:
                 raise DataUnreadable(f"{key} is not a readable Parquet file: {failure}") from failure
             found = pa.schema([field for field in found if field.name.casefold() not in folded])
             if schema is not None and found != schema:
                 raise DataUnreadable(f"{key} has other columns, or other types, than the files before it")
+            encoded = encoded.intersection(repeating) if schema is not None else set(repeating)
             schema = found
             parts += [Part(store.uri, key, *group) for group in _together(groups)]
         if schema is None:
             raise DataUnreadable(f"there is no Parquet file at {store.uri}")
-        return cls(parts, schema, waits)
+        return cls(parts, schema, waits, encoded)
 
     @property
     def rows(self) -> int:
@@ -74,20 +79,23 @@ class StoredParquet:
 
     def part(self, number: int) -> "StoredParquet":
         """One part by itself."""
-        return StoredParquet(self.parts[number : number + 1], self.schema, self.waits)
+        return StoredParquet(self.parts[number : number + 1], self.schema, self.waits, self._encoded)
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         wanted = list(columns) if columns is not None else self.schema.names
+        yield from self._read(wanted, ()) if wanted else rows_only(self.rows)
+
+    def encoded_batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        yield from self._read(columns, self._encoded) if columns else rows_only(self.rows)
+
+    def _read(self, columns: Sequence[str], encoded: Sequence[str]) -> Iterator[pa.RecordBatch]:
         for part in self.parts:
-            if not wanted:
-                for start in range(0, part.rows, BATCH_ROWS):
-                    rows: list[dict[str, None]] = [{}] * min(BATCH_ROWS, part.rows - start)
-                    yield pa.RecordBatch.from_struct_array(pa.array(rows, pa.struct([])))
-                continue
-            with open_store(part.store, self.waits).open(part.key) as opened, pq.ParquetFile(opened) as file:
-                read = file.iter_batches(BATCH_ROWS, row_groups=list(part.row_groups), columns=wanted)
-                for batch in read:
-                    yield batch.select(wanted).replace_schema_metadata(None)
+            store = open_store(part.store, self.waits)
+            with ExitStack() as stack:
+                # Arrow reads a file of this machine by itself, and every other one through Python.
+                opened = store.local_path(part.key) or stack.enter_context(store.open(part.key))
+                file = stack.enter_context(pq.ParquetFile(opened, read_dictionary=encoded))
+                yield from parquet_batches(file, columns, part.row_groups)
 
     def take(self, wanted: np.ndarray) -> pa.Table:
         kept, start = [], 0
