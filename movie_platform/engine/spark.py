@@ -269,6 +269,7 @@ def start_session(
         if not java_found():
             raise SettingsError(JAVA_MISSING)
         settings["spark.executorEnv.PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+        settings.setdefault("spark.python.daemon.module", "movie_platform.engine.spark_daemon")
         settings["spark.master"] = master
         variables = _listening(settings, master)
     secrets = {name for name, value in settings.items() if value.startswith(REFERENCE) or holds_secret(name, value)}

@@ -14,7 +14,7 @@ from movie_platform.quality.data import DataSet, parquet_batches, repeating_text
 from movie_platform.quality.errors import DataUnreadable
 from movie_platform.waits import Waits
 
-PART_ROWS = 524_288
+PART_ROWS = 262_144
 """Row groups are read together until they have so many rows: fewer are not worth a task, more wait for one worker."""
 
 

@@ -11,6 +11,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 from unittest import mock
+from zipimport import zipimporter
 
 import numpy as np
 import pyarrow as pa
@@ -355,6 +356,14 @@ def test_random_frames_and_rules_are_judged_alike_on_spark(engine: SparkEngine) 
         the_same(evaluate(table, rules, nulls=nulls, references=references), there)
 
     alike()
+
+
+def test_workers_start_with_what_they_need_and_read_no_archive_before_each_task(engine: SparkEngine) -> None:
+    def seen(_: int) -> tuple[bool, list[str]]:
+        archives = [place for place, finder in sys.path_importer_cache.items() if isinstance(finder, zipimporter)]
+        return "movie_platform.engine.quality_worker" in sys.modules, archives
+
+    assert engine.spark_context.parallelize([1, 2], 2).map(seen).collect() == [(True, [])] * 2
 
 
 def test_stored_files_are_one_data_set_in_their_order(store: ObjectStore) -> None:
