@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from movie_platform.lake import ObjectStore, open_store
 from movie_platform.lake.parquet import ArrowSink
-from movie_platform.quality.data import DataSet, parquet_batches, repeating_texts, rows_only
+from movie_platform.quality.data import parquet_batches, repeating_texts, rows_only
 from movie_platform.quality.errors import DataUnreadable
 from movie_platform.waits import Waits
 
@@ -105,15 +105,14 @@ class StoredParquet:
         return pa.Table.from_batches(kept, self.schema)
 
 
-def put_parts(store: ObjectStore, prefix: str, data: DataSet) -> list[str]:
-    """The data set as Parquet objects of about PART_ROWS rows; their keys, of which there is one even without rows."""
+def put_parts(store: ObjectStore, prefix: str, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> list[str]:
+    """The batches as Parquet objects of about PART_ROWS rows; their keys, of which there is one even without rows."""
     keys: list[str] = []
-    batches = data.batches()
     batch = next(batches, None)
     while batch is not None or not keys:
         keys.append(f"{prefix}{len(keys):06}.parquet")
         rows = 0
-        with store.writer(keys[-1]) as out, pq.ParquetWriter(ArrowSink(out.write), data.schema) as writer:
+        with store.writer(keys[-1]) as out, pq.ParquetWriter(ArrowSink(out.write), schema) as writer:
             while batch is not None and rows < PART_ROWS:
                 writer.write_batch(batch)
                 rows += batch.num_rows
