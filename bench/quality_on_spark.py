@@ -35,13 +35,13 @@ def judge(master: str, data: Path, ruleset: Path, out: Path, memory: str) -> Non
         evaluation = evaluate(data, rules, nulls="legacy")
         evaluation.write(out)
     else:
-        from movie_platform.engine.spark import SparkEngine, start_session
+        from movie_platform.engine.spark import PYTHON_WORKS, SparkEngine, start_session
         from movie_platform.engine.spark_quality import evaluate_on_spark, write_on_spark
         from movie_platform.engine.stored_parquet import StoredParquet
         from movie_platform.lake import open_store
         from movie_platform.waits import Waits
 
-        session = start_session("bench", master=master, configuration={"spark.executor.memory": memory})
+        session = start_session("bench", master=master, configuration={**PYTHON_WORKS, "spark.executor.memory": memory})
         with SparkEngine(session, work=(data.parent / "work").as_uri()) as engine:
             stored = StoredParquet.of(open_store(data.parent.as_uri()), [data.name], Waits())
             evaluation = evaluate_on_spark(engine, stored, rules, nulls="legacy")

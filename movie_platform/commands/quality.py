@@ -267,9 +267,10 @@ def _judged_on_spark(
     from movie_platform.quality.parts import refuse_not_divisible
 
     refuse_not_divisible(rules)
-    with spark_engine("quality check") as engine, data_for_spark(engine, file, missing) as data:
+    with spark_engine("quality check") as engine:
         from movie_platform.engine.spark_quality import evaluate_on_spark, write_on_spark
 
+        data = data_for_spark(engine, file, missing)
         evaluation = evaluate_on_spark(engine, data, rules, glue_rows=glue_rows, **options)
         if directory is not None:
             on_s3 = directory.lower().startswith("s3://")

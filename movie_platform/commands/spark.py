@@ -1,6 +1,5 @@
 """Data checked on Spark from the terminal: the driver is this process, its workers are where the setting says."""
 
-import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from movie_platform.settings import load_settings, variable
 
 if TYPE_CHECKING:
     from movie_platform.engine.spark import SparkEngine
-    from movie_platform.quality import DataSet
+    from movie_platform.engine.stored_parquet import StoredParquet
 
 
 @contextmanager
@@ -24,7 +23,7 @@ def spark_engine(name: str) -> "Iterator[SparkEngine]":
     Raises SettingsError where there is no Spark here, or where the setting names a cluster of EMR.
     """
     try:
-        from movie_platform.engine.spark import SparkEngine, start_session
+        from movie_platform.engine.spark import PYTHON_WORKS, SparkEngine, start_session
     except ImportError as missing:
         raise SettingsError(
             f"Spark is not installed ({missing}): install the platform with its extra, movie-platform[spark]"
@@ -42,7 +41,9 @@ def spark_engine(name: str) -> "Iterator[SparkEngine]":
     if master and not master.startswith("local"):
         work = open_store(settings.lake_uri, settings.s3_waits).uri_of(f"{PREFIX}work/{uuid.uuid4().hex}")
     session = start_session(
-        f"movie-platform {name}", master=master or "local[*]", configuration=dict(settings.spark_conf)
+        f"movie-platform {name}",
+        master=master or "local[*]",
+        configuration={**PYTHON_WORKS, **settings.spark_conf},
     )
     try:
         with SparkEngine(session, work=work, waits=settings.s3_waits) as engine:
@@ -51,31 +52,27 @@ def spark_engine(name: str) -> "Iterator[SparkEngine]":
         session.stop()
 
 
-@contextmanager
-def data_for_spark(engine: "SparkEngine", address: str, missing: str = "") -> "Iterator[DataSet]":
-    """The Parquet or CSV file at a path or an S3 address, or all below it.
-
-    Workers read Parquet themselves where they reach it. CSV is read here, and goes to them in parts.
-    """
+def data_for_spark(engine: "SparkEngine", address: str, missing: str = "") -> "StoredParquet":
+    """The Parquet or CSV file at a path or an S3 address, or all below it; what workers do not reach goes to them."""
+    from movie_platform.engine.spark_quality import csv_parts
     from movie_platform.engine.stored_parquet import StoredParquet
-    from movie_platform.quality import RESULT_COLUMNS, open_files
+    from movie_platform.quality import RESULT_COLUMNS
 
-    waits = load_settings().s3_waits
     store, keys = _stored(address)
     if not keys:
         raise DataUnreadable(f"{address} does not exist, or has no file in it")
-    if _is_parquet(store, keys[0]):
-        if store.local_path(keys[0]) is not None and not engine.shares_disk:
-            prefix = engine.new_prefix("uploaded")
-            for key in keys:
-                engine.work.upload(prefix + key, Path(str(store.local_path(key))))
-            store, keys = engine.work, [prefix + key for key in keys]
-        yield StoredParquet.of(store, keys, waits, leave_out=RESULT_COLUMNS)
-        return
-    with tempfile.TemporaryDirectory(prefix="movie-platform-check-") as folder:
-        files = {key: store.on_disk(key, Path(folder) / f"{number:06}.csv") for number, key in enumerate(keys)}
-        words = [word for word in missing.split(",") if word]
-        yield open_files(files, missing=words)
+    kinds = {_is_parquet(store, key) for key in keys}
+    if len(kinds) > 1:
+        raise DataUnreadable(f"{', '.join(keys)} are partly Parquet and partly CSV")
+    files = {key: key for key in keys}
+    if store.local_path(keys[0]) is not None and not engine.shares_disk:
+        prefix = engine.new_prefix("uploaded")
+        for key in keys:
+            engine.work.upload(prefix + key, Path(str(store.local_path(key))))
+        store, files = engine.work, {key: prefix + key for key in keys}
+    if kinds == {True}:
+        return StoredParquet.of(store, files.values(), engine.waits, leave_out=RESULT_COLUMNS)
+    return csv_parts(engine, store, files, [word for word in missing.split(",") if word])
 
 
 def _stored(address: str) -> tuple[ObjectStore, list[str]]:
@@ -99,5 +96,7 @@ def _stored(address: str) -> tuple[ObjectStore, list[str]]:
 
 
 def _is_parquet(store: ObjectStore, key: str) -> bool:
+    from movie_platform.quality.data import SourceFile
+
     with store.open(key) as file:
-        return file.read(4) == b"PAR1"
+        return SourceFile(key, file.read(4)).is_parquet

@@ -3,16 +3,20 @@
 import tempfile
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from itertools import accumulate, chain
 from pathlib import Path
 from typing import Any
 
-from movie_platform.engine.stored_parquet import StoredParquet
+import pyarrow as pa
+
+from movie_platform.engine.stored_parquet import StoredParquet, put_parts
 from movie_platform.lake import ObjectStore, open_store
 from movie_platform.quality.counterpart_parts import FoundInBucket, Meeting, Sided, search_bucket
-from movie_platform.quality.errors import RuleNotComputable
+from movie_platform.quality.csv_files import Survey, survey, typed_batches
+from movie_platform.quality.data import SourceFile
+from movie_platform.quality.errors import DataUnreadable, RuleNotComputable
 from movie_platform.quality.evaluation import Options, Plan, planned
 from movie_platform.quality.key_parts import (
     CountedBucket,
@@ -27,6 +31,7 @@ from movie_platform.quality.parts import State, measured
 from movie_platform.quality.results import Evaluation
 from movie_platform.quality.row_results import RowResults, unpack
 from movie_platform.quality.ruleset import Ruleset
+from movie_platform.waits import Waits
 
 Numbered = tuple[int, StoredParquet, int]
 """The number of a part, the part, and the number of its first row."""
@@ -119,6 +124,41 @@ def _slots(arrived: Iterable[tuple[int, Any]]) -> Iterator[tuple[int, Iterator[A
     first = next(coming, None)
     if first is not None:
         yield first[0], (sent for _, sent in chain([first], coming))
+
+
+@dataclass(frozen=True)
+class StoredCsv:
+    """A CSV file in a store that workers reach; `name` is what messages call it."""
+
+    store: str
+    key: str
+    name: str
+    missing: tuple[str, ...]
+    waits: Waits
+
+    @contextmanager
+    def opened(self) -> Iterator[SourceFile]:
+        """The file on this machine's disk."""
+        with tempfile.TemporaryDirectory(prefix="movie-platform-csv-") as folder:
+            path = open_store(self.store, self.waits).on_disk(self.key, Path(folder) / "file.csv")
+            yield SourceFile(self.name, path)
+
+    def survey(self) -> Survey | DataUnreadable:
+        """What there is to know of the file, or why it cannot be read."""
+        try:
+            with self.opened() as file:
+                return survey(file, self.missing)
+        except DataUnreadable as failure:
+            return failure
+
+
+def put_csv(store: str, schema: pa.Schema, item: tuple[StoredCsv, Survey, str]) -> list[str]:
+    """Puts a file's rows, as parts whose keys have a prefix, into a store; their keys."""
+    text, found, prefix = item
+    with text.opened() as file:
+        return put_parts(
+            open_store(store, text.waits), prefix, schema, typed_batches(file, found, schema, text.missing)
+        )
 
 
 @dataclass(frozen=True)

@@ -5,21 +5,23 @@ to it as plain values, and it plans the ruleset anew.
 """
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, TypeVar, Unpack
 
 import numpy as np
 
 from movie_platform.engine import quality_worker as worker
-from movie_platform.engine.quality_worker import Judged, Numbered, Search, WantedKeys, Work
+from movie_platform.engine.quality_worker import Judged, Numbered, Search, StoredCsv, WantedKeys, Work
 from movie_platform.engine.spark import SparkEngine
 from movie_platform.engine.stored_parquet import StoredParquet, put_parts
-from movie_platform.lake import open_store
+from movie_platform.lake import ObjectStore, open_store
 from movie_platform.quality.counterpart_parts import CounterpartsTogether, meeting
 from movie_platform.quality.counterparts import Counterparts
+from movie_platform.quality.csv_files import common_schema
 from movie_platform.quality.data import DataSet
+from movie_platform.quality.errors import DataUnreadable
 from movie_platform.quality.evaluation import Options, Plan, planned
 from movie_platform.quality.key_parts import KeysTogether
 from movie_platform.quality.measures import Keys
@@ -46,8 +48,28 @@ def parts_of(engine: SparkEngine, data: DataSet, leave_out: Sequence[str] = ()) 
     """The data set where workers can read it: as it is when they can, else as parts in the engine's work store."""
     if isinstance(data, StoredParquet):
         return data
-    keys = put_parts(engine.work, engine.new_prefix("judged"), data)
+    keys = put_parts(engine.work, engine.new_prefix("judged"), data.schema, data.batches())
     return StoredParquet.of(engine.work, keys, engine.waits, leave_out=leave_out)
+
+
+def csv_parts(
+    engine: SparkEngine, store: ObjectStore, files: Mapping[str, str], missing: Sequence[str]
+) -> StoredParquet:
+    """CSV files as parts in the engine's work store, read by the workers as `quality.open_files` reads them.
+
+    `files` are what messages call the files, each with its key. A worker reads a whole file: where a record ends can
+    only be known from the start, as a line break may stand in quotes. Raises DataUnreadable as `open_files` does.
+    """
+    texts = [StoredCsv(store.uri, key, name, tuple(missing), engine.waits) for name, key in files.items()]
+    surveys = []
+    for found in _each(engine, texts, StoredCsv.survey):
+        if isinstance(found, DataUnreadable):
+            raise found
+        surveys.append(found)
+    schema = common_schema(surveys)
+    items = [(text, found, engine.new_prefix("csv")) for text, found in zip(texts, surveys, strict=True)]
+    written = _each(engine, items, partial(worker.put_csv, engine.work.uri, schema))
+    return StoredParquet.of(engine.work, chain.from_iterable(written), engine.waits, leave_out=RESULT_COLUMNS)
 
 
 def evaluate_on_spark(

@@ -1,6 +1,7 @@
 """Parquet objects in a store as a data set that is read in parts, each wherever it is judged."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ import pyarrow.parquet as pq
 
 from movie_platform.lake import ObjectStore, open_store
 from movie_platform.lake.parquet import ArrowSink
-from movie_platform.quality.data import BATCH_ROWS, DataSet
+from movie_platform.quality.data import parquet_batches, repeating_texts, rows_only
 from movie_platform.quality.errors import DataUnreadable
 from movie_platform.quality.opening import named
 from movie_platform.waits import Waits
@@ -31,10 +32,18 @@ class Part:
 class StoredParquet:
     """Parts in the order of their rows. It is a few plain values, and travels to workers."""
 
-    def __init__(self, parts: Sequence[Part], schema: pa.Schema, waits: Waits, left_out: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        parts: Sequence[Part],
+        schema: pa.Schema,
+        waits: Waits,
+        encoded: Collection[str] = (),
+        left_out: Sequence[str] = (),
+    ) -> None:
         self.parts = tuple(parts)
         self.schema = schema
         self.waits = waits
+        self._encoded = sorted(encoded)
         self.left_out = tuple(left_out)
         """Columns of the objects that are not among its own."""
 
@@ -49,10 +58,12 @@ class StoredParquet:
         parts: list[Part] = []
         schema: pa.Schema | None = None
         left_out: list[str] = []
+        encoded: set[str] = set()
         for key in keys:
             try:
                 with store.open(key) as opened, pq.ParquetFile(opened) as file:
                     found = file.schema_arrow.remove_metadata()
+                    repeating = repeating_texts(file)
                     groups = [file.metadata.row_group(n).num_rows for n in range(file.metadata.num_row_groups)]
             except (pa.ArrowException, OSError) as failure:
                 raise DataUnreadable(f"{key} is not a readable Parquet file: {failure}") from failure
@@ -60,11 +71,12 @@ class StoredParquet:
             found = pa.schema([field for field in found if field.name not in left_out])
             if schema is not None and found != schema:
                 raise DataUnreadable(f"{key} has other columns, or other types, than the files before it")
+            encoded = encoded.intersection(repeating) if schema is not None else set(repeating)
             schema = found
             parts += [Part(store.uri, key, *group) for group in _together(groups)]
         if schema is None:
             raise DataUnreadable(f"there is no Parquet file at {store.uri}")
-        return cls(parts, schema, waits, left_out)
+        return cls(parts, schema, waits, encoded.difference(left_out), left_out)
 
     @property
     def rows(self) -> int:
@@ -78,20 +90,23 @@ class StoredParquet:
 
     def part(self, number: int) -> "StoredParquet":
         """One part by itself."""
-        return StoredParquet(self.parts[number : number + 1], self.schema, self.waits)
+        return StoredParquet(self.parts[number : number + 1], self.schema, self.waits, self._encoded)
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         wanted = list(columns) if columns is not None else self.schema.names
+        yield from self._read(wanted, ()) if wanted else rows_only(self.rows)
+
+    def encoded_batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        yield from self._read(columns, self._encoded) if columns else rows_only(self.rows)
+
+    def _read(self, columns: Sequence[str], encoded: Sequence[str]) -> Iterator[pa.RecordBatch]:
         for part in self.parts:
-            if not wanted:
-                for start in range(0, part.rows, BATCH_ROWS):
-                    rows: list[dict[str, None]] = [{}] * min(BATCH_ROWS, part.rows - start)
-                    yield pa.RecordBatch.from_struct_array(pa.array(rows, pa.struct([])))
-                continue
-            with open_store(part.store, self.waits).open(part.key) as opened, pq.ParquetFile(opened) as file:
-                read = file.iter_batches(BATCH_ROWS, row_groups=list(part.row_groups), columns=wanted)
-                for batch in read:
-                    yield batch.select(wanted).replace_schema_metadata(None)
+            store = open_store(part.store, self.waits)
+            with ExitStack() as stack:
+                # Arrow reads a file of this machine by itself, and every other one through Python.
+                opened = store.local_path(part.key) or stack.enter_context(store.open(part.key))
+                file = stack.enter_context(pq.ParquetFile(opened, read_dictionary=encoded))
+                yield from parquet_batches(file, columns, part.row_groups)
 
     def take(self, wanted: np.ndarray) -> pa.Table:
         kept, start = [], 0
@@ -101,15 +116,14 @@ class StoredParquet:
         return pa.Table.from_batches(kept, self.schema)
 
 
-def put_parts(store: ObjectStore, prefix: str, data: DataSet) -> list[str]:
-    """The data set as Parquet objects of about PART_ROWS rows; their keys, of which there is one even without rows."""
+def put_parts(store: ObjectStore, prefix: str, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> list[str]:
+    """The batches as Parquet objects of about PART_ROWS rows; their keys, of which there is one even without rows."""
     keys: list[str] = []
-    batches = data.batches()
     batch = next(batches, None)
     while batch is not None or not keys:
         keys.append(f"{prefix}{len(keys):06}.parquet")
         rows = 0
-        with store.writer(keys[-1]) as out, pq.ParquetWriter(ArrowSink(out.write), data.schema) as writer:
+        with store.writer(keys[-1]) as out, pq.ParquetWriter(ArrowSink(out.write), schema) as writer:
             while batch is not None and rows < PART_ROWS:
                 writer.write_batch(batch)
                 rows += batch.num_rows

@@ -19,7 +19,7 @@ from movie_platform.quality.counterparts import Counterpart, Counterparts, Found
 from movie_platform.quality.data import DataSet
 from movie_platform.quality.errors import NOT_COMPUTABLE, RuleNotComputable, not_computable
 from movie_platform.quality.evaluation import Options, planned
-from movie_platform.quality.keys import hashes_of
+from movie_platform.quality.keys import hasher, hashes_of
 from movie_platform.quality.ruleset import Ruleset
 from movie_platform.quality.sandbox_tables import PRIMARY
 
@@ -57,8 +57,6 @@ class Meeting:
 
     def _hashes(self, table: pa.Table, numbers: np.ndarray, *, other: bool) -> np.ndarray:
         """64 bits of each key; rows that lack a part of theirs have no counterpart wherever they are."""
-        import duckdb
-
         hashed, lacking = [], np.zeros(table.num_rows, dtype=bool)
         for pair in self.counterpart.keys:
             column = table.column(pair[other])
@@ -68,7 +66,7 @@ class Meeting:
                 hashed.append(column.cast(kind))
         hashes = np.zeros(table.num_rows, dtype=np.uint64)
         if hashed and table.num_rows:
-            with duckdb.connect(config={"threads": "1"}) as connection:
+            with hasher() as connection:
                 hashes = hashes_of(connection, pa.table(hashed, [f"k{place}" for place in range(len(hashed))]))
         return np.where(lacking, numbers.astype(np.uint64), hashes)
 

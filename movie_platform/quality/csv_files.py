@@ -6,6 +6,8 @@ reads them.
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -33,18 +35,50 @@ def read_csv(files: Sequence[SourceFile], missing: Collection[str] = ()) -> Data
     Raises DataUnreadable, saying where, for an empty file, text that is not UTF-8, a quote that is never closed, a
     record with the wrong number of cells, two columns of one name, or files with different columns.
     """
-    headers = [_checked_header(file) for file in files]
-    first = headers[0]
-    for file, header in zip(files, headers, strict=True):
-        if sorted(map(str.casefold, header)) != sorted(map(str.casefold, first)):
-            raise DataUnreadable(f"{file.name} has other columns than {files[0].name}: {', '.join(header)}")
-    kinds = {name: _ColumnKind() for name in first}
-    parts = list(zip(files, headers, strict=True))
-    for file, header in parts:
-        for batch in _text_batches(file, header, first, missing):
-            for kind, column in zip(kinds.values(), batch.columns, strict=True):
-                kind.look_at(column)
-    return spool(_Typed(parts, {name: kind.decided() for name, kind in kinds.items()}, missing))
+    surveys = [survey(file, missing) for file in files]
+    schema = common_schema(surveys)
+    parts = (typed_batches(*part, schema, missing) for part in zip(files, surveys, strict=True))
+    return spool(pa.RecordBatchReader.from_batches(schema, chain.from_iterable(parts)))
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What there is to know of a file before it is read together with others: its columns, and what their cells are."""
+
+    name: str
+    header: list[str]
+    kinds: "list[_ColumnKind]"
+
+
+def survey(file: SourceFile, missing: Collection[str] = ()) -> Survey:
+    """Reads a file once; raises DataUnreadable as `read_csv` does."""
+    header = _checked_header(file)
+    kinds = [_ColumnKind() for _ in header]
+    for batch in _text_batches(file, header, header, missing):
+        for kind, column in zip(kinds, batch.columns, strict=True):
+            kind.look_at(column)
+    return Survey(file.name, header, kinds)
+
+
+def common_schema(surveys: Sequence[Survey]) -> pa.Schema:
+    """The columns of the first file, typed by the cells of all; raises DataUnreadable where one has other columns."""
+    first = surveys[0]
+    together = {name.casefold(): _ColumnKind() for name in first.header}
+    for found in surveys:
+        kinds = dict(zip(map(str.casefold, found.header), found.kinds, strict=True))
+        if kinds.keys() != together.keys():
+            raise DataUnreadable(f"{found.name} has other columns than {first.name}: {', '.join(found.header)}")
+        for name, kind in kinds.items():
+            together[name].add(kind)
+    return pa.schema([(name, together[name.casefold()].decided()) for name in first.header])
+
+
+def typed_batches(
+    file: SourceFile, found: Survey, schema: pa.Schema, missing: Collection[str] = ()
+) -> Iterator[pa.RecordBatch]:
+    """The rows of a file that was surveyed, with the columns and types of all files together."""
+    for batch in _text_batches(file, found.header, schema.names, missing):
+        yield _with_types(batch, schema)
 
 
 def type_columns(text: DataSet) -> DataSet:
@@ -54,41 +88,8 @@ def type_columns(text: DataSet) -> DataSet:
         for kind, column in zip(kinds, batch.columns, strict=True):
             kind.look_at(column)
     types = {name: kind.decided() for name, kind in zip(text.schema.names, kinds, strict=True)}
-    return spool(_TypedText(text, pa.schema(list(types.items()))))
-
-
-class _TypedText:
-    """Text in batches, with its final types."""
-
-    def __init__(self, text: DataSet, schema: pa.Schema) -> None:
-        self._text = text
-        self.schema = schema
-
-    def __iter__(self) -> Iterator[pa.RecordBatch]:
-        for batch in self._text.batches():
-            arrays = [_typed(batch.column(place), kind) for place, kind in enumerate(self.schema.types)]
-            yield pa.RecordBatch.from_arrays(arrays, schema=self.schema)
-
-
-class _Typed:
-    """The files' batches with their final types; carries the schema for files that have a header only."""
-
-    def __init__(
-        self,
-        parts: Sequence[tuple[SourceFile, list[str]]],
-        types: dict[str, pa.DataType],
-        missing: Collection[str],
-    ) -> None:
-        self._parts = parts
-        self._missing = missing
-        self._types = types
-        self.schema = pa.schema(list(types.items()))
-
-    def __iter__(self) -> Iterator[pa.RecordBatch]:
-        for file, header in self._parts:
-            for batch in _text_batches(file, header, list(self._types), self._missing):
-                arrays = [_typed(batch.column(place), kind) for place, kind in enumerate(self._types.values())]
-                yield pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+    schema = pa.schema(list(types.items()))
+    return spool(pa.RecordBatchReader.from_batches(schema, (_with_types(batch, schema) for batch in text.batches())))
 
 
 class _ColumnKind:
@@ -116,6 +117,13 @@ class _ColumnKind:
         elif self.integers and not self.wide:
             self.wide = not all_of_64_bits(values)
 
+    def add(self, other: "_ColumnKind") -> None:
+        """Counts the cells that another one looked at too."""
+        self.integers &= other.integers
+        self.numbers &= other.numbers
+        self.wide |= other.wide
+        self.any_value |= other.any_value
+
     def decided(self) -> pa.DataType:
         if not self.any_value or not self.numbers or (self.integers and self.wide):
             return pa.string()
@@ -124,6 +132,11 @@ class _ColumnKind:
 
 def _all(values: pa.Array, pattern: str) -> bool:
     return bool(pc.all(pc.match_substring_regex(values, pattern)).as_py())
+
+
+def _with_types(text: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    arrays = [_typed(column, kind) for column, kind in zip(text.columns, schema.types, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
 def _typed(cells: pa.Array, kind: pa.DataType) -> pa.Array:

@@ -46,6 +46,14 @@ class DataSet(Protocol):
         """The rows where `wanted` is true, in order."""
 
 
+@runtime_checkable
+class EncodedDataSet(DataSet, Protocol):
+    """One that is stored with texts that repeat as numbers."""
+
+    def encoded_batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """As `batches`, with texts that repeat as they are stored: each text once, and a number for each row."""
+
+
 @dataclass(frozen=True)
 class SourceFile:
     """A file on disk, or one that is in memory already."""
@@ -139,7 +147,7 @@ class ParquetData:
         try:
             with pq.ParquetFile(self._content()) as file:
                 whole = file.schema_arrow.remove_metadata()
-                self._encoded = _repeating_texts(file)
+                self._encoded = repeating_texts(file)
         except (pa.ArrowException, OSError) as failure:
             raise DataUnreadable(f"{source.name} is not a readable Parquet file: {failure}") from failure
         self._schema = pa.schema([field for field in whole if field.name not in leave_out])
@@ -156,19 +164,14 @@ class ParquetData:
         return read_ahead(self._read(list(columns) if columns is not None else self._schema.names, ()))
 
     def encoded_batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """As `batches`, with texts that repeat as the file has them: each text once, and a number for each row."""
         return read_ahead(self._read(list(columns), self._encoded))
 
     def _read(self, wanted: list[str], encoded: Sequence[str]) -> Generator[pa.RecordBatch, None, None]:
-        # Neither buffered by row group nor in several threads: it is read once, in order, beside the work on it.
         with pq.ParquetFile(self._content(), pre_buffer=False, read_dictionary=encoded) as file:
-            if not wanted:
-                for start in range(0, file.metadata.num_rows, BATCH_ROWS):
-                    yield _rows_only(min(BATCH_ROWS, file.metadata.num_rows - start))
-                return
-            read = file.iter_batches(batch_size=BATCH_ROWS, columns=wanted, use_threads=False)
-            for batch in _of_full_size(read):
-                yield batch.select(wanted).replace_schema_metadata(None)
+            if wanted:
+                yield from parquet_batches(file, wanted)
+            else:
+                yield from rows_only(file.metadata.num_rows)
 
     def take(self, wanted: np.ndarray) -> pa.Table:
         start, kept = 0, []
@@ -178,6 +181,22 @@ class ParquetData:
             if mask.any():
                 kept.append(batch.filter(pa.array(mask)))
         return pa.Table.from_batches(kept, schema=self.schema)
+
+
+def parquet_batches(
+    file: pq.ParquetFile, columns: Sequence[str], row_groups: Sequence[int] | None = None
+) -> Iterator[pa.RecordBatch]:
+    """Columns of a file, of all its row groups or of some, in batches of BATCH_ROWS."""
+    # Not in several threads: it is read once, in order, beside the work on it.
+    read = file.iter_batches(BATCH_ROWS, row_groups=row_groups, columns=columns, use_threads=False)
+    for batch in _of_full_size(read):
+        yield batch.select(columns).replace_schema_metadata(None)
+
+
+def rows_only(rows: int) -> Iterator[pa.RecordBatch]:
+    """Batches that have so many rows together, and nothing else."""
+    for start in range(0, rows, BATCH_ROWS):
+        yield _rows_only(min(BATCH_ROWS, rows - start))
 
 
 def _of_full_size(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -201,7 +220,7 @@ def _joined(parts: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
     return joined
 
 
-def _repeating_texts(file: pq.ParquetFile) -> list[str]:
+def repeating_texts(file: pq.ParquetFile) -> list[str]:
     """The text columns of which the file has each text once, and numbers for the rows.
 
     A text written out takes 4 bytes for its length alone, so less than that for a value is a number for a text.

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from movie_platform.quality.batches import Batch, Mask, as_mask, kind_of
-from movie_platform.quality.data import Columns, DataSet, ParquetData
+from movie_platform.quality.data import Columns, DataSet, EncodedDataSet
 from movie_platform.quality.errors import NOT_COMPUTABLE, RuleNotComputable, not_computable
 from movie_platform.quality.keys import KeyCounts, KeyHashes, Occurrences
 from movie_platform.quality.row_results import PackedBits
@@ -316,7 +316,7 @@ class Measures:
         """Shows all rows of the data set to the measures, of each only what one of them needs; how many there are."""
         wanted = list(dict.fromkeys(column for measure in self.all for column in measure.columns))
         data, count = self.data, 0
-        for rows in data.encoded_batches(wanted) if isinstance(data, ParquetData) else data.batches(wanted):
+        for rows in data.encoded_batches(wanted) if isinstance(data, EncodedDataSet) else data.batches(wanted):
             batch = Batch(rows)
             count += rows.num_rows
             for measure in self.all:

@@ -11,6 +11,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 from unittest import mock
+from zipimport import zipimporter
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from movie_platform.commands.quality import quality
-from movie_platform.commands.spark import spark_engine
+from movie_platform.commands.spark import data_for_spark, spark_engine
 from movie_platform.engine import stored_parquet
 from movie_platform.engine.shipping import ship
 from movie_platform.engine.spark import SparkEngine
@@ -38,6 +39,7 @@ from movie_platform.quality import (
     StoredFile,
     evaluate,
     open_data,
+    open_files,
     parse_ruleset,
 )
 from movie_platform.quality.counterpart_parts import CounterpartsTogether, meeting, search_bucket
@@ -211,9 +213,34 @@ def test_the_command_judges_parquet_and_csv_folders_on_spark(
     assert bad[0] == bad[1]
     assert len(bad[0]) == 4
 
-    result = CliRunner().invoke(quality, ["check", str(tmp_path / "none"), "--rules", str(rules), "--engine", "spark"])
-    assert result.exit_code == 2
-    assert "does not exist" in result.output
+    (folder / "3.csv").write_text('id,v,t\n5,1,"never closed\n')
+    for file, said in (("none", "does not exist"), ("csv", "3.csv")):
+        arguments = ["check", str(tmp_path / file), "--rules", str(rules), "--engine", "spark"]
+        result = CliRunner().invoke(quality, arguments)
+        assert result.exit_code == 2
+        assert said in result.output
+
+
+def test_csv_files_are_one_data_set_when_workers_read_them(spark: Any, tmp_path: Path) -> None:
+    texts = {
+        "a.csv": "id,v,t\n1,2,x\n",
+        "b.csv": 'T,ID,V\n"y,\nz",2,\n',
+        "c.csv": "id,v,t\n",
+        "d.csv": "id,v,t\n3,NA,\n4,1.5,w\n",
+    }
+    (tmp_path / "csv").mkdir()
+    for name, text in texts.items():
+        (tmp_path / "csv" / name).write_text(text)
+    here = open_files({name: tmp_path / "csv" / name for name in texts}, missing=["NA"])
+
+    with SparkEngine(spark, work=(tmp_path / "work").as_uri()) as engine:
+        there = data_for_spark(engine, str(tmp_path / "csv"), "NA")
+
+        assert there.schema == here.schema == pa.schema({"id": pa.int64(), "v": pa.float64(), "t": pa.string()})
+        assert pa.Table.from_batches(there.batches()) == pa.Table.from_batches(here.batches())
+        (tmp_path / "csv" / "e.csv").write_text("id,v\n5,1\n")
+        with pytest.raises(DataUnreadable, match=r"e\.csv has other columns than a\.csv"):
+            data_for_spark(engine, str(tmp_path / "csv"))
 
 
 def test_a_rule_that_spark_refuses_is_named_before_spark_starts(
@@ -355,6 +382,14 @@ def test_random_frames_and_rules_are_judged_alike_on_spark(engine: SparkEngine) 
         the_same(evaluate(table, rules, nulls=nulls, references=references), there)
 
     alike()
+
+
+def test_workers_start_with_what_they_need_and_read_no_archive_before_each_task(engine: SparkEngine) -> None:
+    def seen(_: int) -> tuple[bool, list[str]]:
+        archives = [place for place, finder in sys.path_importer_cache.items() if isinstance(finder, zipimporter)]
+        return "movie_platform.engine.quality_worker" in sys.modules, archives
+
+    assert engine.spark_context.parallelize([1, 2], 2).map(seen).collect() == [(True, [])] * 2
 
 
 def test_stored_files_are_one_data_set_in_their_order(store: ObjectStore) -> None:
