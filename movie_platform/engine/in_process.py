@@ -2,8 +2,12 @@
 
 import itertools
 import tempfile
+import threading
+import time
+import weakref
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -28,10 +32,15 @@ if TYPE_CHECKING:
 ROW_GROUP = 122_880
 _SUM_OF_INTEGERS = pa.decimal128(38)
 """DuckDB adds whole numbers up in 128 bits."""
+_AT_ONCE = 2
+"""Steps at a time: each has phases that use one core only. More would share the same memory."""
 
 
 class DuckDBEngine:
-    """Bulk transforms in process. What DuckDB holds stays below `memory`; the rest of it goes to a temporary folder."""
+    """Bulk transforms in process. What DuckDB holds stays below `memory`; the rest of it goes to a temporary folder.
+
+    Several threads may use it; each has a connection of its own to the same tables.
+    """
 
     name = "duckdb"
 
@@ -44,14 +53,16 @@ class DuckDBEngine:
             "memory_limit": memory,
             "temp_directory": self._work.name,
         }
-        self._connection = duckdb.connect(config=limits | ({"threads": threads} if threads else {}))
+        self._database = duckdb.connect(config=limits | ({"threads": threads} if threads else {}))
+        self._of_thread = threading.local()
+        self._connections: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
         self._sources: dict[str, RereadableRecords] = {}
         self._functions: set[str] = set()
+        self._adding = threading.Lock()
         self._numbered = (f"numbers_{number}" for number in itertools.count(1))
 
     def records(self, name: str, file: CsvFile, columns: Sequence[RecordColumn]) -> Relation:
         self._sources[name] = RereadableRecords(file, columns)
-        self._connection.register(name, self._sources[name])
         return _table(name, lambda: record_schema(columns))
 
     def record_count(self, records: Relation) -> int:
@@ -92,7 +103,7 @@ class DuckDBEngine:
 
     def stage(self, name: str, rows: Rows) -> Relation:
         with self._reading():
-            self._connection.execute(f"CREATE OR REPLACE TEMP TABLE {quoted(name)} AS {_sql(rows)}")
+            self._connection.execute(f"CREATE OR REPLACE TABLE {quoted(name)} AS {_sql(rows)}")
         return _table(name, lambda: expression_of(rows).schema())
 
     def to_arrow(self, rows: Rows) -> pa.Table:
@@ -114,6 +125,35 @@ class DuckDBEngine:
             ((count,),) = self._connection.execute(copy).fetchall()
         return int(count)
 
+    def side_by_side(self, steps: Sequence[Callable[[], None]]) -> Iterator[None]:
+        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="engine") as pool:
+            under_way = [pool.submit(step) for step in steps]
+            try:
+                for step in under_way:
+                    yield step.result()
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                while not all(step.done() for step in under_way):
+                    # Again and again: a step that is between two queries has none to interrupt.
+                    for connection in list(self._connections):
+                        connection.interrupt()
+                    time.sleep(0.05)
+                raise
+
+    @property
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        """This thread's, with all sources: what is registered is a connection's own."""
+        of_thread = self._of_thread
+        if not hasattr(of_thread, "connection"):
+            of_thread.connection, of_thread.registered = self._database.cursor(), {}
+            self._connections.add(of_thread.connection)
+        for name, source in list(self._sources.items()):
+            if of_thread.registered.get(name) is not source:
+                of_thread.connection.register(name, source)
+                of_thread.registered[name] = source
+        connection: duckdb.DuckDBPyConnection = of_thread.connection
+        return connection
+
     @contextmanager
     def _reading(self) -> Iterator[None]:
         """What a source refuses reaches DuckDB as text: raise the error itself."""
@@ -126,21 +166,24 @@ class DuckDBEngine:
             raise
 
     def _add_function(self, name: str, function: Callable[[pa.ChunkedArray], pa.Array], kind: pa.DataType) -> None:
-        """A function of a column of text, which DuckDB has from now on."""
-        if name not in self._functions:
-            (type_,) = self._connection.from_arrow(pa.Table.from_batches([], pa.schema([("answer", kind)]))).types
-            self._connection.create_function(
-                name,
-                function,
-                ["VARCHAR"],
-                type_,
-                type=PythonUDFType.ARROW,
-                null_handling=FunctionNullHandling.SPECIAL,
-            )
-            self._functions.add(name)
+        """A function of a column of text, which all connections have from now on. It is the first one's: a function
+        lives as long as the connection that made it, and a call after that ends the process."""
+        with self._adding:
+            if name not in self._functions:
+                (type_,) = self._database.from_arrow(pa.Table.from_batches([], pa.schema([("answer", kind)]))).types
+                self._database.create_function(
+                    name,
+                    function,
+                    ["VARCHAR"],
+                    type_,
+                    type=PythonUDFType.ARROW,
+                    null_handling=FunctionNullHandling.SPECIAL,
+                )
+                self._functions.add(name)
 
     def close(self) -> None:
-        self._connection.close()
+        for connection in [*self._connections, self._database]:
+            connection.close()
         self._work.cleanup()
 
     def __enter__(self) -> Self:

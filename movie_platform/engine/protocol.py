@@ -5,7 +5,7 @@ have an implementation per engine, held to one suite of cases: reading CSV recor
 column of Python literals, and asking a Python function about the texts of a column.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Protocol, Self
@@ -60,6 +60,10 @@ class Engine(Protocol):
         """Write the rows with the schema's columns and types, in their order, and count them.
         `path` becomes a file, or a folder of parts where the engine writes in parallel. CSV and JSON (one object a
         line) hold nested values as JSON."""
+
+    def side_by_side(self, steps: Sequence[Callable[[], None]]) -> Iterator[None]:
+        """Do the steps, which use this engine, as many at once as it gains from, beginning with the first; each is
+        yielded for in this order. Where one fails, those that have not begun never do, and the others are ended."""
 
     def close(self) -> None: ...
 

@@ -197,6 +197,11 @@ class SparkEngine:
                 self._written[path] = keys
         return sum(entry.rows for entry in written)
 
+    def side_by_side(self, steps: Sequence[Callable[[], None]]) -> Iterator[None]:
+        """One after the other: a step's jobs have all executors for themselves."""
+        for step in steps:
+            yield step()
+
     def close(self) -> None:
         """Removes what was staged. The session is the one who made it's to stop."""
         for frame in self._staged.values():

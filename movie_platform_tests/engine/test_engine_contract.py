@@ -4,6 +4,7 @@ import ast
 import csv
 import io
 import shutil
+import threading
 from collections.abc import Iterator, Sequence
 from datetime import date
 from functools import partial
@@ -196,3 +197,54 @@ def test_parquet_files_are_read_as_one_table(engine: Engine, tmp_path: Path) -> 
     for n, path in enumerate(paths):
         pq.write_table(pa.table({"n": [n, n + 10]}), path)
     assert sorted(engine.to_arrow(engine.parquet("parts", paths))["n"].to_pylist()) == [0, 1, 2, 10, 11, 12]
+
+
+def test_steps_side_by_side_use_the_same_tables_and_are_yielded_for_in_order(engine: Engine) -> None:
+    done: list[int] = []
+
+    def step(number: int) -> None:
+        records = engine.records(f"records_{number}", csv_file(b"id,overview\n1,x\n" * (number + 1)), TEXT)
+        engine.stage(f"staged_{number}", records)
+        done.append(engine.record_count(records))
+
+    for expected, _ in enumerate(engine.side_by_side([partial(step, number) for number in range(3)])):
+        assert expected * 2 + 1 in done
+    assert sorted(done) == [1, 3, 5]
+    with pytest.raises(InputRefused, match="no column"):
+        list(engine.side_by_side([lambda: None, lambda: [engine.records("none", csv_file(b""), TEXT)].clear()]))
+
+
+def test_a_literal_reader_of_a_step_serves_later_ones() -> None:
+    text = "[{'id':1, 'name': 'read by Python'}]"
+    found: list[Any] = []
+    with DuckDBEngine() as engine:
+        for _ in range(3):
+            list(engine.side_by_side([lambda: found.extend(literals(engine, [text], NAMED))]))
+    assert found == [[{"id": 1, "name": "read by Python"}]] * 3
+
+
+class Endless(io.RawIOBase):
+    """A CSV file that goes on and on."""
+
+    def __init__(self, under_way: threading.Event) -> None:
+        self._under_way = under_way
+
+    def read(self, size: int = -1) -> bytes:
+        self._under_way.set()
+        return b"id,overview\n" * 10_000
+
+
+def test_a_step_that_fails_ends_those_beside_it(tmp_path: Path) -> None:
+    under_way = threading.Event()
+
+    def endless() -> None:
+        records = engine.records("endless", CsvFile("endless.csv", lambda: Endless(under_way)), TEXT)  # type: ignore[arg-type]
+        schema = pa.schema([("id", pa.string())])
+        engine.write(records, tmp_path / "endless.parquet", "parquet", schema)
+
+    def failing() -> None:
+        assert under_way.wait(60)
+        raise InputRefused("the zip is damaged", rule="damaged zip")
+
+    with DuckDBEngine() as engine, pytest.raises(InputRefused, match="damaged"):
+        list(engine.side_by_side([failing, endless]))

@@ -7,7 +7,7 @@ fails leaves the target as it was.
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -79,8 +79,13 @@ def build_dataset(
     required = tuple(file.name for file in FILES if file.required)
     with open_archive(source, name, limits or Limits(), required=required) as archive, _in_place(out) as folder:
         build = _Build(archive, folder, engine)
-        for step in progress.track(build.steps(), len(FILES), name):
-            step()
+        # A stream may be far away, and reading two places of it in turn would fetch most of it more than once.
+        do = engine.side_by_side if isinstance(source, Path) else _one_by_one
+        for _ in progress.track(do(build.steps()), len(FILES), name):
+            continue
+        for _ in do(build.last_steps()):
+            continue
+        build.put_in_order()
         (folder / ERRORS).write_text(error_lines(build.report, build.reject_summary), "utf-8")
         if kind != "parquet":
             export(engine, folder, build.report.rows, kind)
@@ -91,26 +96,53 @@ def build_dataset(
 
 
 class _Build:
-    """One build under way: each step takes one file of the zip."""
+    """One build under way: each step takes one file of the zip, in any order and in threads of their own."""
 
     def __init__(self, archive: Archive, folder: Path, engine: Engine) -> None:
         self._archive, self._folder, self._engine = archive, folder, engine
         self.report = BuildReport(engine.name)
-        self.reject_summary: list[dict[str, object]] = []
-        self._movies: Relation | None = None
-        self._links: Relation | None = None
+        self.reject_summary: list[dict[str, Any]] = []
+        self._made: dict[SourceFile, Relation] = {}
+        """What a file's tables are made of, or its table, for those who look movies up in it."""
         (folder / REJECTS_FOLDER).mkdir()
 
-    def steps(self) -> Iterator[Callable[[], None]]:
-        taking: dict[str, Callable[[SourceFile, Relation], None]] = {
-            MOVIES_FILE.name: self._take_movies,
-            KEYWORDS_FILE.name: self._take_keywords,
-            CREDITS_FILE.name: self._take_credits,
-            LINKS_FILE.name: self._take_links,
-            RATINGS_FILE.name: self._take_ratings,
-        }
-        for file in FILES:
-            yield partial(self._take, file, taking[file.name])
+    def steps(self) -> list[Callable[[], None]]:
+        """The required file first, then the longest."""
+        taking: list[tuple[SourceFile, Callable[[SourceFile, Relation], None]]] = [
+            (MOVIES_FILE, self._take_movies),
+            (RATINGS_FILE, self._take_ratings),
+            (CREDITS_FILE, self._take_credits),
+            (KEYWORDS_FILE, self._take_keywords),
+            (LINKS_FILE, self._take_links),
+        ]
+        return [partial(self._take, file, take) for file, take in taking]
+
+    def last_steps(self) -> list[Callable[[], None]]:
+        """What needs the tables of two files: how many rows are of movies that are not known."""
+        made, movies = self._made, self._made[MOVIES_FILE]
+        counts = [
+            (table, query("unknown_members", made[file], movies, column))
+            for table, file, column in (
+                (KEYWORDS_MASTER, KEYWORDS_FILE, "keywords"),
+                (CAST_MASTER, CREDITS_FILE, "cast"),
+                (CREW_MASTER, CREDITS_FILE, "crew"),
+            )
+            if file in made
+        ]
+        if {RATINGS_FILE, LINKS_FILE} <= made.keys():
+            counts.append((RATINGS_MASTER, query("unknown_ratings", made[RATINGS_FILE], made[LINKS_FILE], movies)))
+        return [partial(self._report_unknown, table, of_table) for table, of_table in counts]
+
+    def put_in_order(self) -> None:
+        """Whichever file was done first: the report has them in the order of `FILES`."""
+        order = [name for file in FILES for name in (file.name, *(table.name for table in file.tables))]
+        report = self.report
+        report.rows = {name: report.rows[name] for name in order if name in report.rows}
+        report.missing = {name: report.missing[name] for name in order if name in report.missing}
+        report.trimmed = {name: report.trimmed[name] for name in order if name in report.trimmed}
+        report.files.sort(key=lambda account: order.index(account.file))
+        report.unknown.sort(key=lambda unknown: order.index(unknown.table))
+        self.reject_summary.sort(key=lambda reject: order.index(reject["source"]))
 
     def _take(self, file: SourceFile, take: Callable[[SourceFile, Relation], None]) -> None:
         if file.name in self._archive:
@@ -127,7 +159,7 @@ class _Build:
         self._write(MOVIES_AGGREGATED, query("movies_aggregated", movies))
         self._count_trimmed(file, movies, ("genres", "production_companies"))
         self._name_implausible(query("implausible_amounts", movies, PLAUSIBLE_ABOVE))
-        self._movies = movies
+        self._made[file] = movies
         merged = self._number(query("merged_movies", movies))
         rejects = query("rejects", parsed, file.name, CHECKED_CELLS)
         self._account(file, self._engine.record_count(records), out, rejects, merged=merged)
@@ -136,7 +168,6 @@ class _Build:
         kept = self._take_lists(file, records, {"keywords": KEYWORDS})
         self._write(KEYWORDS_MASTER, query("keywords_master", kept))
         self._count_trimmed(file, kept, ("keywords",))
-        self._report_unknown(KEYWORDS_MASTER, query("unknown_members", kept, self._known_movies, "keywords"))
 
     def _take_credits(self, file: SourceFile, records: Relation) -> None:
         kept = self._take_lists(file, records, {"cast": CAST, "crew": CREW})
@@ -144,21 +175,16 @@ class _Build:
         self._write(CAST_MASTER, query("cast_master", kept))
         self._write(CREW_MASTER, query("crew_master", kept))
         self._count_trimmed(file, kept, ("cast", "crew"))
-        self._report_unknown(CAST_MASTER, query("unknown_members", kept, self._known_movies, "cast"))
-        self._report_unknown(CREW_MASTER, query("unknown_members", kept, self._known_movies, "crew"))
 
     def _take_links(self, file: SourceFile, records: Relation) -> None:
         out = self._write(LINKS_MASTER, query("links_master", records))
-        self._links = self._engine.parquet("links", [self._path(LINKS_MASTER)])
+        self._made[file] = self._engine.parquet("links", [self._path(LINKS_MASTER)])
         self._account(file, self._engine.record_count(records), out, query("rejects", records, file.name))
 
     def _take_ratings(self, file: SourceFile, records: Relation) -> None:
         out = self._write(RATINGS_MASTER, query("ratings_master", records))
         count = self._engine.record_count(records)
-        if self._links is not None:
-            ratings = self._engine.parquet("ratings", [self._path(RATINGS_MASTER)])
-            unknown = query("unknown_ratings", ratings, self._links, self._known_movies)
-            self._report_unknown(RATINGS_MASTER, unknown)
+        self._made[file] = self._engine.parquet("ratings", [self._path(RATINGS_MASTER)])
         # Nothing stages a file of this size: it is scanned again, but only where a record of it is not out.
         self._account(file, count, out, query("rejects", records, file.name) if count != out else None)
 
@@ -177,15 +203,11 @@ class _Build:
             merged=self._number(query("counted", merged)),
             conflicting=counts["n"] - counts["ids"],
         )
+        self._made[file] = kept
         return kept
 
     def _literals(self, kinds: dict[str, pa.DataType]) -> dict[str, LiteralReader]:
         return {name: self._engine.literal(kind) for name, kind in kinds.items()}
-
-    @property
-    def _known_movies(self) -> Relation:
-        assert self._movies is not None, "movies_metadata.csv is required and comes first"
-        return self._movies
 
     def _path(self, table: Table) -> Path:
         return self._folder / f"{table.name}.parquet"
@@ -247,6 +269,11 @@ class _Build:
 
     def _number(self, counted: Relation) -> int:
         return int(self._engine.to_arrow(counted)["n"][0].as_py())
+
+
+def _one_by_one(steps: Sequence[Callable[[], None]]) -> Iterator[None]:
+    for step in steps:
+        yield step()
 
 
 def export(engine: Engine, folder: Path, names: Collection[str], kind: Format) -> None:
