@@ -17,7 +17,7 @@ export DAGSTER_DISABLE_TELEMETRY := yes
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := demo
-.PHONY: help demo install test test-live browser screenshots coverage dev check bench model soak lock sbom clean
+.PHONY: help demo install test test-live browser screenshots coverage dev check bench queries model soak lock sbom clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ check: .venv/all  ## lint, format, types, definitions, every file in deploy/
 
 bench: .venv/all  ## the table of speed as ratios, into bench/results.md; one subject in depth with BENCH=bench/feed.py
 	$(BIN)/python $(or $(BENCH),-m bench.table)
+
+queries: .venv/all  ## the data set's SQL written anew from its transforms
+	$(BIN)/python -m movie_platform_tests.pipelines.movies_dataset.test_queries
 
 model: .venv/all  ## the review model trained again: its weights and its card
 	$(BIN)/python training/review_model.py

@@ -12,6 +12,7 @@ from movie_platform.commands.groups import Commands
 from movie_platform.commands.main import cli
 from movie_platform.lake import open_store
 from movie_platform.samples.imdb_feed import FeedClient, deliver
+from movie_platform_tests.pipelines.movies_dataset.zips import movie, zip_of
 
 WINDOW = "202601010000"
 COMMAND = "import sys; from movie_platform.commands.main import main; main()"
@@ -83,6 +84,14 @@ def test_a_run_of_the_feed_imports_what_the_feed_uses(tmp_path: Path) -> None:
     assert found & {*SPARK, *SERVICES, *RULES, "ibis", "vl_convert"} == set()
     of_sources = {name.split(".")[2] for name in found if name.startswith("movie_platform.pipelines.")}
     assert of_sources == {"imdb_feed"}
+
+
+def test_a_build_in_process_imports_neither_frames_nor_what_makes_sql(tmp_path: Path) -> None:
+    zipped = zip_of(tmp_path / "movies.zip", {"movies_metadata.csv": [movie(1), movie(2, genres="[{'id':1}]"), ""]})
+    found = imported(tmp_path, COMMAND, "dataset", "build", str(zipped), "--out", str(tmp_path / "out"))
+    assert (tmp_path / "out" / "movies_aggregated.parquet").is_file()
+    assert {"duckdb", "pyarrow.csv"} <= found
+    assert found & {*SPARK, *FRAMES, *SERVICES, *RULES, "dagster", "ibis", "sqlglot"} == set()
 
 
 @pytest.mark.parametrize("command", [(), ("run",), ("simulate",), ("quality",), ("contract",)])

@@ -1,16 +1,17 @@
 """What a bulk transform may ask of the engine that it runs on.
 
-Transforms are Ibis expressions over the tables an engine hands out; they never ask which engine it is. Three things
+Transforms are Ibis expressions over the relations an engine hands out; they never ask which engine it is. Three things
 have an implementation per engine, held to one suite of cases: reading CSV records with their record number, reading a
 column of Python literals, and asking a Python function about the texts of a column.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Protocol, Self
 
 from movie_platform.csv_files.columns import CsvFile, RecordColumn
+from movie_platform.engine.relation import Relation, Rows
 from movie_platform.waits import Waits
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Format = Literal["parquet", "csv", "json"]
+LiteralReader = Callable[["ir.StringValue"], "ir.Value"]
 
 
 class Engine(Protocol):
@@ -27,18 +29,20 @@ class Engine(Protocol):
     waits: Waits
     """How long S3 may take where a job reads or writes a store."""
 
-    def records(self, file: CsvFile, columns: Sequence[RecordColumn]) -> "ir.Table":
-        """All records of a CSV file with the columns of `record_schema(columns)`, read anew whenever it is computed:
-        stage what is needed more than once."""
+    def records(self, name: str, file: CsvFile, columns: Sequence[RecordColumn]) -> Relation:
+        """All records of a CSV file with the columns of `record_schema(columns)`, read anew whenever they are computed:
+        stage what is needed more than once. The relation has the name, as those of `parquet` and `stage` do, until the
+        name is given again."""
 
-    def record_count(self, records: "ir.Table") -> int:
-        """How many records there are in a table that `records` gave, blank and broken ones included; free where the
+    def record_count(self, records: Relation) -> int:
+        """How many records there are in a relation that `records` gave, blank and broken ones included; free where the
         engine has seen them all, as after a `write` of what it made of them."""
 
-    def literal(self, text: "ir.StringValue", kind: "pa.DataType") -> "ir.Value":
-        """The text's Python literals as values of the type, equal to `read_literals`; null where unreadable."""
+    def literal(self, kind: "pa.DataType") -> LiteralReader:
+        """What reads a column of Python literals as values of the type, equal to `read_literals`; null where
+        unreadable."""
 
-    def parquet(self, paths: Sequence[Path]) -> "ir.Table":
+    def parquet(self, name: str, paths: Sequence[Path]) -> Relation:
         """The rows of Parquet files of one schema."""
 
     def numbers(self, function: Callable[[Sequence[str]], Sequence[int]], text: "ir.StringValue") -> "ir.IntegerValue":
@@ -46,16 +50,20 @@ class Engine(Protocol):
         grouped. It must be one that pickle can carry to a worker, such as a function of a module or a
         `functools.partial` of one, and of its argument alone. Texts must not be null. Stage what is used twice."""
 
-    def stage(self, name: str, table: "ir.Table") -> "ir.Table":
-        """The table computed once, to be read many times; it may be larger than memory."""
+    def stage(self, name: str, rows: Rows) -> Relation:
+        """The rows computed once, to be read many times; they may be larger than memory."""
 
-    def to_arrow(self, table: "ir.Table") -> "pa.Table":
-        """The table in memory, for results that are small."""
+    def to_arrow(self, rows: Rows) -> "pa.Table":
+        """The rows in memory, for results that are small."""
 
-    def write(self, table: "ir.Table", path: Path, kind: Format, schema: "pa.Schema") -> int:
-        """Write the table with the schema's columns and types, rows in the table's order, and count its rows.
+    def write(self, rows: Rows, path: Path, kind: Format, schema: "pa.Schema") -> int:
+        """Write the rows with the schema's columns and types, in their order, and count them.
         `path` becomes a file, or a folder of parts where the engine writes in parallel. CSV and JSON (one object a
         line) hold nested values as JSON."""
+
+    def side_by_side(self, steps: Sequence[Callable[[], None]]) -> Iterator[None]:
+        """Do the steps, which use this engine, as many at once as it gains from, beginning with the first; each is
+        yielded for in this order. Where one fails, those that have not begun never do, and the others are ended."""
 
     def close(self) -> None: ...
 

@@ -30,7 +30,8 @@ from ibis.formats.pyarrow import PyArrowSchema, PyArrowType
 from movie_platform.addresses import holds_secret
 from movie_platform.csv_files.columns import CsvFile, RecordColumn
 from movie_platform.csv_files.records import read_records
-from movie_platform.engine.protocol import Format
+from movie_platform.engine.protocol import Format, LiteralReader
+from movie_platform.engine.relation import Relation, Rows, expression_of
 from movie_platform.engine.spark_worker import Part, literals_as_json, read_part, write_part
 from movie_platform.errors import SettingsError
 from movie_platform.lake import ObjectStore, open_store
@@ -118,7 +119,7 @@ class SparkEngine:
         """A prefix of the work store that nobody else has."""
         return f"{what}-{next(_numbers)}/"
 
-    def records(self, file: CsvFile, columns: Sequence[RecordColumn]) -> ir.Table:
+    def records(self, name: str, file: CsvFile, columns: Sequence[RecordColumn]) -> Relation:
         prefix = f"records-{next(_numbers)}/"
         reader = read_records(file, columns)
         keys: list[str] = []
@@ -129,32 +130,31 @@ class SparkEngine:
             with self._work.writer(keys[-1]) as out:
                 pq.write_table(part, ArrowSink(out.write), compression="snappy")
             count += part.num_rows
-        records = self._handed_out(self._read(keys, reader.schema))
-        self._counts[records.get_name()] = count
-        return records
+        self._counts[name] = count
+        return self._handed_out(name, self._read(keys, reader.schema))
 
-    def record_count(self, records: ir.Table) -> int:
-        return self._counts[records.get_name()]
+    def record_count(self, records: Relation) -> int:
+        return self._counts[records.name]
 
-    def literal(self, text: ir.StringValue, kind: pa.DataType) -> ir.Value:
+    def literal(self, kind: pa.DataType) -> LiteralReader:
         from ibis.backends.pyspark.datatypes import PySparkType
 
         def read(texts: pd.Series) -> pd.Series:
             return literals_as_json(texts, kind=kind)
 
         type_ = PyArrowType.to_ibis(kind)
-        as_json = self._function("literals", read, dt.string)(text)
-        return _spark_function("from_json", (dt.string, dt.string), type_)(
-            as_json, PySparkType.from_ibis(type_).simpleString()
-        )
+        as_json = self._function("literals", read, dt.string)
+        from_json = _spark_function("from_json", (dt.string, dt.string), type_)
+        wanted = PySparkType.from_ibis(type_).simpleString()
+        return lambda text: from_json(as_json(text), wanted)
 
-    def parquet(self, paths: Sequence[Path]) -> ir.Table:
+    def parquet(self, name: str, paths: Sequence[Path]) -> Relation:
         if self._folder is not None:
-            return self._handed_out(self._session.read.parquet(*[path.as_uri() for path in paths]))
+            return self._handed_out(name, self._session.read.parquet(*[path.as_uri() for path in paths]))
         keys = [key for path in paths for key in self._written.get(path) or self._uploaded(path)]
         with self._work.open(keys[0]) as first:
             schema = pq.read_schema(first)
-        return self._handed_out(self._read(keys, schema))
+        return self._handed_out(name, self._read(keys, schema))
 
     def _uploaded(self, path: Path) -> list[str]:
         """Workers do not see this machine's disk: its files go to the work store first."""
@@ -170,20 +170,22 @@ class SparkEngine:
 
         return self._function("numbers", answer, dt.int64)(text)
 
-    def stage(self, name: str, table: ir.Table) -> ir.Table:
+    def stage(self, name: str, rows: Rows) -> Relation:
         from pyspark import StorageLevel
 
-        frame = self._frame(table).persist(StorageLevel.MEMORY_AND_DISK)
+        frame = self._frame(expression_of(rows)).persist(StorageLevel.MEMORY_AND_DISK)
         frame.count()
         if name in self._staged:
             self._staged.pop(name).unpersist()
         self._staged[name] = frame
-        return self._handed_out(frame)
+        return self._handed_out(name, frame)
 
-    def to_arrow(self, table: ir.Table) -> pa.Table:
+    def to_arrow(self, rows: Rows) -> pa.Table:
+        table = expression_of(rows)
         return self._frame(table).toArrow().cast(PyArrowSchema.from_ibis(table.schema()))
 
-    def write(self, table: ir.Table, path: Path, kind: Format, schema: pa.Schema) -> int:
+    def write(self, rows: Rows, path: Path, kind: Format, schema: pa.Schema) -> int:
+        table = expression_of(rows)
         types = {field.name: PyArrowType.to_ibis(field.type) for field in schema}
         frame = self._frame(table.select(**{name: table[name].cast(type_) for name, type_ in types.items()}))
         prefix = f"written-{next(_numbers)}/"
@@ -204,6 +206,11 @@ class SparkEngine:
                     shutil.copyfileobj(source, out, 8 * 2**20)
                 self._written[path] = keys
         return sum(entry.rows for entry in written)
+
+    def side_by_side(self, steps: Sequence[Callable[[], None]]) -> Iterator[None]:
+        """One after the other: a step's jobs have all executors for themselves."""
+        for step in steps:
+            yield step()
 
     def close(self) -> None:
         """Removes what was staged. The session is the one who made it's to stop."""
@@ -245,10 +252,10 @@ class SparkEngine:
         self._ibis.create_view(name, table)
         return self._session.table(name)
 
-    def _handed_out(self, frame: "DataFrame") -> ir.Table:
-        name = f"table_{next(_numbers)}"
-        frame.createOrReplaceTempView(name)
-        return self._ibis.table(name)
+    def _handed_out(self, name: str, frame: "DataFrame") -> Relation:
+        view = f"table_{next(_numbers)}"
+        frame.createOrReplaceTempView(view)
+        return Relation(name, lambda: self._ibis.table(view))
 
 
 def start_session(

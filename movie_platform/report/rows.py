@@ -140,7 +140,8 @@ def _fates(inputs: Inputs, day: date) -> Iterator[tuple[object, ...]]:
         paths = [Path(name) / "purchases.parquet", Path(name) / "reviews.parquet"]
         for path, staged in zip(paths, (bought, judged), strict=True):
             pq.write_table(staged, path)
-        customers = engine.stage("customers", metric.by_customer(*(engine.parquet([path]) for path in paths)))
+        sides = (engine.parquet(path.stem, [path]).table for path in paths)
+        customers = engine.stage("customers", metric.by_customer(*sides)).table
         account = metric.account(engine, customers)
     found = {
         fate: account[fate]

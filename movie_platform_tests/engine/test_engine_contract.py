@@ -4,6 +4,7 @@ import ast
 import csv
 import io
 import shutil
+import threading
 from collections.abc import Iterator, Sequence
 from datetime import date
 from functools import partial
@@ -42,7 +43,7 @@ def csv_file(content: bytes, name: str = "file.csv") -> CsvFile:
 def given(engine: Engine, rows: pa.Table, folder: Path) -> ir.Table:
     path = folder / "given.parquet"
     pq.write_table(rows, path)
-    return engine.parquet([path])
+    return engine.parquet("given", [path]).table
 
 
 def literals(engine: Engine, texts: list[str], kind: pa.DataType) -> list[Any]:
@@ -51,8 +52,8 @@ def literals(engine: Engine, texts: list[str], kind: pa.DataType) -> list[Any]:
     writer.writerow(["cell", "n"])
     writer.writerows([text, n] for n, text in enumerate(texts))
     columns = [RecordColumn("cell"), RecordColumn("n", "integer", required=True)]
-    table = engine.records(csv_file(out.getvalue().encode()), columns)
-    read = engine.to_arrow(table.select("n", value=engine.literal(table.cell, kind)))
+    table = engine.records("texts", csv_file(out.getvalue().encode()), columns).table
+    read = engine.to_arrow(table.select("n", value=engine.literal(kind)(table.cell)))
     return [row["value"] for row in sorted(read.to_pylist(), key=lambda row: row["n"])]
 
 
@@ -100,7 +101,7 @@ def test_the_repr_of_any_records_reads_back(engine: Engine, values: list[Any]) -
 
 @pytest.mark.parametrize("case", RECORDS, ids=lambda case: case.claim)
 def test_records(engine: Engine, case: RecordCase) -> None:
-    records = engine.records(csv_file(case.content), case.columns)
+    records = engine.records("records", csv_file(case.content), case.columns)
     assert engine.record_count(records) == len(case.expected)
     table = engine.to_arrow(records)
     rows = sorted(table.to_pylist(), key=lambda row: row["record_number"])
@@ -117,22 +118,22 @@ def test_records(engine: Engine, case: RecordCase) -> None:
 
 
 def test_a_broken_record_shows_its_raw_text(engine: Engine) -> None:
-    table = engine.to_arrow(engine.records(csv_file(b'id,overview\n"1\n2",x,"y"\n3,z\n'), TEXT))
+    table = engine.to_arrow(engine.records("records", csv_file(b'id,overview\n"1\n2",x,"y"\n3,z\n'), TEXT))
     assert table["raw"].to_pylist() == ['"1\n2",x,"y"', None]
 
 
 def test_a_file_without_a_column_is_refused_by_name(engine: Engine) -> None:
     with pytest.raises(InputRefused, match=r"credits.csv has no column 'overview'; its header reads id, cast"):
-        engine.records(csv_file(b"id,cast\n1,x\n", "credits.csv"), TEXT)
+        engine.records("records", csv_file(b"id,cast\n1,x\n", "credits.csv"), TEXT)
     with pytest.raises(InputRefused, match=r"empty.csv has no column"):
-        engine.records(csv_file(b"", "empty.csv"), TEXT)
+        engine.records("records", csv_file(b"", "empty.csv"), TEXT)
 
 
 def test_records_can_be_computed_again_and_staged(engine: Engine) -> None:
-    table = engine.records(csv_file(b"id,overview\n1,x\n2,y\n"), TEXT)
-    assert [len(engine.to_arrow(table)), len(engine.to_arrow(table))] == [2, 2]
-    staged = engine.stage("staged", table.filter(table.id == "2"))
-    assert engine.to_arrow(staged.select("id")).to_pylist() == [{"id": "2"}]
+    records = engine.records("records", csv_file(b"id,overview\n1,x\n2,y\n"), TEXT)
+    assert [len(engine.to_arrow(records)), len(engine.to_arrow(records))] == [2, 2]
+    staged = engine.stage("staged", records.table.filter(records.table.id == "2"))
+    assert engine.to_arrow(staged.table.select("id")).to_pylist() == [{"id": "2"}]
 
 
 @pytest.mark.parametrize("kind", ["parquet", "csv", "json"])
@@ -187,7 +188,7 @@ def test_executors_elsewhere_read_what_was_written_from_the_work_store(request: 
         assert engine.write(rows, written, "parquet", pa.schema([("n", pa.int64())])) == 3
         assert pq.read_table(written)["n"].to_pylist() == [1, 2, 3]
         shutil.rmtree(written)  # the disk of the driver's machine is no executor's
-        assert sorted(engine.to_arrow(engine.parquet([written]))["n"].to_pylist()) == [1, 2, 3]
+        assert sorted(engine.to_arrow(engine.parquet("written", [written]))["n"].to_pylist()) == [1, 2, 3]
     assert not [path for path in (tmp_path / "shared").rglob("*") if path.is_file()]
 
 
@@ -195,4 +196,55 @@ def test_parquet_files_are_read_as_one_table(engine: Engine, tmp_path: Path) -> 
     paths = [tmp_path / f"{n}.parquet" for n in range(3)]
     for n, path in enumerate(paths):
         pq.write_table(pa.table({"n": [n, n + 10]}), path)
-    assert sorted(engine.to_arrow(engine.parquet(paths))["n"].to_pylist()) == [0, 1, 2, 10, 11, 12]
+    assert sorted(engine.to_arrow(engine.parquet("parts", paths))["n"].to_pylist()) == [0, 1, 2, 10, 11, 12]
+
+
+def test_steps_side_by_side_use_the_same_tables_and_are_yielded_for_in_order(engine: Engine) -> None:
+    done: list[int] = []
+
+    def step(number: int) -> None:
+        records = engine.records(f"records_{number}", csv_file(b"id,overview\n1,x\n" * (number + 1)), TEXT)
+        engine.stage(f"staged_{number}", records)
+        done.append(engine.record_count(records))
+
+    for expected, _ in enumerate(engine.side_by_side([partial(step, number) for number in range(3)])):
+        assert expected * 2 + 1 in done
+    assert sorted(done) == [1, 3, 5]
+    with pytest.raises(InputRefused, match="no column"):
+        list(engine.side_by_side([lambda: None, lambda: [engine.records("none", csv_file(b""), TEXT)].clear()]))
+
+
+def test_a_literal_reader_of_a_step_serves_later_ones() -> None:
+    text = "[{'id':1, 'name': 'read by Python'}]"
+    found: list[Any] = []
+    with DuckDBEngine() as engine:
+        for _ in range(3):
+            list(engine.side_by_side([lambda: found.extend(literals(engine, [text], NAMED))]))
+    assert found == [[{"id": 1, "name": "read by Python"}]] * 3
+
+
+class Endless(io.RawIOBase):
+    """A CSV file that goes on and on."""
+
+    def __init__(self, under_way: threading.Event) -> None:
+        self._under_way = under_way
+
+    def read(self, size: int = -1) -> bytes:
+        self._under_way.set()
+        return b"id,overview\n" * 10_000
+
+
+def test_a_step_that_fails_ends_those_beside_it(tmp_path: Path) -> None:
+    under_way = threading.Event()
+
+    def endless() -> None:
+        records = engine.records("endless", CsvFile("endless.csv", lambda: Endless(under_way)), TEXT)  # type: ignore[arg-type]
+        schema = pa.schema([("id", pa.string())])
+        engine.write(records, tmp_path / "endless.parquet", "parquet", schema)
+
+    def failing() -> None:
+        assert under_way.wait(60)
+        raise InputRefused("the zip is damaged", rule="damaged zip")
+
+    with DuckDBEngine() as engine, pytest.raises(InputRefused, match="damaged"):
+        list(engine.side_by_side([failing, endless]))

@@ -120,8 +120,8 @@ def test_the_metric(engines: list[Engine], tmp_path: Path) -> None:
     pq.write_table(pa.Table.from_pylist(rows, MOVIE_REVIEW.arrow_schema), judged)
     found = []
     for engine in engines:
-        sums = metric.by_customer(engine.parquet([staged]), engine.parquet([judged]))
-        customers_ = engine.stage("customers", sums)
+        sides = [engine.parquet(path.stem, [path]).table for path in (staged, judged)]
+        customers_ = engine.stage("customers", metric.by_customer(*sides)).table
         rows_ = engine.to_arrow(metric.metric(customers_, DAY)).cast(USER_BEHAVIOR_METRIC.arrow_schema)
         found.append((rows_, metric.account(engine, customers_)))
     assert found[0][0].num_rows > 50

@@ -7,21 +7,23 @@ fails leaves the target as it was.
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, get_args
 
-import ibis.expr.types as ir
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from movie_platform.column_changes import changes_of, summary_of
 from movie_platform.csv_files.kinds import columns_of
-from movie_platform.engine import RECORD_NUMBER, Engine, Format
+from movie_platform.engine import Engine, Format
+from movie_platform.engine.protocol import LiteralReader
+from movie_platform.engine.relation import Relation
 from movie_platform.errors import InputRefused
-from movie_platform.pipelines.movies_dataset import transforms
 from movie_platform.pipelines.movies_dataset.archive import Archive, Limits, open_archive
+from movie_platform.pipelines.movies_dataset.queries import query
 from movie_platform.pipelines.movies_dataset.report import (
     ERRORS,
     PLAUSIBLE_ABOVE,
@@ -33,12 +35,16 @@ from movie_platform.pipelines.movies_dataset.report import (
     error_lines,
 )
 from movie_platform.pipelines.movies_dataset.tables import (
+    CAST,
     CAST_MASTER,
+    CHECKED_CELLS,
     CREDITS_FILE,
     CREDITS_MASTER,
+    CREW,
     CREW_MASTER,
     EXPECTED,
     FILES,
+    KEYWORDS,
     KEYWORDS_FILE,
     KEYWORDS_MASTER,
     LINKS_FILE,
@@ -52,7 +58,6 @@ from movie_platform.pipelines.movies_dataset.tables import (
     TABLES,
     SourceFile,
 )
-from movie_platform.pipelines.movies_dataset.transforms import Parsed
 from movie_platform.progress import Progress
 from movie_platform.table import Table
 
@@ -79,8 +84,13 @@ def build_dataset(
     with open_archive(source, name, limits or Limits(), required=required) as archive, _in_place(out) as folder:
         build = _Build(archive, folder, engine)
         build.report.columns = _columns(archive)
-        for step in progress.track(build.steps(), len(FILES), name):
-            step()
+        # A stream may be far away, and reading two places of it in turn would fetch most of it more than once.
+        do = engine.side_by_side if isinstance(source, Path) else _one_by_one
+        for _ in progress.track(do(build.steps()), len(FILES), name):
+            continue
+        for _ in do(build.last_steps()):
+            continue
+        build.put_in_order()
         (folder / ERRORS).write_text(error_lines(build.report, build.reject_summary), "utf-8")
         if kind != "parquet":
             export(engine, folder, build.report.rows, kind)
@@ -104,108 +114,123 @@ def _columns(archive: Archive) -> dict[str, dict[str, str]]:
 
 
 class _Build:
-    """One build under way: each step takes one file of the zip."""
+    """One build under way: each step takes one file of the zip, in any order and in threads of their own."""
 
     def __init__(self, archive: Archive, folder: Path, engine: Engine) -> None:
         self._archive, self._folder, self._engine = archive, folder, engine
         self.report = BuildReport(engine.name)
-        self.reject_summary: list[dict[str, object]] = []
-        self._movies: ir.Table | None = None
-        self._links: ir.Table | None = None
+        self.reject_summary: list[dict[str, Any]] = []
+        self._made: dict[SourceFile, Relation] = {}
+        """What a file's tables are made of, or its table, for those who look movies up in it."""
         (folder / REJECTS_FOLDER).mkdir()
 
-    def steps(self) -> Iterator[Callable[[], None]]:
-        taking: dict[str, Callable[[SourceFile, ir.Table], None]] = {
-            MOVIES_FILE.name: self._take_movies,
-            KEYWORDS_FILE.name: self._take_keywords,
-            CREDITS_FILE.name: self._take_credits,
-            LINKS_FILE.name: self._take_links,
-            RATINGS_FILE.name: self._take_ratings,
-        }
-        for file in FILES:
-            yield partial(self._take, file, taking[file.name])
+    def steps(self) -> list[Callable[[], None]]:
+        """The required file first, then the longest."""
+        taking: list[tuple[SourceFile, Callable[[SourceFile, Relation], None]]] = [
+            (MOVIES_FILE, self._take_movies),
+            (RATINGS_FILE, self._take_ratings),
+            (CREDITS_FILE, self._take_credits),
+            (KEYWORDS_FILE, self._take_keywords),
+            (LINKS_FILE, self._take_links),
+        ]
+        return [partial(self._take, file, take) for file, take in taking]
 
-    def _take(self, file: SourceFile, take: Callable[[SourceFile, ir.Table], None]) -> None:
+    def last_steps(self) -> list[Callable[[], None]]:
+        """What needs the tables of two files: how many rows are of movies that are not known."""
+        made, movies = self._made, self._made[MOVIES_FILE]
+        counts = [
+            (table, query("unknown_members", made[file], movies, column))
+            for table, file, column in (
+                (KEYWORDS_MASTER, KEYWORDS_FILE, "keywords"),
+                (CAST_MASTER, CREDITS_FILE, "cast"),
+                (CREW_MASTER, CREDITS_FILE, "crew"),
+            )
+            if file in made
+        ]
+        if {RATINGS_FILE, LINKS_FILE} <= made.keys():
+            counts.append((RATINGS_MASTER, query("unknown_ratings", made[RATINGS_FILE], made[LINKS_FILE], movies)))
+        return [partial(self._report_unknown, table, of_table) for table, of_table in counts]
+
+    def put_in_order(self) -> None:
+        """Whichever file was done first: the report has them in the order of `FILES`."""
+        order = [name for file in FILES for name in (file.name, *(table.name for table in file.tables))]
+        report = self.report
+        report.rows = {name: report.rows[name] for name in order if name in report.rows}
+        report.missing = {name: report.missing[name] for name in order if name in report.missing}
+        report.trimmed = {name: report.trimmed[name] for name in order if name in report.trimmed}
+        report.files.sort(key=lambda account: order.index(account.file))
+        report.unknown.sort(key=lambda unknown: order.index(unknown.table))
+        self.reject_summary.sort(key=lambda reject: order.index(reject["source"]))
+
+    def _take(self, file: SourceFile, take: Callable[[SourceFile, Relation], None]) -> None:
         if file.name in self._archive:
-            take(file, self._engine.records(self._archive.file(file.name), file.columns))
+            name = f"records_of_{Path(file.name).stem}"
+            take(file, self._engine.records(name, self._archive.file(file.name), file.columns))
         else:
             self.report.missing[file.name] = tuple(table.name for table in file.tables)
 
-    def _take_movies(self, file: SourceFile, records: ir.Table) -> None:
-        parsed = self._staged("parsed_movies", transforms.parse_movies(records, self._engine.literal))
-        movies = self._engine.stage("movies", transforms.movies_master(parsed))
-        out = self._write(MOVIES_MASTER, movies.order_by(RECORD_NUMBER))
-        self._write(MOVIES_AGGREGATED, transforms.movies_aggregated(movies))
+    def _take_movies(self, file: SourceFile, records: Relation) -> None:
+        nested = {column.name: column.type for column in MOVIES_MASTER.columns if pa.types.is_nested(column.type)}
+        parsed = self._engine.stage("parsed_movies", query("parse_movies", records, self._literals(nested)))
+        movies = self._engine.stage("movies", query("movies_master", parsed))
+        out = self._write(MOVIES_MASTER, query("in_order", movies))
+        self._write(MOVIES_AGGREGATED, query("movies_aggregated", movies))
         self._count_trimmed(file, movies, ("genres", "production_companies"))
-        self._name_implausible(transforms.implausible_amounts(movies, PLAUSIBLE_ABOVE))
-        self._movies = movies.select("id")
-        merged = self._number(movies.aggregate(n=(movies.records - 1).sum().fill_null(0)))
-        self._account(
-            file, self._engine.record_count(records), out, transforms.rejects(parsed, file.name), merged=merged
-        )
+        self._name_implausible(query("implausible_amounts", movies, PLAUSIBLE_ABOVE))
+        self._made[file] = movies
+        merged = self._number(query("merged_movies", movies))
+        rejects = query("rejects", parsed, file.name, CHECKED_CELLS)
+        self._account(file, self._engine.record_count(records), out, rejects, merged=merged)
 
-    def _take_keywords(self, file: SourceFile, records: ir.Table) -> None:
-        parsed = self._staged("parsed_keywords", transforms.parse_keywords(records, self._engine.literal))
-        kept = self._take_lists(file, records, parsed, ("keywords",))
-        self._write(KEYWORDS_MASTER, transforms.keywords_master(kept))
+    def _take_keywords(self, file: SourceFile, records: Relation) -> None:
+        kept = self._take_lists(file, records, {"keywords": KEYWORDS})
+        self._write(KEYWORDS_MASTER, query("keywords_master", kept))
         self._count_trimmed(file, kept, ("keywords",))
-        self._report_unknown(KEYWORDS_MASTER, transforms.unknown_members(kept, self._known_movies, "keywords"))
 
-    def _take_credits(self, file: SourceFile, records: ir.Table) -> None:
-        parsed = self._staged("parsed_credits", transforms.parse_credits(records, self._engine.literal))
-        kept = self._take_lists(file, records, parsed, ("cast", "crew"))
-        self._write(CREDITS_MASTER, transforms.credits_master(kept))
-        self._write(CAST_MASTER, transforms.cast_master(kept))
-        self._write(CREW_MASTER, transforms.crew_master(kept))
+    def _take_credits(self, file: SourceFile, records: Relation) -> None:
+        kept = self._take_lists(file, records, {"cast": CAST, "crew": CREW})
+        self._write(CREDITS_MASTER, query("credits_master", kept))
+        self._write(CAST_MASTER, query("cast_master", kept))
+        self._write(CREW_MASTER, query("crew_master", kept))
         self._count_trimmed(file, kept, ("cast", "crew"))
-        self._report_unknown(CAST_MASTER, transforms.unknown_members(kept, self._known_movies, "cast"))
-        self._report_unknown(CREW_MASTER, transforms.unknown_members(kept, self._known_movies, "crew"))
 
-    def _take_links(self, file: SourceFile, records: ir.Table) -> None:
-        out = self._write(LINKS_MASTER, transforms.links_master(records))
-        self._links = self._engine.parquet([self._path(LINKS_MASTER)])
-        self._account(file, self._engine.record_count(records), out, transforms.rejects(Parsed(records), file.name))
+    def _take_links(self, file: SourceFile, records: Relation) -> None:
+        out = self._write(LINKS_MASTER, query("links_master", records))
+        self._made[file] = self._engine.parquet("links", [self._path(LINKS_MASTER)])
+        self._account(file, self._engine.record_count(records), out, query("rejects", records, file.name))
 
-    def _take_ratings(self, file: SourceFile, records: ir.Table) -> None:
-        out = self._write(RATINGS_MASTER, transforms.ratings_master(records))
+    def _take_ratings(self, file: SourceFile, records: Relation) -> None:
+        out = self._write(RATINGS_MASTER, query("ratings_master", records))
         count = self._engine.record_count(records)
-        if self._links is not None:
-            ratings = self._engine.parquet([self._path(RATINGS_MASTER)])
-            unknown = transforms.unknown_ratings(ratings, self._links, self._known_movies)
-            self._report_unknown(RATINGS_MASTER, unknown)
+        self._made[file] = self._engine.parquet("ratings", [self._path(RATINGS_MASTER)])
         # Nothing stages a file of this size: it is scanned again, but only where a record of it is not out.
-        rejects = transforms.rejects(Parsed(records), file.name) if count != out else None
-        self._account(file, count, out, rejects)
+        self._account(file, count, out, query("rejects", records, file.name) if count != out else None)
 
-    def _take_lists(self, file: SourceFile, records: ir.Table, parsed: Parsed, lists: tuple[str, ...]) -> ir.Table:
+    def _take_lists(self, file: SourceFile, records: Relation, lists: dict[str, pa.DataType]) -> Relation:
         """Account for a file of lists per movie; the records kept."""
-        name = file.tables[0].name
-        merged = self._engine.stage(f"merged_{name}", transforms.merged_records(parsed, lists))
-        kept = transforms.kept_records(parsed, merged)
-        ids = kept.group_by("id").aggregate(n=kept.count())
-        counts = self._engine.to_arrow(ids.aggregate(n=ids.n.sum().fill_null(0), ids=ids.count())).to_pylist()[0]
+        name = Path(file.name).stem
+        parsed = self._engine.stage(f"parsed_{name}", query("parse_lists", records, self._literals(lists)))
+        merged = self._engine.stage(f"merged_{name}", query("merged_records", parsed, tuple(lists)))
+        kept = query("kept_records", parsed, merged)
+        counts = self._engine.to_arrow(query("kept_ids", kept)).to_pylist()[0]
         self._account(
             file,
             self._engine.record_count(records),
             counts["n"],
-            transforms.rejects(parsed, file.name),
-            merged=self._number(merged.aggregate(n=merged.count())),
+            query("rejects", parsed, file.name),
+            merged=self._number(query("counted", merged)),
             conflicting=counts["n"] - counts["ids"],
         )
+        self._made[file] = kept
         return kept
 
-    @property
-    def _known_movies(self) -> ir.Table:
-        assert self._movies is not None, "movies_metadata.csv is required and comes first"
-        return self._movies
+    def _literals(self, kinds: dict[str, pa.DataType]) -> dict[str, LiteralReader]:
+        return {name: self._engine.literal(kind) for name, kind in kinds.items()}
 
     def _path(self, table: Table) -> Path:
         return self._folder / f"{table.name}.parquet"
 
-    def _staged(self, name: str, parsed: Parsed) -> Parsed:
-        return Parsed(self._engine.stage(name, parsed.table), parsed.bad_cells)
-
-    def _write(self, table: Table, rows: ir.Table) -> int:
+    def _write(self, table: Table, rows: Relation) -> int:
         count = self._engine.write(rows, self._path(table), "parquet", table.arrow_schema)
         self.report.rows[table.name] = count
         return count
@@ -215,17 +240,19 @@ class _Build:
         file: SourceFile,
         records: int,
         out: int,
-        rejects: ir.Table | None,
+        rejects: Relation | None,
         *,
         merged: int = 0,
         conflicting: int = 0,
     ) -> None:
-        path = self._folder / REJECTS_FOLDER / f"{Path(file.name).stem}.parquet"
+        name = Path(file.name).stem
+        path = self._folder / REJECTS_FOLDER / f"{name}.parquet"
         found: list[dict[str, Any]] = []
         if rejects is None:
-            pq.write_table(REJECTS.arrow_schema.empty_table(), path)
+            pq.write_table(pa.Table.from_batches([], REJECTS.arrow_schema), path)
         elif self._engine.write(rejects, path, "parquet", REJECTS.arrow_schema):
-            found = self._engine.to_arrow(transforms.summed_up(self._engine.parquet([path]))).to_pylist()
+            written = self._engine.parquet(f"rejects_of_{name}", [path])
+            found = self._engine.to_arrow(query("summed_up", written)).to_pylist()
         self.reject_summary += found
         rows = {
             f"{r['reason']}" + (f" ({r['column']})" if r["column"] else ""): r["count"]
@@ -245,28 +272,33 @@ class _Build:
             )
         )
 
-    def _count_trimmed(self, file: SourceFile, kept: ir.Table, columns: tuple[str, ...]) -> None:
-        counted = self._engine.to_arrow(transforms.trimmed_names(kept, columns)).to_pylist()
+    def _count_trimmed(self, file: SourceFile, kept: Relation, columns: tuple[str, ...]) -> None:
+        counted = self._engine.to_arrow(query("trimmed_names", kept, columns)).to_pylist()
         self.report.trimmed[file.name] = {row["column"]: int(row["n"]) for row in counted if row["n"]}
 
-    def _name_implausible(self, found: ir.Table) -> None:
-        self.report.implausible = self._number(found.aggregate(n=found.count()))
-        named = found.order_by("amount", "movie_id", "column").limit(NAMED)
-        self.report.implausible_amounts = [Amount(**row) for row in self._engine.to_arrow(named).to_pylist()]
+    def _name_implausible(self, found: Relation) -> None:
+        self.report.implausible = self._number(query("counted", found))
+        named = self._engine.to_arrow(query("smallest_amounts", found, NAMED)).to_pylist()
+        self.report.implausible_amounts = [Amount(**row) for row in named]
 
-    def _report_unknown(self, table: Table, counts: ir.Table) -> None:
+    def _report_unknown(self, table: Table, counts: Relation) -> None:
         rows = {row["kind"]: int(row["rows"]) for row in self._engine.to_arrow(counts).to_pylist()}
         self.report.unknown.append(Unknown(table.name, rows["all"], rows["unknown"]))
 
-    def _number(self, table: ir.Table) -> int:
-        return int(self._engine.to_arrow(table)["n"][0].as_py())
+    def _number(self, counted: Relation) -> int:
+        return int(self._engine.to_arrow(counted)["n"][0].as_py())
+
+
+def _one_by_one(steps: Sequence[Callable[[], None]]) -> Iterator[None]:
+    for step in steps:
+        yield step()
 
 
 def export(engine: Engine, folder: Path, names: Collection[str], kind: Format) -> None:
     """Write the named tables of a build in another format, beside their Parquet."""
     for table in TABLES:
         if table.name in names:
-            rows = engine.parquet([folder / f"{table.name}.parquet"])
+            rows = engine.parquet(table.name, [folder / f"{table.name}.parquet"])
             engine.write(rows, folder / f"{table.name}.{kind}", kind, table.arrow_schema)
 
 

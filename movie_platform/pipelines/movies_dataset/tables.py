@@ -72,6 +72,9 @@ MOVIES_MASTER = Table(
     sort=("id",),
 )
 
+CHECKED_CELLS = tuple(column.name for column in MOVIES_MASTER.columns[1:] if column.type != TEXT)
+"""Columns of movies_metadata.csv whose cells may be no value; the movie stays without it."""
+
 MOVIES_AGGREGATED = Table(
     "movies_aggregated",
     (

@@ -2,10 +2,11 @@
 
 Each file is parsed into a table with a row per record: its number, its values, and the reason where it is rejected.
 What becomes of it from there is a filter away, so that every record is either out, merged or rejected.
+
+`make queries` keeps the SQL of what a build asks for; it has to be run where a function here is changed.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 
 import ibis
 import ibis.expr.types as ir
@@ -14,16 +15,12 @@ import pyarrow as pa
 from movie_platform.csv_files.cells import AMERICAN_DAY, ISO_DAY, NUMBER, WHOLE_WITH_POINT, only
 from movie_platform.engine import RAW, REASON, REASON_COLUMN, RECORD_NUMBER
 from movie_platform.engine.literal import MAX_PARTS
+from movie_platform.engine.protocol import LiteralReader
 from movie_platform.pipelines.movies_dataset.tables import (
-    CAST,
     CAST_MEMBER,
-    CREW,
     CREW_MEMBER,
-    KEYWORDS,
     MOVIES_MASTER,
 )
-
-ReadLiteral = Callable[[ir.StringValue, pa.DataType], ir.Value]
 
 NOT_A_LITERAL = "not a literal of its column's type"
 NOT_A_SHORT_LITERAL = f"{NOT_A_LITERAL}, or one of more than {MAX_PARTS:,} parts"
@@ -39,17 +36,8 @@ _ZERO_WHERE_BLANK = ("budget", "popularity", "revenue", "vote_count")
 _AVERAGED = (*_ZERO_WHERE_BLANK, "runtime", "vote_average")
 
 
-@dataclass(frozen=True)
-class Parsed:
-    """A file's records with their values; `bad_cells` names the columns whose cells may have become null, each with its
-    raw text in `raw_<column>`."""
-
-    table: ir.Table
-    bad_cells: tuple[str, ...] = ()
-
-    @property
-    def sound(self) -> ir.Table:
-        return self.table.filter(self.table[REASON].isnull())
+def _sound(parsed: ir.Table) -> ir.Table:
+    return parsed.filter(parsed[REASON].isnull())
 
 
 def rejected_records(table: ir.Table, source: str) -> ir.Table:
@@ -65,11 +53,11 @@ def rejected_records(table: ir.Table, source: str) -> ir.Table:
     )
 
 
-def rejects(parsed: Parsed, source: str) -> ir.Table:
-    """What could not be loaded, records and cells, in order."""
-    parts = [rejected_records(parsed.table, source)]
-    sound = parsed.sound
-    for name in parsed.bad_cells:
+def rejects(parsed: ir.Table, source: str, checked: tuple[str, ...] = ()) -> ir.Table:
+    """What could not be loaded, records and cells of the columns that are checked one by one, in order."""
+    parts = [rejected_records(parsed, source)]
+    sound = _sound(parsed)
+    for name in checked:
         bad = sound.filter(sound[f"raw_{name}"].notnull())
         why = ibis.literal(_CELL_REASONS[name]) if name in _CELL_REASONS else _why_unreadable(bad[f"raw_{name}"])
         parts.append(
@@ -109,8 +97,9 @@ _CELL_REASONS = {
 }
 
 
-def parse_movies(records: ir.Table, literal: ReadLiteral) -> Parsed:
-    """Values of movies_metadata.csv. A cell that is none of its column's kind is null, with its raw text beside it."""
+def parse_movies(records: ir.Table, literals: Mapping[str, LiteralReader]) -> ir.Table:
+    """Values of movies_metadata.csv. A cell that is none of its column's kind is null, and its raw text is in
+    `raw_<column>`."""
     values: dict[str, ir.Value] = {}
     checked: list[str] = []
     for column in MOVIES_MASTER.columns[1:]:
@@ -118,8 +107,8 @@ def parse_movies(records: ir.Table, literal: ReadLiteral) -> Parsed:
         if pa.types.is_string(column.type):
             values[column.name] = cell.strip().nullif("")
         else:
-            read = literal if pa.types.is_nested(column.type) else _read_plain
-            values[column.name] = read(cell, column.type)
+            reader = literals.get(column.name)
+            values[column.name] = reader(cell) if reader else _read_plain(cell, column.type)
             checked.append(column.name)
     both = records.mutate(**{f"{name}_read": value for name, value in values.items()})
     raw = {
@@ -127,7 +116,7 @@ def parse_movies(records: ir.Table, literal: ReadLiteral) -> Parsed:
         for name in checked
     }
     read_values = {name: both[f"{name}_read"] for name in values}
-    return Parsed(both.select(RECORD_NUMBER, REASON, REASON_COLUMN, RAW, "id", **read_values, **raw), tuple(checked))
+    return both.select(RECORD_NUMBER, REASON, REASON_COLUMN, RAW, "id", **read_values, **raw)
 
 
 def _read_plain(cell: ir.StringValue, kind: pa.DataType) -> ir.Value:
@@ -169,9 +158,9 @@ _PLAIN: dict[pa.DataType, Callable[[ir.StringValue], ir.Value]] = {
 }
 
 
-def movies_master(parsed: Parsed) -> ir.Table:
+def movies_master(parsed: ir.Table) -> ir.Table:
     """One row per id, in the order in which the ids first appear: numbers averaged, of the rest the first value."""
-    sound = parsed.sound
+    sound = _sound(parsed)
     columns: dict[str, ir.Value] = {}
     for column in MOVIES_MASTER.columns[1:]:
         value = sound[column.name]
@@ -184,6 +173,19 @@ def movies_master(parsed: Parsed) -> ir.Table:
         .aggregate(**columns, **{RECORD_NUMBER: first}, records=sound.count())
         .order_by(RECORD_NUMBER)
     )
+
+
+def in_order(rows: ir.Table) -> ir.Table:
+    return rows.order_by(RECORD_NUMBER)
+
+
+def merged_movies(movies: ir.Table) -> ir.Table:
+    """How many records repeat the id of an earlier one."""
+    return movies.aggregate(n=(movies.records - 1).sum().fill_null(0))
+
+
+def counted(rows: ir.Table) -> ir.Table:
+    return rows.aggregate(n=rows.count())
 
 
 def _first(value: ir.Value, number: ir.Value) -> ir.Value:
@@ -241,14 +243,9 @@ def implausible_amounts(movies: ir.Table, plausible_above: int) -> ir.Table:
     return ibis.union(*parts)
 
 
-def parse_keywords(records: ir.Table, literal: ReadLiteral) -> Parsed:
-    """Lists of keywords per record; a record whose list does not read is rejected as a whole."""
-    return Parsed(_with_literals(records, literal, {"keywords": KEYWORDS}))
-
-
-def parse_credits(records: ir.Table, literal: ReadLiteral) -> Parsed:
-    """Lists of cast and crew per record; a record where one of them does not read is rejected as a whole."""
-    return Parsed(_with_literals(records, literal, {"cast": CAST, "crew": CREW}))
+def smallest_amounts(amounts: ir.Table, most: int) -> ir.Table:
+    """So many of them, the smallest first."""
+    return amounts.order_by("amount", "movie_id", "column").limit(most)
 
 
 def _why_unreadable(cell: ir.StringValue) -> ir.StringValue:
@@ -256,10 +253,11 @@ def _why_unreadable(cell: ir.StringValue) -> ir.StringValue:
     return ibis.ifelse(cell.length() > MAX_PARTS, NOT_A_SHORT_LITERAL, NOT_A_LITERAL)
 
 
-def _with_literals(records: ir.Table, literal: ReadLiteral, kinds: dict[str, pa.DataType]) -> ir.Table:
-    values = {name: literal(records[name], kind) for name, kind in kinds.items()}
+def parse_lists(records: ir.Table, literals: Mapping[str, LiteralReader]) -> ir.Table:
+    """Lists per record of keywords.csv or credits.csv; a record where one does not read is rejected as a whole."""
+    values = {name: literal(records[name]) for name, literal in literals.items()}
     read = records.mutate(**{f"{name}_read": value for name, value in values.items()})
-    unreadable = {name: _is_bad(read[f"{name}_read"], read[name]) for name in kinds}
+    unreadable = {name: _is_bad(read[f"{name}_read"], read[name]) for name in literals}
     reason, column = read[REASON], read[REASON_COLUMN]
     for name, at_fault in reversed(unreadable.items()):
         reason = ibis.ifelse(at_fault, _why_unreadable(read[name]), reason)
@@ -269,7 +267,7 @@ def _with_literals(records: ir.Table, literal: ReadLiteral, kinds: dict[str, pa.
         RECORD_NUMBER,
         "id",
         **{REASON: reason, REASON_COLUMN: column, RAW: ibis.ifelse(any_at_fault, _written_again(records), read[RAW])},
-        **{name: read[f"{name}_read"] for name in kinds},
+        **{name: read[f"{name}_read"] for name in literals},
     )
 
 
@@ -302,9 +300,9 @@ def _any(conditions: Iterable[ir.BooleanValue]) -> ir.BooleanValue:
     return first
 
 
-def merged_records(parsed: Parsed, values: tuple[str, ...]) -> ir.Table:
+def merged_records(parsed: ir.Table, values: tuple[str, ...]) -> ir.Table:
     """Numbers of the records that repeat an earlier one in every value; only ids that come again are compared."""
-    sound = parsed.sound
+    sound = _sound(parsed)
     again = sound.group_by("id").aggregate(records=sound.count())
     again = again.filter(again.records > 1)
     candidates = sound.semi_join(again, "id")
@@ -313,8 +311,14 @@ def merged_records(parsed: Parsed, values: tuple[str, ...]) -> ir.Table:
     return ranked.filter(ranked.repeat > 0).select(RECORD_NUMBER)
 
 
-def kept_records(parsed: Parsed, merged: ir.Table) -> ir.Table:
-    return parsed.sound.anti_join(merged, RECORD_NUMBER)
+def kept_records(parsed: ir.Table, merged: ir.Table) -> ir.Table:
+    return _sound(parsed).anti_join(merged, RECORD_NUMBER)
+
+
+def kept_ids(kept: ir.Table) -> ir.Table:
+    """How many records are kept, and how many ids they have."""
+    ids = kept.group_by("id").aggregate(n=kept.count())
+    return ids.aggregate(n=ids.n.sum().fill_null(0), ids=ids.count())
 
 
 def keywords_master(kept: ir.Table) -> ir.Table:

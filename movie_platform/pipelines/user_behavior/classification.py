@@ -82,7 +82,7 @@ class _Work:
             self._account = reviews.ReviewAccount(0, 0, 0, 0, 0)
             return
         self._rows = reviews.classified(self._engine, self._records, self._classifier)
-        self._rejects = self._engine.stage("movie_review_rejects", reviews.rejects(self._records))
+        self._rejects = self._engine.stage("movie_review_rejects", reviews.rejects(self._records)).table
         self._account = reviews.account(self._engine, self._records, self._rows, self._rejects)
 
     def _write(self) -> None:

@@ -31,7 +31,7 @@ def put_further(
     for kind, prefix in FURTHER.items():
         for name, parquet in made.items() if kind in formats else ():
             path = folder / f"{name}.{kind}"
-            engine.write(engine.parquet([parquet]), path, kind, FOLDERS[name].arrow_schema)
+            engine.write(engine.parquet(name, [parquet]), path, kind, FOLDERS[name].arrow_schema)
             key = f"{prefix}{name}/{day}/{path.name}"
             written[key] = lake.upload(key, path)
     lake.delete([key for key in further(lake, day) if key not in written])

@@ -76,8 +76,10 @@ def _build(lake: ObjectStore, day: date, formats: "Collection[Format]") -> DayMe
         if judged is None:
             judged = folder / "reviews.parquet"
             pq.write_table(MOVIE_REVIEW.arrow_schema.empty_table(), judged)
-        sums = metric.by_customer(engine.parquet([bought]), engine.parquet([judged]))
-        customers = engine.stage("customers", sums)
+        sums = metric.by_customer(
+            engine.parquet("purchases", [bought]).table, engine.parquet("reviews", [judged]).table
+        )
+        customers = engine.stage("customers", sums).table
         account = metric.account(engine, customers)
         engine.write(metric.metric(customers, day), folder / "metric", "parquet", USER_BEHAVIOR_METRIC.arrow_schema)
         written = put_parquet(lake, metric.stage_key(day), USER_BEHAVIOR_METRIC, folder / "metric")

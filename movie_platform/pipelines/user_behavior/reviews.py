@@ -67,7 +67,10 @@ def read(engine: Engine, files: Sequence[CsvFile]) -> "ir.Table":
     """
     import ibis
 
-    parts = [engine.records(file, COLUMNS).mutate(source=ibis.literal(file.name)) for file in files]
+    parts = [
+        engine.records(f"reviews_{number}", file, COLUMNS).table.mutate(source=ibis.literal(file.name))
+        for number, file in enumerate(files)
+    ]
     records = parts[0] if len(parts) == 1 else ibis.union(*parts)
     too_large = records[REASON].isnull() & ~records.cid.between(_SMALLEST, _LARGEST)
     return engine.stage(
@@ -77,7 +80,7 @@ def read(engine: Engine, files: Sequence[CsvFile]) -> "ir.Table":
             reason_column=ibis.cases((too_large, "cid"), else_=records[REASON_COLUMN]),
             raw=ibis.cases((too_large, records.cid.cast("string")), else_=records[RAW]),
         ),
-    )
+    ).table
 
 
 def classified(engine: Engine, records: "ir.Table", name: str) -> "ir.Table":
@@ -94,7 +97,7 @@ def classified(engine: Engine, records: "ir.Table", name: str) -> "ir.Table":
             points=engine.numbers(partial(points, name), usable.review_str),
             second_points=engine.numbers(partial(points, second_opinion(name)), usable.review_str),
         ),
-    )
+    ).table
     return judged.mutate(
         positive_review=judged.points >= POSITIVE,
         second_opinion=judged.second_points >= POSITIVE,

@@ -62,7 +62,8 @@ def compute(
         paths = [Path(name) / "purchases.parquet", Path(name) / "reviews.parquet"]
         pq.write_table(pa.Table.from_pylist(purchases, USER_PURCHASE.arrow_schema), paths[0])
         pq.write_table(pa.Table.from_pylist(reviews, MOVIE_REVIEW.arrow_schema), paths[1])
-        customers = engine.stage("customers", metric.by_customer(*(engine.parquet([path]) for path in paths)))
+        sides = (engine.parquet(path.stem, [path]).table for path in paths)
+        customers = engine.stage("customers", metric.by_customer(*sides)).table
     account = metric.account(engine, customers)
     amount = sum((p["quantity"] or 0) * (p["unit_price"] or Decimal(0)) for p in purchases)
     assert not metric.unconserved(account, purchases=len(purchases), reviews=len(reviews), amount=Decimal(amount))

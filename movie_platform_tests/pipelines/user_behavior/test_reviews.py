@@ -27,8 +27,8 @@ def file(content: bytes | str, name: str = "movie_review.csv") -> CsvFile:
 
 def read(engine: Engine, *files: CsvFile, name: str = "token") -> tuple[list[dict], list[dict], ReviewAccount]:
     records = reviews.read(engine, files)
-    rows = engine.stage("rows", reviews.classified(engine, records, name))
-    left_out = engine.stage("left_out", reviews.rejects(records))
+    rows = engine.stage("rows", reviews.classified(engine, records, name)).table
+    left_out = engine.stage("left_out", reviews.rejects(records)).table
     account = reviews.account(engine, records, rows, left_out)
     assert account.conserved
     return engine.to_arrow(reviews.in_order(rows)).to_pylist(), engine.to_arrow(left_out).to_pylist(), account
