@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import re2
 
-from movie_platform.quality.conditions import Condition, Keyword, Operand, Quantity, Text
+from movie_platform.quality.conditions import Condition, Keyword, Number, Operand, Quantity, Text
 from movie_platform.quality.errors import RuleNotComputable
 from movie_platform.quality.files import StoredFile
 from movie_platform.quality.judging.context import DeferredOutcome, EvaluationContext, Judgement, recorded_metrics
@@ -102,6 +102,8 @@ def _freshness(condition: Condition, operands: Operands) -> Callable[[StoredFile
 
 
 def _bytes(operand: Operand) -> float:
+    if isinstance(operand, Number) and operand.value == int(operand.value):
+        return float(operand.value)
     if not isinstance(operand, Quantity) or operand.unit not in _UNITS:
         raise RuleNotComputable(f"a file's size is compared with a size such as 5 MB, not with {operand.render()}")
     return operand.amount.value * float(_UNITS[operand.unit])
