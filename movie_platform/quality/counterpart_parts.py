@@ -44,16 +44,18 @@ class Meeting:
     def rows(self, data: DataSet, start: int, *, other: bool) -> Iterator[tuple[int, Sided]]:
         """The rows of a part that starts at a row, of either data set, with the buckets that they belong in."""
         schema = self.theirs if other else self.mine
-        table = pa.Table.from_batches(data.batches(schema.names), schema)
-        numbers = np.arange(start, start + table.num_rows)
-        numbered = table.append_column("", pa.array(numbers))
-        if other and self.everywhere:
-            content = as_bytes(numbered)
-            yield from ((bucket, (True, content)) for bucket in range(self.buckets))
-            return
-        by = numbers.astype(np.uint64) if self.everywhere else self._hashes(table, numbers, other=other)
-        for bucket, content in bucketed(numbered, by % np.uint64(self.buckets), self.buckets):
-            yield bucket, (other, content)
+        for batch in data.batches(schema.names):
+            table = pa.Table.from_batches([batch], schema)
+            numbers = np.arange(start, start + table.num_rows)
+            start += table.num_rows
+            numbered = table.append_column("", pa.array(numbers))
+            if other and self.everywhere:
+                content = as_bytes(numbered)
+                yield from ((bucket, (True, content)) for bucket in range(self.buckets))
+                continue
+            by = numbers.astype(np.uint64) if self.everywhere else self._hashes(table, numbers, other=other)
+            for bucket, content in bucketed(numbered, by % np.uint64(self.buckets), self.buckets):
+                yield bucket, (other, content)
 
     def _hashes(self, table: pa.Table, numbers: np.ndarray, *, other: bool) -> np.ndarray:
         """64 bits of each key; rows that lack a part of theirs have no counterpart wherever they are."""

@@ -314,7 +314,7 @@ class _Builder(Transformer[Token, Ruleset]):
         return tuple(children)
 
     def comparison(self, children: list[Any]) -> str:
-        return str(children[0])
+        return "".join(children)
 
     @v_args(meta=True)
     def compare(self, meta: Meta, children: list[Any]) -> Condition:

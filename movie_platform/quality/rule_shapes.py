@@ -10,6 +10,7 @@ from movie_platform.quality.conditions import (
     Arithmetic,
     Call,
     Condition,
+    Keyword,
     Number,
     Operand,
     Quantity,
@@ -25,10 +26,12 @@ from movie_platform.quality.rule_types import (
     FORMAT,
     HASH_ALGORITHM,
     IGNORE_CASE,
+    NOT_NUMBERS,
     RECENT_FILES,
     RULE_TYPES,
     TIME_ZONE,
     URI_REGEX,
+    YES_OR_NO,
     RuleType,
 )
 from movie_platform.quality.ruleset import Analyzer, SimpleRule
@@ -66,6 +69,8 @@ def problems_of_analyzer(analyzer: Analyzer) -> Iterator[Problem]:
     if known is None and analyzer.type not in ANALYZERS_ONLY:
         yield f"{analyzer.type} is not an analyzer", _nearest(analyzer.type, (*RULE_TYPES, *ANALYZERS_ONLY))
         return
+    if analyzer.type in YES_OR_NO:
+        yield f"{analyzer.type} measures nothing; it belongs into Rules = [ ... ]", ()
     least, most = (known.least, known.most) if known is not None else (1, 1)
     if not least <= len(analyzer.parameters) <= most:
         yield f"{analyzer.type} takes {count_of(least, most)}, not {len(analyzer.parameters)}", ()
@@ -198,6 +203,14 @@ def _of_condition(rule: SimpleRule, condition: Condition) -> Iterator[Problem]:
         named = all(_text(operand).upper().split("(")[0].strip() in DATA_TYPES for operand in condition.operands)
         if condition.operator not in ("=", "!=", "in", "not in") or not named:
             yield f"ColumnDataType cannot ask for {condition.render()}", DATA_TYPES
+    if rule.type not in NOT_NUMBERS:
+        for part in (part for operand in condition.operands for part in operands_within(operand)):
+            if isinstance(part, Quantity | Keyword) or part == Call("now"):
+                yield f"{rule.type} gives numbers, and {part.render()} is none", ("a number",)
+    if rule.type == "ColumnValues":
+        for operand in condition.operands:
+            if isinstance(operand, Quantity):
+                yield f"{operand.render()} is an age or a size, and no value of a column", ("(now() - 3 days)",)
     if rule.type == "DataFreshness":
         for operand in condition.operands:
             quantities = [part for part in operands_within(operand) if isinstance(part, Quantity)]

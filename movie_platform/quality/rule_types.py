@@ -53,7 +53,7 @@ def _types() -> dict[str, RuleType]:
     row: Scope = "row"
     all_rows: Scope = "dataset"
     listed = [
-        RuleType("RowCount", "columns", 0, 1, "required", all_rows),
+        RuleType("RowCount", "none", 0, 0, "required", all_rows),
         RuleType("ColumnCount", "none", 0, 0, "required", all_rows, where=False),
         RuleType("IsComplete", "columns", 1, 1, "none", row),
         RuleType("Completeness", "columns", 1, 1, "required", row),
@@ -96,6 +96,12 @@ ANALYZERS_ONLY = ("AllStatistics", "Distribution")
 
 NOT_BY_ROW = ("Completeness", "Uniqueness", "StandardDeviation", "ReferentialIntegrity", "DatasetMatch")
 """A composite rule with one of these is judged as a whole, also where composite rules are judged row by row."""
+
+NOT_NUMBERS = ("ColumnValues", "ColumnDataType", "DataFreshness", "FileFreshness", "FileMatch", "FileSize")
+"""The rule types whose condition is not about one number, or one for each row."""
+
+YES_OR_NO = ("IsComplete", "IsUnique", "IsPrimaryKey", "ColumnExists", "ColumnNamesMatchPattern", "DetectAnomalies")
+"""The rule types that measure nothing."""
 
 DATA_TYPES = ("BOOLEAN", "DATE", "TIMESTAMP", "INTEGER", "LONG", "DOUBLE", "FLOAT", "DECIMAL", "STRING")
 """What ColumnDataType can ask for, as Glue spells it."""

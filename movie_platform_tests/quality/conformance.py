@@ -383,6 +383,43 @@ TEXT = (
     ),
     _f("comments", "#", "also //", ("RowCount = 4 # four", PASSED)),
     _f(
+        "names without quotes that begin with a digit",
+        "grammar",
+        "in quotes only: 3days would be a name",
+        ("IsComplete 2col", REFUSED),
+    ),
+    _f(
+        "numbers",
+        "digits, and a point between digits",
+        "also 1e3, .5 and numbers in quotes",
+        ("RowCount < 1e3", PASSED),
+        ("RowCount > .5", PASSED),
+    ),
+    _f(
+        "units of time",
+        "minutes, hours, days of whole numbers",
+        "also weeks, the singular, and fractions",
+        ('DataFreshness "day" > 0.5 day where "id = 1"', PASSED),
+    ),
+    _f(
+        "a rule that gives numbers, compared with anything else",
+        "refused",
+        "ages, sizes, now() and keywords are refused; a text that is no number is Error",
+        ("RowCount > 3 days", REFUSED),
+    ),
+    _f(
+        "comparisons of two data sets without a condition",
+        "refused",
+        "all must agree",
+        ('ReferentialIntegrity "id" "other.{key}"', PASSED),
+    ),
+    _f(
+        "and, or in each other",
+        "at most five levels",
+        "as many as the reader bears",
+        (6 * "RowCount = 5 or (RowCount = 4 and (" + "RowCount = 4" + 12 * ")", PASSED),
+    ),
+    _f(
         "missing column",
         "rule failed",
         "rule in Error: never passed, never silently failed",

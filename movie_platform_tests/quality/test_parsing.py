@@ -280,3 +280,9 @@ def test_a_text_of_many_names_is_read() -> None:
     (rule,) = parse_ruleset(f"Rules = [ IsUnique {names} ]")
 
     assert len(rule.columns) == 64
+
+
+@pytest.mark.parametrize("analyzer", ['IsComplete "a"', 'IsPrimaryKey "a" "b"', 'DetectAnomalies "RowCount"'])
+def test_what_answers_yes_or_no_is_no_analyzer(analyzer: str) -> None:
+    with pytest.raises(RulesetError, match="measures nothing; it belongs into Rules"):
+        parse_ruleset(f"Rules = [ RowCount > 1 ] Analyzers = [ {analyzer} ]")

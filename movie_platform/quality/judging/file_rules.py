@@ -127,8 +127,8 @@ def _moment(value: Value, now: datetime, zone: ZoneInfo) -> datetime | None:
 
 
 def _bytes(operand: Operand) -> float:
-    if isinstance(operand, Number):
-        return operand.value
+    if isinstance(operand, Number) and operand.value == int(operand.value):
+        return float(operand.value)
     if not isinstance(operand, Quantity) or operand.unit not in _UNITS:
         raise RuleNotComputable(f"a file's size is compared with a size such as 5 MB, not with {operand.render()}")
     return operand.amount.value * float(_UNITS[operand.unit])
