@@ -19,7 +19,7 @@ from movie_platform.orchestration.run_launcher import WatchedRunLauncher
 from movie_platform.orchestration.runs import instance
 
 
-class CodeServer(dagster_api_pb2_grpc.DagsterApiServicer):  # type: ignore[misc]
+class CodeServer(dagster_api_pb2_grpc.DagsterApiServicer):
     """Knows of one run."""
 
     def __init__(self, run_id: str) -> None:
@@ -34,16 +34,16 @@ class CodeServer(dagster_api_pb2_grpc.DagsterApiServicer):  # type: ignore[misc]
 @contextmanager
 def serving(run_id: str, at: str) -> Iterator[int]:
     server = grpc.server(ThreadPoolExecutor(1))
-    dagster_api_pb2_grpc.add_DagsterApiServicer_to_server(CodeServer(run_id), server)
+    dagster_api_pb2_grpc.add_DagsterApiServicer_to_server(CodeServer(run_id), server)  # type: ignore[no-untyped-call]
     port = server.add_insecure_port(at)
     server.start()
     yield port
     server.stop(None)
 
 
-@pytest.fixture
-def launcher(tmp_path: Path) -> Iterator[WatchedRunLauncher]:
-    with instance(tmp_path / "home") as on:
+@pytest.fixture(scope="module")
+def launcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WatchedRunLauncher]:
+    with instance(tmp_path_factory.mktemp("home")) as on:
         found = on.run_launcher
         assert isinstance(found, WatchedRunLauncher), "a new instance gets it from the project's dagster.yaml"
         yield found
