@@ -1,5 +1,8 @@
 """Runs whose process is gone are found, so that Dagster's retries start them again."""
 
+import os
+import socket
+
 import dagster as dg
 from dagster import DefaultRunLauncher
 
@@ -8,6 +11,8 @@ from dagster._core.errors import DagsterUserCodeUnreachableError
 from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
 from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
 from dagster._serdes import deserialize_value
+
+from movie_platform.orchestration.runs import PROCESS
 
 ANSWERS_WITHIN = 10
 """Seconds."""
@@ -29,6 +34,8 @@ class WatchedRunLauncher(DefaultRunLauncher):
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
         client = self._get_grpc_client_for_termination(run.run_id)  # type: ignore[no-untyped-call]
         if client is None:  # a run of a terminal, or one that has just ended
+            if _is_gone(run.tags.get(PROCESS, "")):
+                return CheckRunHealthResult(WorkerStatus.FAILED, "the process that ran it is gone")
             return CheckRunHealthResult(WorkerStatus.RUNNING)
         try:
             answer = client.can_cancel_execution(CanCancelExecutionRequest(run_id=run.run_id), timeout=ANSWERS_WITHIN)
@@ -41,3 +48,17 @@ class WatchedRunLauncher(DefaultRunLauncher):
         if deserialize_value(answer, CanCancelExecutionResult).can_cancel:
             return CheckRunHealthResult(WorkerStatus.RUNNING)
         return CheckRunHealthResult(WorkerStatus.FAILED, "the code server was started anew and has no process of it")
+
+
+def _is_gone(process: str) -> bool:
+    """Whether the process is of this machine, or of this container, and no longer there."""
+    host, _, number = process.rpartition(":")
+    if host != socket.gethostname():
+        return False
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from movie_platform.orchestration.events import PLATFORM_FAULT, UNREACHABLE
 
 LOCAL_INSTANCE = Path(__file__).parent / "local_instance.yaml"
 """A new instance's `dagster.yaml`. The one in the project's folder is a link to it: an installed package has it too."""
+PROCESS = "movie_platform/process"
+"""Tag of a run in a process of a terminal: `<host>:<pid>`."""
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -89,7 +92,7 @@ def run_partitions(
     The run belongs to the named job. Without one it belongs to none, which the UI calls jobless; without partitions it
     is of assets that have none.
     """
-    tags = dict(tags or {})
+    tags = {PROCESS: f"{socket.gethostname()}:{os.getpid()}", **(tags or {})}
     first, last = (partitions[0], partitions[-1]) if partitions else (None, None)
     if first and last and first != last:
         tags |= {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}

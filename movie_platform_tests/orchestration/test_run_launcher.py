@@ -1,10 +1,12 @@
 """A run whose process died together with its code server is found, and no other one is."""
 
 import json
+import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from socket import gethostname
 from typing import Any
 
 import dagster as dg
@@ -16,7 +18,7 @@ from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionRes
 from dagster._serdes import deserialize_value, serialize_value
 
 from movie_platform.orchestration.run_launcher import WatchedRunLauncher
-from movie_platform.orchestration.runs import instance
+from movie_platform.orchestration.runs import PROCESS, instance
 
 
 class CodeServer(dagster_api_pb2_grpc.DagsterApiServicer):
@@ -49,8 +51,8 @@ def launcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WatchedRunLau
         yield found
 
 
-def started(launcher: WatchedRunLauncher, **server: object) -> dg.DagsterRun:
-    tags = {".dagster/grpc_info": json.dumps({"host": "localhost", **server})} if server else {}
+def started(launcher: WatchedRunLauncher, process: str = "", **server: object) -> dg.DagsterRun:
+    tags = {".dagster/grpc_info": json.dumps({"host": "localhost", **server})} if server else {PROCESS: process}
     run = dg.DagsterRun("a job", status=dg.DagsterRunStatus.STARTED, tags=tags)
     launcher._instance.add_run(run)
     return run
@@ -76,5 +78,15 @@ def test_a_code_server_on_the_network_that_does_not_answer_may_come_back(launche
     assert launcher.check_run_worker_health(run).status is WorkerStatus.RUNNING
 
 
-def test_a_run_of_a_terminal_has_no_code_server(launcher: WatchedRunLauncher) -> None:
-    assert launcher.check_run_worker_health(started(launcher)).status is WorkerStatus.RUNNING
+def test_a_run_of_a_terminal_has_failed_where_its_process_is_gone(launcher: WatchedRunLauncher) -> None:
+    process = subprocess.Popen(["sleep", "60"])
+    run = started(launcher, f"{gethostname()}:{process.pid}")
+    assert launcher.check_run_worker_health(run).status is WorkerStatus.RUNNING
+    process.kill()
+    process.wait()
+    assert launcher.check_run_worker_health(run).status is WorkerStatus.FAILED
+
+
+def test_of_a_process_on_another_machine_nothing_is_known(launcher: WatchedRunLauncher) -> None:
+    for process in ("another:999999999", ""):
+        assert launcher.check_run_worker_health(started(launcher, process)).status is WorkerStatus.RUNNING
