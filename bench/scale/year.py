@@ -29,7 +29,7 @@ import psutil
 
 from movie_platform.lake import open_store
 from movie_platform.orchestration.runs import LOCAL_INSTANCE
-from movie_platform.pipelines.imdb_feed.processing import processed_windows, provenances
+from movie_platform.pipelines.imdb_feed.processing import Provenance, processed_windows, provenances
 from movie_platform.pipelines.imdb_feed.tables import IMDB_MOVIE_WINDOWS
 from movie_platform.pipelines.imdb_feed.windows import LENGTH, key_of, shift, span
 from movie_platform.warehouse.duckdb.warehouse import DuckDBWarehouse
@@ -37,7 +37,7 @@ from movie_platform.warehouse.duckdb.warehouse import DuckDBWarehouse
 ROOT = Path(__file__).parents[2]
 YEAR = 52_560
 ASSETS = ("imdb_archive", "imdb_clean", "imdb_movies")
-EVERY = 2.0
+EVERY = 10.0
 
 SENSORS = """{ repositoriesOrError { ... on RepositoryConnection { nodes { sensors { id name sensorState { id } }
 schedules { id name scheduleState { id } } } } } }"""
@@ -87,7 +87,7 @@ class Account:
     materialized: dict[str, int]
     """Windows that the UI shows as materialized, by asset."""
     clean: int
-    """Windows that have a clean file."""
+    """Windows that have a clean file which can be read."""
     ledger_rows: int
     lost: int
     """Windows of which the warehouse holds fewer rows than the clean file, or no row of the ledger."""
@@ -115,7 +115,7 @@ def backfilled(folder: Path, windows: int, movies: int, *, kill: bool = False) -
         backfill = _launched(ask, list(span(first, last)))
         if kill:
             with _daemon(folder, environment) as daemon:
-                _until(lambda: _clean(folder) * 2 >= windows, peak, 0.1)
+                _until(lambda: _clean(folder) * 2 >= windows, peak, min(EVERY, windows / 20_000))
                 killed = _killed(daemon)
             print(f"{killed} processes killed after {_clean(folder):,} windows, {time.monotonic() - began:.0f} s")
         with _daemon(folder, environment):
@@ -144,14 +144,15 @@ def backfilled(folder: Path, windows: int, movies: int, *, kill: bool = False) -
 def _account(folder: Path, windows: int, materialized: dict[str, int]) -> Account:
     lake, warehouse = open_store((folder / "lake").as_uri()), DuckDBWarehouse(folder / "warehouse.duckdb")
     clean = processed_windows(lake)
-    made = {window: found.clean_rows for window, found in zip(clean, provenances(lake, clean), strict=True)}  # type: ignore[union-attr]
+    found = zip(clean, provenances(lake, clean), strict=True)
+    made = {window: of.clean_rows for window, of in found if isinstance(of, Provenance)}
     counted = warehouse.query(f'SELECT "window", count(*) AS n FROM {IMDB_MOVIE_WINDOWS.name} GROUP BY 1').to_pylist()
-    rows = {found["window"]: found["n"] for found in counted}
+    rows = {of["window"]: of["n"] for of in counted}
     ledger = Counter(row.partition for row in warehouse.ledger(IMDB_MOVIE_WINDOWS))
     return Account(
         windows,
         materialized,
-        len(clean),
+        len(made),
         sum(ledger.values()),
         lost=sum(rows.get(window, 0) < expected or not ledger[window] for window, expected in made.items()),
         doubled=sum(rows.get(window, 0) > expected or ledger[window] > 1 for window, expected in made.items()),
