@@ -24,7 +24,7 @@ class WatchedRunLauncher(DefaultRunLauncher):
     A code server reports the end of its processes. Where it was killed too, as all are when the machine loses power,
     a run of Dagster's own launcher counts as started until `max_runtime_seconds`: for six hours nobody processes what
     it had before it. This one asks the code server for the run, and has it fail where that server is gone or knows
-    nothing of it.
+    nothing of it. A run of a terminal fails where its process is gone from this machine.
     """
 
     @property

@@ -1,6 +1,7 @@
 """A run whose process died together with its code server is found, and no other one is."""
 
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,7 @@ from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionRes
 from dagster._serdes import deserialize_value, serialize_value
 
 from movie_platform.orchestration.run_launcher import WatchedRunLauncher
-from movie_platform.orchestration.runs import PROCESS, instance
+from movie_platform.orchestration.runs import PROCESS, instance, run_partitions
 
 
 class CodeServer(dagster_api_pb2_grpc.DagsterApiServicer):
@@ -85,6 +86,19 @@ def test_a_run_of_a_terminal_has_failed_where_its_process_is_gone(launcher: Watc
     process.kill()
     process.wait()
     assert launcher.check_run_worker_health(run).status is WorkerStatus.FAILED
+
+
+@dg.asset
+def nothing() -> None:
+    """Made by a run."""
+
+
+def test_a_command_of_a_terminal_names_its_process_with_the_run() -> None:
+    on = dg.DagsterInstance.ephemeral()
+    outcome = run_partitions(dg.Definitions(assets=[nothing]), ["nothing"], [], on)
+    run = on.get_run_by_id(outcome.run_id)
+    assert run
+    assert run.tags[PROCESS] == f"{gethostname()}:{os.getpid()}"
 
 
 def test_of_a_process_on_another_machine_nothing_is_known(launcher: WatchedRunLauncher) -> None:
