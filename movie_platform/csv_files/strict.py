@@ -10,7 +10,7 @@ import io
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 import pyarrow as pa
 
@@ -18,6 +18,8 @@ from movie_platform.errors import InputRefused
 
 if TYPE_CHECKING:
     import _csv
+
+_T = TypeVar("_T")
 
 BOM = b"\xef\xbb\xbf"
 MAX_RECORD = 4 * 2**20
@@ -27,11 +29,22 @@ _BATCH_RECORDS = 20_000
 _DECODED_AT_A_TIME = 1024 * 1024
 
 
+Open = Callable[[], BinaryIO]
+"""Opens a file anew from its beginning."""
+
+
 @dataclass(frozen=True)
-class TextTable:
-    """The file's header and its data records as text, empty cells as nulls."""
+class Shape:
+    """A file's header, and how many data records it has."""
 
     header: tuple[str, ...]
+    rows: int
+
+
+@dataclass(frozen=True)
+class TextTable(Shape):
+    """The file's data records as text too, empty cells as nulls."""
+
     records: pa.Table
     has_bom: bool
 
@@ -43,32 +56,45 @@ def read_text(data: bytes) -> TextTable:
     A NUL byte is refused as well. The text is decoded as it is read, so a large file never stands in memory as one
     string.
     """
-    _refuse_other_encodings(data)
-    if (position := data.find(b"\0")) >= 0:
-        raise InputRefused(f"{_where(data, position)} holds a NUL byte", rule="records")
-    header = header_of(data)
-    reader = _Reader(io.BytesIO(data))
-    next(iter(reader), None)
+
+    def columns(reader: _Reader, width: int) -> list[pa.Table]:
+        names = [str(position) for position in range(width)]
+        batches = [pa.table(arrays, names=names) for arrays in _columns(reader, width)]
+        return batches or [pa.table([pa.array([], pa.string())] * width, names=names)]
+
+    header, batches = _judged(lambda: io.BytesIO(data), columns)
+    records = pa.concat_tables(batches)
+    return TextTable(header, records.num_rows, records, data.startswith(BOM))
+
+
+def shape_of(open_file: Open) -> Shape:
+    """As `read_text`, of a file of any size: no more of it is in memory than its longest record."""
+    return Shape(*_judged(open_file, _count))
+
+
+def _judged(open_file: Open, of_records: "Callable[[_Reader, int], _T]") -> tuple[tuple[str, ...], "_T"]:
+    """The header, and what is made of the reader of the data records and of their width."""
+    _refuse_bytes(open_file)
+    header = header_of(open_file)
     try:
-        if not header and any(reader):
-            raise InputRefused("begins with a blank line, where the header belongs", rule="header")
-        batches = [pa.array([], pa.string()) for _ in header], *_columns(reader, len(header))
+        with open_file() as file:
+            reader = _Reader(file)
+            next(iter(reader), None)
+            if not header and any(reader):
+                raise InputRefused("begins with a blank line, where the header belongs", rule="header")
+            return header, of_records(reader, len(header))
     except (csv.Error, _OtherWidth):
-        raise InputRefused(_first_fault(_Reader(io.BytesIO(data))), rule="records") from None
-    columns = [pa.chunked_array(chunks, pa.string()) for chunks in zip(*batches, strict=True)]
-    names = [str(position) for position in range(len(header))]
-    return TextTable(header, pa.table(columns, names=names), data.startswith(BOM))
+        with open_file() as file:
+            raise InputRefused(_first_fault(_Reader(file)), rule="records") from None
 
 
-def header_of(data: bytes) -> tuple[str, ...]:
+def header_of(open_file: Open) -> tuple[str, ...]:
     """The first record's cells; empty where there is none."""
     try:
-        return tuple(next(iter(_Reader(io.BytesIO(data))), ()))
+        with open_file() as file:
+            return tuple(next(iter(_Reader(file)), ()))
     except csv.Error as error:
         raise InputRefused(f"the header cannot be read: {_quoting(error)}", rule="records") from None
-    except UnicodeDecodeError:
-        _refuse_other_encodings(data)
-        raise
 
 
 def check(open_file: Callable[[], BinaryIO]) -> list[str]:
@@ -152,6 +178,16 @@ class _OtherWidth(Exception):
     """A record has another number of fields than the header."""
 
 
+def _count(reader: _Reader, width: int) -> int:
+    count = 0
+    for row in reader:
+        if len(row) == width:
+            count += 1
+        elif row:
+            raise _OtherWidth
+    return count
+
+
 def _columns(reader: _Reader, width: int) -> Iterator[list[pa.Array]]:
     """The data records, some at a time, turned into columns of text."""
     rows: list[list[str]] = []
@@ -194,39 +230,55 @@ def _quoting(error: csv.Error) -> str:
     return str(error)
 
 
-def _refuse_other_encodings(data: bytes) -> None:
-    """UTF-8 is proven from the first byte to the last."""
-    position = _first_byte_that_is_not_utf8(data)
-    if position is None:
-        return
-    if data.startswith(b"\x1f\x8b"):
+def _refuse_bytes(open_file: Open) -> None:
+    """UTF-8 is proven from the first byte to the last, and that no NUL is among them."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    position, nul, first = 0, -1, b""
+    with open_file() as file:
+        for block in _blocks(file):
+            first = first or block[:2]
+            begun = len(decoder.getstate()[0])
+            try:
+                decoder.decode(block)
+            except UnicodeDecodeError as error:
+                _refuse_encoding(open_file, first, position - begun + error.start, error.object[error.start])
+            if nul < 0 and (found := block.find(b"\0")) >= 0:
+                nul = position + found
+            position += len(block)
+    if cut := decoder.getstate()[0]:
+        _refuse_encoding(open_file, first, position - len(cut), cut[0])
+    if nul >= 0:
+        raise InputRefused(f"{_where(open_file, nul)} holds a NUL byte", rule="records")
+
+
+def _refuse_encoding(open_file: Open, first: bytes, position: int, byte: int) -> None:
+    if first == b"\x1f\x8b":
         reason = "is gzip-compressed; deliver it as plain CSV"
-    elif data.startswith((b"\xff\xfe", b"\xfe\xff")):
+    elif first in (b"\xff\xfe", b"\xfe\xff"):
         reason = "is UTF-16 text; deliver it as UTF-8"
     else:
-        reason = f"is not UTF-8: byte 0x{data[position]:02x} at position {position}, {_where(data, position)}"
+        reason = f"is not UTF-8: byte 0x{byte:02x} at position {position}, {_where(open_file, position)}"
     raise InputRefused(reason, rule="utf8")
 
 
-def _first_byte_that_is_not_utf8(data: bytes) -> int | None:
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    for start in range(0, len(data), _DECODED_AT_A_TIME):
-        end = start + _DECODED_AT_A_TIME
-        begun = len(decoder.getstate()[0])
-        try:
-            decoder.decode(data[start:end], final=end >= len(data))
-        except UnicodeDecodeError as error:
-            return start - begun + error.start
-    return None
+def _blocks(file: BinaryIO) -> Iterator[bytes]:
+    return iter(lambda: file.read(_DECODED_AT_A_TIME), b"")
 
 
-def _where(data: bytes, position: int) -> str:
+def _where(open_file: Open, position: int) -> str:
     """The data record that holds a byte, and its line."""
-    line = data.count(b"\n", 0, position) + 1
+    line, left = 1, position
+    with open_file() as file:
+        for block in _blocks(file):
+            line += block.count(b"\n", 0, left) if left < len(block) else block.count(b"\n")
+            left -= len(block)
+            if left <= 0:
+                break
     records = -1
     try:
-        for row in _Reader(io.BytesIO(data), size=position + 1, strict=False, errors="replace"):
-            records += bool(row)
+        with open_file() as file:
+            for row in _Reader(file, size=position + 1, strict=False, errors="replace"):
+                records += bool(row)
     except csv.Error:
         return f"line {line}"
     return f"record {records} (line {line})" if records else f"the header (line {line})"

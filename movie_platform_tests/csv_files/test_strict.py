@@ -2,12 +2,13 @@
 
 import csv
 import io
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from movie_platform.csv_files.strict import check, read_text
+from movie_platform.csv_files.strict import Shape, check, read_text, shape_of
 from movie_platform.errors import InputRefused
 
 FAULTS = {
@@ -49,6 +50,18 @@ def test_what_a_program_wrote_is_read_as_it_was(rows: list[list[str]]) -> None:
     assert read.header == ("a", "b")
     assert [[column[n].as_py() or "" for column in read.records.columns] for n in range(len(rows))] == rows
     assert check(lambda: io.BytesIO(data)) == ["a", "b"]
+
+
+@given(st.one_of(st.binary(), st.text(alphabet='a,"\n\r\0é').map(str.encode), st.sampled_from([*FAULTS, b"\xff\xfea"])))
+def test_what_is_found_without_holding_the_file_is_what_reading_it_finds(data: bytes) -> None:
+    def found(read: Callable[[], Shape]) -> object:
+        try:
+            shape = read()
+        except InputRefused as refused:
+            return str(refused), refused.rule
+        return shape.header, shape.rows
+
+    assert found(lambda: shape_of(lambda: io.BytesIO(data))) == found(lambda: read_text(data))
 
 
 def endless(data: bytes) -> io.BufferedReader:

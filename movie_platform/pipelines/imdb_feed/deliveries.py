@@ -1,14 +1,25 @@
 """What is on the raw side for a window: listed, and read once."""
 
+import io
+import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import groupby
+from pathlib import Path
 
+from movie_platform.csv_files.strict import Open
 from movie_platform.deliveries import Delivery, Listing
 from movie_platform.lake import LeftOut, ObjectInfo, ObjectStore, ignored
 from movie_platform.pipelines.imdb_feed.tables import TRIPLET
-from movie_platform.pipelines.imdb_feed.verification import file_name
+from movie_platform.pipelines.imdb_feed.verification import (
+    REMEMBERED_BYTES,
+    Verification,
+    examine,
+    file_name,
+    verify,
+)
 from movie_platform.pipelines.imdb_feed.windows import LENGTH, is_window, key_of, span, start_of
 
 NAME = "imdb_feed"
@@ -96,6 +107,34 @@ def too_large(delivery: Delivery, max_bytes: int) -> str:
         for name, size in sizes.items()
         if size > max_bytes
     )
+
+
+def judged(raw: ObjectStore, delivery: Delivery) -> tuple[Delivery, dict[str, bytes], Verification]:
+    """The triplet's bytes, the delivery as these bytes were, and how they fare.
+
+    A large file is looked through on disk before it is read into memory: where the window is refused, no bytes come.
+    """
+    if any(info.size > REMEMBERED_BYTES for info in delivery.files.values()):
+        with tempfile.TemporaryDirectory(prefix="movie-platform-delivery-") as folder:
+            found = examine(delivery.partition, _on_disk(raw, delivery, Path(folder)))
+        if found.reason:
+            return delivery, {}, found
+    delivery, contents = read(raw, delivery)
+    return delivery, contents, verify(delivery.partition, contents)
+
+
+def _on_disk(raw: ObjectStore, delivery: Delivery, folder: Path) -> dict[str, Open]:
+    """The delivery's files as `read` has them: those that do not belong to a triplet are empty."""
+    names = {file_name(delivery.partition, kind) for kind in TRIPLET}
+    files: dict[str, Open] = {}
+    for number, (name, info) in enumerate(delivery.files.items()):
+        if name not in names:
+            files[name] = io.BytesIO
+        elif raw.local_path(info.key):
+            files[name] = partial(raw.open, info.key)
+        else:
+            files[name] = partial(io.FileIO, raw.on_disk(info.key, folder / str(number)))
+    return files
 
 
 def read(raw: ObjectStore, delivery: Delivery) -> tuple[Delivery, dict[str, bytes]]:

@@ -167,9 +167,8 @@ def _process(raw: ObjectStore, lake: ObjectStore, window: str, *, until_archive:
         return _clean_again(lake, window, fingerprint=found.fingerprint)
     if too_large := deliveries.too_large(found, max_bytes):
         return Outcome(window, refusal=refuse(lake, window, too_large, rules=("size",), files=found.etags))
-    delivery, contents = deliveries.read(raw, found)
+    delivery, contents, verification = deliveries.judged(raw, found)
     _must_be_current(raw, delivery)
-    verification = verify(window, contents)
     if verification.triplet is None:
         refusal = refuse(lake, window, verification.reason, judged=verification, files=delivery.etags)
         _must_be_current(raw, delivery)

@@ -1,19 +1,25 @@
 """The rules that a triplet must satisfy before anything of it is archived."""
 
 import hashlib
+import io
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Generic, TypeVar
 
 import pyarrow as pa
 
 from movie_platform.column_changes import changes_of, summary_of
 from movie_platform.csv_files.kinds import COLUMNS
-from movie_platform.csv_files.strict import header_of, read_text
+from movie_platform.csv_files.strict import Open, Shape, header_of, read_text, shape_of
 from movie_platform.errors import InputRefused
 from movie_platform.pipelines.imdb_feed.tables import TRIPLET, DeliveredFile
 from movie_platform.pipelines.imdb_feed.windows import is_window
+
+_File = TypeVar("_File")
+_Read = TypeVar("_Read")
+_Shape = TypeVar("_Shape", bound=Shape)
 
 RULES = {
     "three_files": "The window's folder holds exactly the files of type A, B and C, named after the folder's window.",
@@ -101,26 +107,48 @@ def file_name(window: str, kind: DeliveredFile) -> str:
 
 def verify(window: str, files: Mapping[str, bytes]) -> Verification:
     """Judge the files of a window's folder, by name. A fault in one file does not hide a fault in another."""
+    found = _judged_files(window, files, _read)
+    good = all(outcome.passed for outcome in found.outcomes)
+    return Verification(window, found.outcomes, Triplet(window, found.read) if good else None, found.columns)
+
+
+def examine(window: str, files: Mapping[str, Open]) -> Verification:
+    """The same outcomes for files of any size, of which no more is in memory than a record; without the triplet."""
+    found = _judged_files(window, files, _examine)
+    return Verification(window, found.outcomes, None, found.columns)
+
+
+@dataclass(frozen=True)
+class _Judged(Generic[_Read]):
+    """What was found about a window's files, and what was read of the good ones, by type."""
+
+    outcomes: tuple[RuleOutcome, ...]
+    read: dict[str, _Read]
+    columns: dict[str, dict[str, str]]
+
+
+def _judged_files(
+    window: str, files: Mapping[str, _File], read: Callable[[_File, DeliveredFile], _Read]
+) -> _Judged[_Read]:
     faults: dict[str, list[str]] = {rule: [] for rule in RULES}
     expected = {file_name(window, kind): kind for kind in TRIPLET}
     faults["three_files"] += [f"{name} is missing" for name in expected if name not in files]
     if unexpected := sorted(files.keys() - expected.keys()):
         faults["three_files"].append(_unexpected(window, unexpected))
-    records: dict[str, Records] = {}
+    records: dict[str, _Read] = {}
     columns: dict[str, dict[str, str]] = {}
     for name, kind in expected.items():
         if name not in files:
             continue
         try:
-            records[kind.type] = _read(files[name], kind)
+            records[kind.type] = read(files[name], kind)
         except _Faults as found:
             for rule, reason in found.faults:
                 faults[rule].append(f"{name} {reason}")
             if found.columns:
                 columns[f"type_{kind.type}"] = dict.fromkeys(found.columns, "")
     outcomes = tuple(RuleOutcome(rule, tuple(reasons)) for rule, reasons in faults.items())
-    good = all(outcome.passed for outcome in outcomes)
-    return Verification(window, outcomes, Triplet(window, records) if good else None, columns)
+    return _Judged(outcomes, records, columns)
 
 
 class _Faults(Exception):
@@ -137,24 +165,34 @@ def _read(data: bytes, kind: DeliveredFile) -> Records:
     return _read_once(data, kind) if len(data) <= REMEMBERED_BYTES else _judge(data, kind)
 
 
-def _judge(data: bytes, kind: DeliveredFile) -> Records:
-    if not data or data.isspace():
-        raise _Faults(("has_rows", "is empty"))
+def _examine(open_file: Open, kind: DeliveredFile) -> Shape:
+    return _sound(open_file, kind, lambda: shape_of(open_file))
+
+
+def _sound(open_file: Open, kind: DeliveredFile, read: Callable[[], _Shape]) -> _Shape:
+    with open_file() as file:
+        if not file.read(1024).strip() and not any(map(bytes.strip, iter(lambda: file.read(1024 * 1024), b""))):
+            raise _Faults(("has_rows", "is empty"))
     try:
-        parsed = read_text(data)
+        parsed = read()
     except InputRefused as refused:
         found = [(refused.rule, str(refused))]
-        header = _header_or_none(data) if refused.rule == "records" else None
+        header = _header_or_none(open_file) if refused.rule == "records" else None
         if wrong := _header_fault(header, kind):
             found.append(("header", wrong))
         raise _Faults(*found, header=header) from None
     found = []
     if wrong := _header_fault(parsed.header, kind):
         found.append(("header", wrong))
-    if parsed.records.num_rows == 0:
+    if parsed.rows == 0:
         found.append(("has_rows", "has a header and no data row"))
     if found:
         raise _Faults(*found, header=parsed.header)
+    return parsed
+
+
+def _judge(data: bytes, kind: DeliveredFile) -> Records:
+    parsed = _sound(lambda: io.BytesIO(data), kind, lambda: read_text(data))
     columns = [parsed.records.column(parsed.header.index(name)) for name in kind.columns]
     table = pa.table(columns, names=list(kind.columns))
     return Records(
@@ -169,9 +207,9 @@ def _judge(data: bytes, kind: DeliveredFile) -> Records:
 _read_once = lru_cache(maxsize=_REMEMBERED_FILES)(_judge)
 
 
-def _header_or_none(data: bytes) -> tuple[str, ...] | None:
+def _header_or_none(open_file: Open) -> tuple[str, ...] | None:
     try:
-        return header_of(data)
+        return header_of(open_file)
     except InputRefused:  # its own rule reports it
         return None
 

@@ -56,3 +56,18 @@ def test_a_file_that_is_no_part_of_the_window_may_have_any_size(raw: ObjectStore
     outcome = process(raw, lake, W, max_bytes=4_000)
     assert outcome.refusal is not None
     assert outcome.refusal.rules == ("three_files",)
+
+
+@pytest.mark.parametrize("end", [b"", b"1,2\n"], ids=["sound", "faulty"])
+def test_a_large_file_fares_as_a_small_one_does(
+    end: bytes, store: ObjectStore, lake: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = triplet()
+    deliver(store, W, {**files, A: files[A] + end})
+    monkeypatch.setattr("movie_platform.pipelines.imdb_feed.deliveries.REMEMBERED_BYTES", 10)
+    large = process(store, lake, W)
+    monkeypatch.undo()
+    small = process(store, lake, W)
+    assert small.rules == large.rules
+    assert (small.refusal and small.refusal.reason) == (large.refusal and large.refusal.reason)
+    assert bool(large.clean) == (end == b"")

@@ -2,13 +2,16 @@
 
 import gzip
 import tracemalloc
+from collections.abc import Mapping
+from functools import partial
+from io import BytesIO
 
 import pytest
 
 from movie_platform.csv_files import strict
 from movie_platform.pipelines.imdb_feed.tables import TYPE_A, TYPE_C
 from movie_platform.pipelines.imdb_feed.transforms import clean
-from movie_platform.pipelines.imdb_feed.verification import RULES, Verification, verify
+from movie_platform.pipelines.imdb_feed.verification import RULES, Verification, examine, verify
 from movie_platform_tests.pipelines.imdb_feed.triplets import A, B, C, Files, W, movie, person, triplet, written
 
 
@@ -21,6 +24,12 @@ def judged(changes: dict[str, bytes | None]) -> Verification:
         else:
             files[name] = data
     return verify(W, files)
+
+
+def examined(changes: Mapping[str, bytes | None]) -> Verification:
+    """The same without holding a file in memory."""
+    files = {**triplet(), **changes}
+    return examine(W, {name: partial(BytesIO, data) for name, data in files.items() if data is not None})
 
 
 def people(*names: str, encoding: str = "utf-8") -> bytes:
@@ -114,6 +123,7 @@ def test_a_broken_file_refuses_the_window_with_file_record_and_rule(case: str) -
     assert rule in verification.broken_rules
     assert reason in verification.reason
     assert f"{rule}: " in verification.reason
+    assert examined(changes).outcomes == verification.outcomes
 
 
 SHUFFLED = list(reversed(TYPE_A.columns))
@@ -132,6 +142,7 @@ ACCEPTED = {
 def test_what_programs_write_differently_is_accepted(case: str) -> None:
     verification = judged(ACCEPTED[case])
     assert verification.reason == ""
+    assert examined(ACCEPTED[case]).outcomes == verification.outcomes
     assert verification.triplet is not None
     assert clean(verification.triplet).rows.num_rows >= 1
 
