@@ -242,13 +242,13 @@ def test_a_run_whose_dagster_home_takes_nothing_says_so_and_the_same_command_goe
         feed_start=W,
     )
     deliver(open_store(settings.raw_uri), W)
-    told = f"{tmp_path}/home (DAGSTER_HOME), where Dagster keeps runs and events, could not be written: {says}"
+    beginning = f"{tmp_path}/home (DAGSTER_HOME), where Dagster keeps runs and events, could not be written: {says}"
     archive = tmp_path / "lake" / "archive"
     for when in (tmp_path, archive):  # from the beginning, and from the middle of the assets' step on
         assert not archive.exists()
         with sqlite(PRAGMAS[says], when=when), pytest.raises(WorldUnavailable) as caught:
             run_windows(settings, W, W)
-        assert str(caught.value).startswith(told)
+        assert str(caught.value).startswith(beginning)
     assert archive.exists()
     assert run_windows(settings, W, W)
     assert [row.partition for row in Platform(tmp_path).ledger()] == [W]
