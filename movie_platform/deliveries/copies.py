@@ -16,6 +16,7 @@ from movie_platform.deliveries.delivery import Delivery, fingerprint_of
 from movie_platform.deliveries.manifests import Manifest, ManifestFile
 from movie_platform.deliveries.overtaken import Overtaken
 from movie_platform.lake import ObjectInfo, ObjectStore
+from movie_platform.lake.store import copying
 
 COPY_BYTES = 8 * 2**20
 
@@ -158,14 +159,15 @@ def _open(path: Path) -> BinaryIO:
 
 def _fetched(store: ObjectStore, key: str, info: ObjectInfo, path: Path, place: str = "") -> FetchedFile:
     digest, size = hashlib.sha256(), 0
-    with store.open(place or key) as source, path.open("wb") as target:
+    uri = store.uri_of(place or key)
+    with copying(uri, path), store.open(place or key) as source, path.open("wb") as target:
         while data := source.read(COPY_BYTES):
             digest.update(data)
             size += len(data)
             target.write(data)
     now = store.info(place or key)
     if now is None or now.etag != info.etag:
-        raise Overtaken(f"{store.uri_of(place or key)} was replaced while it was read")
+        raise Overtaken(f"{uri} was replaced while it was read")
     return FetchedFile(key, path, info.etag, digest.hexdigest(), size)
 
 

@@ -52,6 +52,17 @@ class Writer(Protocol):
     def write(self, data: bytes, /) -> object: ...
 
 
+@contextmanager
+def copying(uri: str, copy: Path) -> Iterator[None]:
+    """Say of an object that is copied to this machine's disk, for the time of some work, that the disk has no room."""
+    try:
+        yield
+    except OSError as error:
+        if problem := problem_of(error):
+            raise WorldUnavailable(f"{copy}, a copy of {uri}, could not be written: {problem}. {NEXT}") from error
+        raise
+
+
 class ObjectStore(ABC):
     """A bucket, or a prefix of one, or a local folder. Keys are relative to it and use `/`."""
 
@@ -102,15 +113,8 @@ class ObjectStore(ABC):
         """The object as a file of this machine: where it is, or fetched to the path `copy`."""
         if local := self.local_path(key):
             return local
-        with self.open(key) as source:
-            try:
-                with copy.open("wb") as target:
-                    shutil.copyfileobj(source, target, COPY_BYTES)
-            except OSError as error:
-                if problem := problem_of(error):
-                    what = f"{copy}, a copy of {self.uri_of(key)} for the time of the work"
-                    raise WorldUnavailable(f"{what}, could not be written: {problem}. {NEXT}") from error
-                raise
+        with copying(self.uri_of(key), copy), self.open(key) as source, copy.open("wb") as target:
+            shutil.copyfileobj(source, target, COPY_BYTES)
         return copy
 
     @abstractmethod

@@ -24,9 +24,11 @@ from movie_platform.pipelines.imdb_feed import refusals
 from movie_platform.settings import load_settings
 from movie_platform.warehouse.duckdb import DuckDBWarehouse
 from movie_platform.warehouse.duckdb.connection import faults_named
-from movie_platform_tests.deliveries.sources import Feed, subject_of
+from movie_platform_tests.deliveries.sources import Feed, Quality, subject_of
 from movie_platform_tests.pipelines.imdb_feed.platform import Platform
 from movie_platform_tests.pipelines.imdb_feed.triplets import W, deliver
+from movie_platform_tests.pipelines.quality_movies.conftest import delivery as quality_file
+from movie_platform_tests.pipelines.quality_movies.conftest import movie as quality_movie
 from movie_platform_tests.warehouse.conftest import WINDOWS, Loader, movie
 
 NO_LARGER = "no file may be that large there"
@@ -69,15 +71,17 @@ def loader(tmp_path: Path) -> Loader:
     return Loader(DuckDBWarehouse(tmp_path / "warehouse.duckdb"), open_store((tmp_path / "lake").as_uri()))
 
 
-@pytest.mark.parametrize(("rows", "limit", "file"), [(200, 4_000, ".wal"), (150_000, 1_500_000, "")])
+@pytest.mark.parametrize(("rows", "limit", "file"), [(200, 4_000, ".wal"), (130_000, 1_300_000, "")])
 def test_a_warehouse_without_room_loads_nothing_of_a_load_and_all_of_it_later(
     rows: int, limit: int, file: str, loader: Loader, tmp_path: Path
 ) -> None:
     loader.window("202601010000", "1", [movie(1)])
     load = loader.partition("202601010010", "1", [movie(n, f"title {n * 7919}") for n in range(rows)])
     path = f"{tmp_path}/warehouse.duckdb"
-    with no_file_larger_than(limit), pytest.raises(WorldUnavailable) as caught:
-        loader.windows([load])
+    with no_file_larger_than(limit):
+        with pytest.raises(WorldUnavailable) as caught:
+            loader.windows([load])
+        assert len(loader.rows(WINDOWS)) == 1
     assert f"loading main.imdb_movie_windows: {path}{file} could not be written: {NO_LARGER}" in str(caught.value)
     assert [row.partition for row in loader.warehouse.ledger(WINDOWS)] == ["202601010000"]
     assert loader.windows([load])[0].outcome == "loaded"
@@ -191,8 +195,22 @@ def test_a_copy_for_the_time_of_the_work_that_finds_no_room_is_named(tmp_path: P
 
     store: ObjectStore = Far((tmp_path / "lake").as_uri())
     store.write("a", b"x" * 50_000)
-    with no_file_larger_than(10_000), pytest.raises(WorldUnavailable, match=rf"/copy, a copy of .*/a .*{NO_LARGER}"):
+    with no_file_larger_than(10_000), pytest.raises(WorldUnavailable, match=f"/copy, a copy of .*/a, .*{NO_LARGER}"):
         store.on_disk("a", tmp_path / "copy")
+
+
+def test_a_day_whose_files_find_no_room_beside_the_lake_is_made_when_there_is_some(tmp_path: Path) -> None:
+    day = subject_of(Quality, (tmp_path / "raw").as_uri(), (tmp_path / "lake").as_uri(), tmp_path)
+    rows = [quality_movie(f"content {number}") for number in range(300)]
+    day.raw.write(f"input_data/{day.partition}/movies.csv", quality_file(*rows))
+    with (
+        no_file_larger_than(10_000),
+        pytest.raises(WorldUnavailable, match=f"a copy of .*/movies.csv, .*{NO_LARGER}"),
+    ):
+        day.run()
+    assert list(day.lake.objects()) == []
+    day.settle()
+    assert day.warehouse.query("SELECT count(*) AS n FROM movies.imdb_movies_rating").to_pylist() == [{"n": 300}]
 
 
 PRAGMAS = {FULL: "PRAGMA max_page_count = 1", READ_ONLY: "PRAGMA query_only = ON"}
@@ -224,13 +242,13 @@ def test_a_run_whose_dagster_home_takes_nothing_says_so_and_the_same_command_goe
         feed_start=W,
     )
     deliver(open_store(settings.raw_uri), W)
-    told = f"{tmp_path}/home (DAGSTER_HOME), where Dagster keeps runs and events, could not be written: {says}"
+    beginning = f"{tmp_path}/home (DAGSTER_HOME), where Dagster keeps runs and events, could not be written: {says}"
     archive = tmp_path / "lake" / "archive"
     for when in (tmp_path, archive):  # from the beginning, and from the middle of the assets' step on
         assert not archive.exists()
         with sqlite(PRAGMAS[says], when=when), pytest.raises(WorldUnavailable) as caught:
             run_windows(settings, W, W)
-        assert str(caught.value).startswith(told)
+        assert str(caught.value).startswith(beginning)
     assert archive.exists()
     assert run_windows(settings, W, W)
     assert [row.partition for row in Platform(tmp_path).ledger()] == [W]

@@ -8,7 +8,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import boto3
+import dagster as dg
 import pytest
+from botocore.exceptions import ReadTimeoutError
 
 from movie_platform.deliveries.announcements import Queue
 from movie_platform.errors import WorldUnavailable
@@ -73,23 +75,30 @@ def services(aws: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
 FAULTS: tuple[Fault, ...] = ("hang before the first byte", "hang on connect", "hang in the answer")
 
 
+@pytest.mark.parametrize("fault", [FAULTS[0], *(pytest.param(fault, marks=pytest.mark.soak) for fault in FAULTS[1:])])
 @pytest.mark.parametrize("call", CALLS)
-def test_a_call_to_a_service_that_does_not_answer_ends_and_is_named(call: str, services: Proxy) -> None:
+def test_a_call_to_a_service_that_does_not_answer_ends_and_is_named(call: str, fault: Fault, services: Proxy) -> None:
     bound, says, work = CALLS[call]
     lake, settings = open_store("s3://lake"), load_settings(**SHORT)
-    for fault in FAULTS if call == "Glue" else FAULTS[:1]:
-        services.strike(fault)
-        with pytest.raises(WorldUnavailable, match=says):
-            within(bound + MARGIN, lambda: work(settings, lake))
-        assert services.struck <= 2
+    services.strike(fault)
+    with pytest.raises(WorldUnavailable, match=says):
+        within(bound + MARGIN, lambda: work(settings, lake))
+    assert services.struck <= 2
 
 
+def test_a_job_whose_service_did_not_answer_is_no_failed_job() -> None:
+    watched = bulk._raising_what_it_said(dg.build_asset_context(), bulk._KeptFileMessages(), "module:job")
+    with pytest.raises(WorldUnavailable, match=r"module:job: Read timeout .* The step is tried again"), watched:
+        raise ReadTimeoutError(endpoint_url="https://emr")
+
+
+@pytest.mark.soak
 @pytest.mark.parametrize(
     ("engine", "hangs", "requests"),
     [
         ("emr", "AddJobFlowSteps", 1),  # a second request might start a second step
-        pytest.param("emr", "DescribeStep", 4, marks=pytest.mark.soak),
-        pytest.param("emr-serverless", "/jobruns", 2, marks=pytest.mark.soak),
+        ("emr", "DescribeStep", 4),
+        ("emr-serverless", "/jobruns", 2),
     ],
 )
 def test_a_job_whose_emr_does_not_answer_ends_as_unavailable(
