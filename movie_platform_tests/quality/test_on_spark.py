@@ -57,6 +57,7 @@ from movie_platform.quality.key_parts import (
 from movie_platform.quality.measures import Keys
 from movie_platform.quality.parts import NOT_DIVISIBLE, Whole, measured, refuse_not_divisible
 from movie_platform.quality.rule_types import RULE_TYPES
+from movie_platform.quality.ruleset import PanderaRule
 from movie_platform.waits import Waits
 from movie_platform_tests.quality import conformance
 from movie_platform_tests.quality.test_properties import frames, rulesets
@@ -145,6 +146,8 @@ def test_every_rule_type_is_judged_on_spark_or_refused_by_name() -> None:
         assert named in str(refused.value)
     for judged_there in ("IsComplete", "ReferentialIntegrity"):
         assert judged_there not in str(refused.value)
+    with pytest.raises(RulesNotDivisible, match=r"positive.*pandas gives a column another type where it lacks values"):
+        refuse_not_divisible(Ruleset([PanderaRule(check=None, on="x", label="positive")]))
 
 
 RULES = parse_ruleset(
