@@ -135,8 +135,9 @@ class DuckDBEngine:
                 pool.shutdown(wait=False, cancel_futures=True)
                 while not all(step.done() for step in under_way):
                     # Again and again: a step that is between two queries has none to interrupt.
-                    for connection in list(self._connections):
-                        connection.interrupt()
+                    with self._adding:
+                        for connection in self._connections:
+                            connection.interrupt()
                     time.sleep(0.05)
                 raise
 
@@ -146,7 +147,8 @@ class DuckDBEngine:
         of_thread = self._of_thread
         if not hasattr(of_thread, "connection"):
             of_thread.connection, of_thread.registered = self._database.cursor(), {}
-            self._connections.add(of_thread.connection)
+            with self._adding:
+                self._connections.add(of_thread.connection)
         for name, source in list(self._sources.items()):
             if of_thread.registered.get(name) is not source:
                 of_thread.connection.register(name, source)
