@@ -19,6 +19,8 @@ import movie_platform
 SPARK_HOME = Path(pyspark.__file__).parent
 START_SECONDS = 240
 """Less than a test may take: a machine that does much else starts a JVM in a minute."""
+DAEMONS = ("pyspark.daemon", "movie_platform.engine.spark_daemon")
+"""What forks the Python workers of a Spark worker."""
 
 
 class Cluster:
@@ -83,7 +85,7 @@ class Cluster:
 
     def is_at_work(self, worker: subprocess.Popen[bytes]) -> bool:
         """Whether Python functions run on the worker right now."""
-        return any("pyspark.daemon" in _command(process) for process in _alive(worker.pid))
+        return any(name in _command(process) for process in _alive(worker.pid) for name in DAEMONS)
 
     def kill(self, worker: subprocess.Popen[bytes]) -> None:
         """The machine is gone, executor and all, without a word."""
