@@ -21,6 +21,7 @@ from movie_platform.arrays import array_of
 from movie_platform.csv_files.columns import CsvFile, RecordColumn, record_schema
 from movie_platform.csv_files.records import RereadableRecords
 from movie_platform.engine.literal import MAX_PARTS, NATIVE_NONE, NATIVE_NULL, native_pattern, read_literals
+from movie_platform.engine.processes import Processes
 from movie_platform.engine.protocol import Format, LiteralReader
 from movie_platform.engine.relation import Relation, Rows, expression_of
 from movie_platform.sql_names import quoted
@@ -58,6 +59,7 @@ class DuckDBEngine:
         self._connections: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
         self._sources: dict[str, RereadableRecords] = {}
         self._functions: set[str] = set()
+        self._processes = Processes(threads)
         self._adding = threading.Lock()
         self._numbered = (f"numbers_{number}" for number in itertools.count(1))
 
@@ -94,7 +96,7 @@ class DuckDBEngine:
 
     def numbers(self, function: Callable[[Sequence[str]], Sequence[int]], text: "ir.StringValue") -> "ir.IntegerValue":
         def answer(texts: pa.ChunkedArray) -> pa.Array:
-            return array_of(function(texts.to_pylist()), pa.int64())
+            return array_of(self._processes.answers(function, texts.to_pylist()), pa.int64())
 
         name = next(self._numbered)
         self._add_function(name, answer, pa.int64())
@@ -184,6 +186,7 @@ class DuckDBEngine:
                 self._functions.add(name)
 
     def close(self) -> None:
+        self._processes.close()
         for connection in [*self._connections, self._database]:
             connection.close()
         self._work.cleanup()
