@@ -50,7 +50,7 @@ def test_the_list_of_commands_imports_none_of_them(tmp_path: Path) -> None:
 def test_status_imports_no_dagster_and_no_engine(tmp_path: Path) -> None:
     found = imported(tmp_path, COMMAND, "status")
     assert "movie_platform.commands.overview" in found
-    assert found & {*UNUSED_AT_START, *RULES, *ARROW, "dagster"} == set()
+    assert found & {*UNUSED_AT_START, *RULES, *ARROW, "dagster", "rich.progress"} == set()
 
 
 def test_explaining_rules_imports_nothing_that_judges_data(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import click
 import pyarrow as pa
 import pyarrow.csv
 
+from movie_platform.commands.bars import TerminalProgress
 from movie_platform.commands.options import json_option
 from movie_platform.commands.ranges import (
     DAY,
@@ -20,7 +21,7 @@ from movie_platform.commands.ranges import (
     store_to_deliver_to,
     yes_option,
 )
-from movie_platform.commands.terminal import TerminalProgress, force_option, out, safe
+from movie_platform.commands.terminal import force_option, out, safe
 from movie_platform.lake import open_store
 from movie_platform.pipelines.user_behavior.outcome import outcome_of
 from movie_platform.pipelines.user_behavior.source import SOURCE

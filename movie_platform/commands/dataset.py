@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from movie_platform.column_changes import changes_of, summary_of
+from movie_platform.commands.bars import TerminalProgress
 from movie_platform.commands.options import json_option, mode
 from movie_platform.commands.ranges import (
     DAY,
@@ -19,7 +20,7 @@ from movie_platform.commands.ranges import (
     store_to_deliver_to,
     yes_option,
 )
-from movie_platform.commands.terminal import TerminalProgress, err, force_option, out, print_json, safe, table
+from movie_platform.commands.terminal import err, force_option, out, print_json, safe, table
 from movie_platform.engine import Engine, Format
 from movie_platform.errors import PlatformError
 from movie_platform.lake import open_store

@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 
 import click
 
+from movie_platform.commands.bars import TerminalProgress
 from movie_platform.commands.options import json_option
 from movie_platform.commands.ranges import check_range, run_range, store_to_deliver_to, yes_option
-from movie_platform.commands.terminal import TerminalProgress, err, force_option, out, safe
+from movie_platform.commands.terminal import err, force_option, out, safe
 from movie_platform.deliveries import receipts
 from movie_platform.errors import InputRefused, PlatformError
 from movie_platform.lake import ObjectStore, open_store

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from movie_platform.commands.bars import TerminalProgress
 from movie_platform.commands.options import mode
-from movie_platform.commands.terminal import TerminalProgress, err, out, print_json, safe
+from movie_platform.commands.terminal import err, out, print_json, safe
 from movie_platform.deliveries import Delivery
 from movie_platform.deliveries.days import is_day
 from movie_platform.deliveries.source import Source

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from movie_platform.commands.terminal import TerminalProgress, out, safe
+from movie_platform.commands.bars import TerminalProgress
+from movie_platform.commands.terminal import out, safe
 from movie_platform.pipelines.user_behavior.sentiment.model import Weights
 from movie_platform.pipelines.user_behavior.sentiment.training import Evaluated
 from movie_platform.settings import load_settings
