@@ -64,6 +64,7 @@ check: .venv/all  ## lint, format, types, definitions, every file in deploy/
 	$(BIN)/python -m pytest -q movie_platform_tests/deploy/test_containers.py movie_platform_tests/deploy/test_grafana.py \
 		movie_platform_tests/deploy/test_spectrum.py movie_platform_tests/deploy/test_terraform.py
 
+bench: export PYTHONPATH := $(CURDIR)
 bench: .venv/all  ## the table of speed as ratios, into bench/results.md; one subject in depth with BENCH=bench/feed.py
 	$(BIN)/python $(or $(BENCH),-m bench.table)
 
