@@ -1,9 +1,10 @@
 """A year of ten-minute windows back-filled from the UI's own mutation: time, memory, event log, and the asset pages.
 
-Takes an hour, so `make bench` leaves it out: `make bench BENCH=bench/scale/year.py`. It starts the webserver and the
-daemon as `make dev` does, in a folder of its own, delivers the windows, asks for all of them at once as the UI's dialog
-does, and then asks what the asset pages ask. With `--kill` the daemon, its code server and the workers of its runs are
-killed when half of the windows are clean, and the daemon is started again. It ends with the account of all windows.
+It takes most of an hour and is left out by `make bench`: `make bench BENCH=bench/scale/year.py`. It starts webserver
+and daemon as `make dev` does, in a folder of its own, delivers the windows, asks for all of them at once as the UI's
+dialog does, and then asks what the asset pages ask. With `--kill` the daemon, its code server and the workers of its
+runs are killed when half of the windows are clean, and the daemon is started again. It ends with the account of all
+windows.
 """
 
 import argparse

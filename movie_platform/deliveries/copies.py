@@ -16,9 +16,7 @@ from movie_platform.deliveries.delivery import Delivery, fingerprint_of
 from movie_platform.deliveries.manifests import Manifest, ManifestFile
 from movie_platform.deliveries.overtaken import Overtaken
 from movie_platform.lake import ObjectInfo, ObjectStore
-from movie_platform.lake.store import copying
-
-COPY_BYTES = 8 * 2**20
+from movie_platform.lake.store import COPY_BYTES, copying
 
 Find = Callable[[], Delivery | None]
 """Looks at the raw side for the window or day once more."""

@@ -53,9 +53,8 @@ class Processes:
 
 def _end_with_parent() -> None:
     def wait() -> None:
-        parent = multiprocessing.parent_process()
-        if parent is not None:
+        if parent := multiprocessing.parent_process():
             parent.join()
-        os._exit(1)
+            os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()

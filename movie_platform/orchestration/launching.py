@@ -19,19 +19,20 @@ class LocalRunLauncher(dg.DefaultRunLauncher):
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
         """Whether the process that last wrote into the run's log that it works on it is running."""
-        for entry in reversed(self._instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT)):
-            pid = entry.get_dagster_event().engine_event_data.metadata.get("pid")
-            if pid and not _runs(int(str(pid.value)), since=entry.timestamp):
-                return CheckRunHealthResult(
-                    WorkerStatus.NOT_FOUND, f"its process {pid.value} has ended, killed or with the machine"
-                )
-            if pid:
-                break
-        return CheckRunHealthResult(WorkerStatus.RUNNING)
+        named = [
+            (int(str(pid.value)), entry.timestamp)
+            for entry in self._instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT)
+            if (pid := entry.get_dagster_event().engine_event_data.metadata.get("pid"))
+        ]
+        if not named or _is_running(*named[-1]):
+            return CheckRunHealthResult(WorkerStatus.RUNNING)
+        return CheckRunHealthResult(
+            WorkerStatus.NOT_FOUND, f"its process {named[-1][0]} has ended, killed or with the machine"
+        )
 
 
-def _runs(pid: int, since: float) -> bool:
-    """Whether the process of that number runs, and is no later one that got the number again."""
+def _is_running(pid: int, since: float) -> bool:
+    """Whether the process of that number runs since then, and is no later one that got the number again."""
     try:
         process = psutil.Process(pid)
         return bool(process.status() != psutil.STATUS_ZOMBIE and process.create_time() <= since + 1)

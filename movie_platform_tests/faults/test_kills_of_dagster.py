@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,26 @@ def _announce(storage: Any, write: str, boundaries: Boundaries) -> None:
     setattr(storage, write, announced)
 
 
+def killed_at_each(
+    forked: Processes,
+    names: list[str],
+    places: tuple[Place, Place],
+    work: Callable[..., Any],
+    then: Callable[[Place], dict[str, object]],
+    expected: dict[str, object],
+) -> list[str]:
+    """Where the work was killed and ended otherwise: each time it begins with what the first place holds."""
+    ready, now = places
+    wrong = []
+    for at, name in enumerate(names, 1):
+        ready.copied_to(now.folder)
+        forked.start(work, now, at)
+        assert forked.wait().code == -signal.SIGKILL
+        if found := difference(forked.run(then, now), expected):
+            wrong.append(f"{name}: {found}")
+    return wrong
+
+
 # A run
 
 
@@ -99,13 +120,7 @@ def test_a_run_killed_before_any_event_of_dagster_and_run_again_ends_as_if_it_ne
     ready.copied_to(now.folder)
     names = forked.run(run, now)
     expected = forked.run(run_again, now)
-    wrong = []
-    for at, name in enumerate(names, 1):
-        ready.copied_to(now.folder)
-        forked.start(run, now, at)
-        assert forked.wait().code == -signal.SIGKILL
-        if found := difference(forked.run(run_again, now), expected):
-            wrong.append(f"{name}: {found}")
+    wrong = killed_at_each(forked, names, (ready, now), run, run_again, expected)
     print(f"Dagster's events of a run: {len(names)} kills, {len(wrong)} ended otherwise")
     assert wrong == []
     assert names.count("store_event ASSET_MATERIALIZATION") == len(ALL)
@@ -164,13 +179,7 @@ def test_a_daemon_killed_anywhere_in_a_tick_asks_for_each_window_once(tmp_path: 
     expected = forked.run(asked, now)
     assert expected["runs"] == dict.fromkeys(WINDOWS, 1)
     assert names.count("add_run") == len(WINDOWS)
-    wrong = []
-    for at, name in enumerate(names, 1):
-        ready.copied_to(now.folder)
-        forked.start(tick, now, at)
-        assert forked.wait().code == -signal.SIGKILL
-        if found := difference(forked.run(asked, now), expected):
-            wrong.append(f"{name}: {found}")
+    wrong = killed_at_each(forked, names, (ready, now), tick, asked, expected)
     print(f"a sensor's tick: {len(names)} kills, {len(wrong)} ended otherwise")
     assert wrong == []
 

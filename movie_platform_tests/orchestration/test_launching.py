@@ -42,6 +42,7 @@ def test_a_run_is_at_work_as_long_as_its_process_is_there(local: dg.DagsterInsta
     run = _run_in(local, worker.pid)
     assert _health(local, run) == WorkerStatus.RUNNING
     worker.kill()
+    os.waitid(os.P_PID, worker.pid, os.WEXITED | os.WNOWAIT)
     assert _health(local, run) == WorkerStatus.NOT_FOUND, "killed, also as long as nobody has waited for it"
     worker.communicate()
     found = local.run_launcher.check_run_worker_health(run)
